@@ -1,0 +1,51 @@
+# What every target of the project is built with, and the two ways to declare one.
+include_guard()
+include(GNUInstallDirs)
+
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_CXX_VISIBILITY_PRESET hidden)
+set(CMAKE_VISIBILITY_INLINES_HIDDEN ON)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+set(CMAKE_RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}")
+
+find_program(CCACHE ccache)
+if(CCACHE)
+  set(CMAKE_CXX_COMPILER_LAUNCHER "${CCACHE}")
+endif()
+
+add_library(hufu_build INTERFACE)
+target_compile_options(hufu_build INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor
+                       -Wold-style-cast -Wcast-qual -Woverloaded-virtual)
+if(HUFU_SANITIZE)
+  target_compile_options(hufu_build INTERFACE -fsanitize=${HUFU_SANITIZE} -fno-omit-frame-pointer
+                         -fno-sanitize-recover=all)
+  target_link_options(hufu_build INTERFACE -fsanitize=${HUFU_SANITIZE})
+endif()
+if(HUFU_FAILPOINTS)
+  target_compile_definitions(hufu_build INTERFACE HUFU_FAILPOINTS=1)
+endif()
+
+if(HUFU_BUILD_TESTS)
+  enable_testing()
+  find_package(GTest REQUIRED)
+  include(GoogleTest)
+endif()
+
+# hufu_floor(NAME sources… [USES targets…] [TESTS sources…])
+# One folder: a static library hufu_NAME, and hufu_NAME_test from the tests that stand beside it.
+function(hufu_floor name)
+  cmake_parse_arguments(PARSE_ARGV 1 floor "" "" "USES;TESTS;TEST_USES")
+  add_library(hufu_${name} STATIC ${floor_UNPARSED_ARGUMENTS})
+  target_include_directories(hufu_${name} PUBLIC
+    $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/src>)
+  target_link_libraries(hufu_${name} PUBLIC ${floor_USES} PRIVATE $<BUILD_INTERFACE:hufu_build>)
+  if(HUFU_BUILD_TESTS AND floor_TESTS)
+    add_executable(hufu_${name}_test ${floor_TESTS})
+    target_link_libraries(hufu_${name}_test PRIVATE hufu_${name} hufu_build ${floor_TEST_USES}
+                          GTest::gmock GTest::gtest_main)
+    gtest_discover_tests(hufu_${name}_test DISCOVERY_TIMEOUT 60)
+  endif()
+endfunction()

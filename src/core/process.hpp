@@ -1,0 +1,17 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace hufu {
+
+/// The name under which this process holds leases: machine, boot, process and the moment it was
+/// started, so that it is never mistaken for another, not even for one with a recycled id.
+/// Thread-safe; the same for the life of the process.
+const std::string& process_identity();
+
+/// Whether `identity` names a process of this machine (and this pid namespace) that is known to be
+/// gone. False whenever it cannot be told: another machine, a name of another form.
+bool process_is_gone(std::string_view identity);
+
+}  // namespace hufu

@@ -1,0 +1,41 @@
+#include "hufu/secret.hpp"
+
+#include <openssl/crypto.h>
+
+#include <cstring>
+#include <utility>
+
+namespace hufu {
+
+Secret::Secret(std::string_view text)
+    : bytes_(text.empty() ? nullptr : new char[text.size()]), size_(text.size()) {
+  if (!text.empty()) std::memcpy(bytes_.get(), text.data(), text.size());
+}
+
+Secret::Secret(std::string&& text) : Secret(std::string_view(text)) { wipe(text); }
+
+Secret::Secret(Secret&& other) noexcept
+    : bytes_(std::move(other.bytes_)), size_(std::exchange(other.size_, 0)) {}
+
+Secret& Secret::operator=(Secret&& other) noexcept {
+  if (this != &other) {
+    OPENSSL_cleanse(bytes_.get(), size_);
+    bytes_ = std::move(other.bytes_);
+    size_ = std::exchange(other.size_, 0);
+  }
+  return *this;
+}
+
+Secret::~Secret() { OPENSSL_cleanse(bytes_.get(), size_); }
+
+bool Secret::same_as(std::string_view other) const noexcept {
+  return size_ == other.size() && CRYPTO_memcmp(bytes_.get(), other.data(), size_) == 0;
+}
+
+void wipe(std::string& text) noexcept {
+  // A string may be longer inside than it shows: what it grew out of is wiped too.
+  OPENSSL_cleanse(text.data(), text.capacity());
+  text.clear();
+}
+
+}  // namespace hufu

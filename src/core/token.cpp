@@ -1,0 +1,40 @@
+#include "hufu/token.hpp"
+
+#include <charconv>
+
+namespace hufu {
+
+std::string Fingerprint::hex() const {
+  static constexpr char kDigits[] = "0123456789abcdef";
+  std::string text(8, '0');
+  for (int i = 0; i < 8; ++i) text[i] = kDigits[(bits >> (28 - 4 * i)) & 0xf];
+  return text;
+}
+
+std::optional<Fingerprint> Fingerprint::parse(std::string_view hex) noexcept {
+  if (hex.size() != 8) return std::nullopt;
+  std::uint32_t bits = 0;
+  auto [end, error] = std::from_chars(hex.data(), hex.data() + hex.size(), bits, 16);
+  if (error != std::errc() || end != hex.data() + hex.size()) return std::nullopt;
+  return Fingerprint{bits};
+}
+
+Token Token::clone() const { return {value.clone(), obtained_at, expires_at, issuer}; }
+
+Record Record::clone() const {
+  Record copy;
+  if (token) copy.token = token->clone();
+  copy.revision = revision;
+  copy.renew_at = renew_at;
+  copy.displaced_at = displaced_at;
+  copy.predecessors = predecessors;
+  copy.marks = marks;
+  copy.alive_at = alive_at;
+  copy.trouble = trouble;
+  copy.budget = budget;
+  copy.created_at = created_at;
+  copy.updated_at = updated_at;
+  return copy;
+}
+
+}  // namespace hufu
