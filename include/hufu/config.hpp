@@ -1,0 +1,73 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "hufu/clock.hpp"
+#include "hufu/secret.hpp"
+#include "hufu/store.hpp"
+
+namespace hufu {
+
+/// One account at a platform.
+struct AppConfig {
+  std::string id;
+  std::string platform = "wechat";
+  std::string endpoint = "stable";  ///< Or "classic".
+  Secret secret;
+  /// Whether the app's real secret opens the drop-in routes, beside the keys of business servers.
+  bool secret_login = true;
+};
+
+/// One platform, as reached from here.
+struct PlatformConfig {
+  std::string base_url;
+  bool allow_http = false;  ///< Plain http:// to something that is not loopback.
+};
+
+/// The lengths of time that the promise is made of. Defaults are WeChat's.
+struct Timing {
+  Milliseconds use_slack = std::chrono::seconds(20);
+  Milliseconds refresh_ahead = std::chrono::seconds(1800);
+  Milliseconds overlap = std::chrono::seconds(300);
+  Milliseconds lease = std::chrono::seconds(30);
+  Milliseconds request_timeout = std::chrono::seconds(8);
+};
+
+/// Bounds that keep one client from starving the others.
+struct ServerLimits {
+  std::size_t header_bytes = 16 * 1024;
+  std::size_t body_bytes = 64 * 1024;
+  std::size_t connections = 10'000;
+  Milliseconds idle = std::chrono::seconds(75);     ///< Between two requests.
+  Milliseconds request = std::chrono::seconds(15);  ///< From its first byte to its last.
+};
+
+/// Everything Hufu can be told, as plain values; defaults are usable.
+///
+/// `src/config/` makes one from a file, the environment and flags; a program that embeds Hufu fills
+/// it in by hand.
+struct Config {
+  std::vector<AppConfig> apps;
+  std::map<std::string, PlatformConfig> platforms = {
+      {"wechat", {"https://api.weixin.qq.com", false}}};
+  Timing timing;
+
+  std::string store = "memory:";  ///< "memory:" or "sqlite:PATH".
+  /// A store of the caller's own; `store` is not looked at then, and nothing in it is sealed.
+  std::shared_ptr<TokenStore> custom_store;
+  std::string key_file;  ///< Seals secrets and tokens at rest; empty: beside a SQLite store.
+
+  std::string listen = "127.0.0.1:7200";
+  std::string base_path;
+  std::string log_level = "info";
+  std::string log_format = "text";
+  int threads = 0;  ///< Server threads; 0: one a core.
+  ServerLimits limits;
+};
+
+}  // namespace hufu

@@ -1,0 +1,92 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "hufu/error.hpp"
+#include "hufu/store.hpp"
+#include "hufu/token.hpp"
+
+namespace hufu {
+
+/// How one platform renews one kind of token. Everything the keeper must know of a platform in
+/// order to decide *when* is in here.
+struct RenewalRule {
+  enum class Shape {
+    rotating,  ///< Each call makes a new token; the old one lives `overlap` longer.
+    windowed,  ///< The same token until the last `overlap` of its life, unless forced.
+    sticky,    ///< The same token until its end; no use slack.
+  };
+  Shape shape = Shape::rotating;
+  Milliseconds overlap{};
+  Milliseconds longest_life{};  ///< A longer lifetime than this is cut to it.
+  int forced_a_day = 0;         ///< Windowed: how many forced calls the platform grants.
+  Milliseconds forced_apart{};  ///< Windowed: and how far apart they must lie.
+};
+
+/// What one call to the platform is made from.
+struct IssueRequest {
+  std::string app;
+  Secret secret;
+  bool force = false;          ///< Windowed: drop the present token at once.
+  std::vector<Secret> needed;  ///< The tokens that `Issuer::needs` names, in that order.
+  Milliseconds timeout{};
+};
+
+/// What the platform gave. Validated: the token is 1 to 4096 bytes without control characters, the
+/// lifetime is positive and at most `RenewalRule::longest_life`.
+struct Issued {
+  Secret value;
+  Milliseconds lifetime{};
+};
+
+/// A call that brought no token.
+struct IssueFailure {
+  /// How far the request got: what decides whether a mark stays.
+  enum class Delivery {
+    not_sent,  ///< It never left: no connection.
+    answered,  ///< The platform answered with an errcode: nothing was displaced.
+    lost,      ///< It may have been carried out: time-out after sending, reset, 5xx, unreadable.
+  };
+  /// What kind of patience helps.
+  enum class Lane {
+    backoff,      ///< 1 s, 2 s, 4 s …
+    next_minute,  ///< A quota by the minute: not before a minute has passed.
+    slow,         ///< Cannot heal by itself: once in five minutes, and tell a person.
+    parent,       ///< A needed token is dead: renew that one first.
+  };
+  Error error;
+  Delivery delivery = Delivery::not_sent;
+  Lane lane = Lane::backoff;
+};
+
+using IssueOutcome = tl::expected<Issued, IssueFailure>;
+
+/// What a probe found out about a token.
+enum class Pulse {
+  alive,
+  dead,
+  unknown,  ///< The platform could not be asked, or its answer says nothing about the token.
+};
+
+/// The code that knows how one platform issues one kind of token.
+///
+/// Thread-safety: the constants may be read from any thread; `issue` and `probe` may be called from
+/// any thread, return at once, try exactly once, and call `done` exactly once on any thread.
+class Issuer {
+ public:
+  virtual ~Issuer() = default;
+  /// "platform/endpoint/kind": stored with each token.
+  [[nodiscard]] virtual std::string_view name() const noexcept = 0;
+  [[nodiscard]] virtual const RenewalRule& rule() const noexcept = 0;
+  /// Kinds of the same app whose tokens the request carries; most need none.
+  [[nodiscard]] virtual const std::vector<std::string>& needs() const noexcept = 0;
+
+  virtual void issue(IssueRequest request, Done<IssueOutcome> done) = 0;
+  /// One cheap call that judges `token`.
+  virtual void probe(const Secret& token, Milliseconds timeout, Done<Pulse> done) = 0;
+};
+
+}  // namespace hufu

@@ -1,0 +1,113 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "hufu/error.hpp"
+#include "hufu/token.hpp"
+
+namespace hufu {
+
+/// Called exactly once with the outcome of an asynchronous operation.
+template <class T>
+using Done = std::function<void(T)>;
+
+/// The right to renew one token for a short while.
+struct Lease {
+  Key key;
+  std::uint64_t fence = 0;  ///< Grows with every lease of this key; never used twice.
+  std::string holder;       ///< Who holds it.
+  WallTime called_at{};     ///< The mark that `begin` wrote for it.
+};
+
+/// What `begin` is asked to do.
+struct Intent {
+  Key key;
+  std::uint64_t seen = 0;  ///< The revision that the caller finds wanting.
+  std::string holder;      ///< Name of this process, from `process_identity()`.
+  Milliseconds lease{};    ///< For how long.
+  Mark mark;               ///< Written with the lease, before the platform is called.
+};
+
+/// The lease is yours; `record` is what is stored now, the mark included.
+struct Granted {
+  Lease lease;
+  Record record;
+};
+/// Somebody else is renewing; try again when they are done, at the latest after `remaining`.
+struct Held {
+  std::string holder;
+  Milliseconds remaining{};
+};
+/// Somebody was quicker: the stored revision is newer than the one you saw.
+struct Newer {
+  Record record;
+};
+using BeginOutcome = std::variant<Granted, Held, Newer>;
+
+/// Whether a write under a lease took place.
+enum class WriteOutcome {
+  written,
+  fenced,  ///< The lease was lost meanwhile (or the app removed); nothing was written.
+};
+
+/// What happened to a store since a cursor was taken.
+struct Changes {
+  std::string cursor;             ///< Hand this in next time.
+  bool everything = false;        ///< Too much to tell: read it all again.
+  std::vector<Key> tokens;        ///< Records written or removed.
+  std::vector<std::string> apps;  ///< Apps put or removed.
+  bool keys = false;              ///< Some API key was made or revoked.
+};
+
+/// The database, as the keeper sees it.
+///
+/// Semantics are the same on every store; `src/store/conformance.hpp` is the suite that says so.
+/// - An outcome that reports success is durable: a crash right after it loses nothing.
+/// - The store neither reads nor judges a token. Limits of time (a lease's end) are judged by the
+///   database's clock where it has one.
+/// - A lease ends when it is committed or abandoned, when its time is up, or, where the store can
+///   tell, when its holder's process no longer exists.
+/// - An operation that failed with Fault::store may or may not have taken place; what it would have
+///   replaced is still readable.
+///
+/// Thread-safety: every verb may be called from any thread and returns without blocking on I/O.
+/// `done` is called exactly once, on a thread of the store's choosing, possibly before the verb
+/// returns; it must be quick and must not throw. After the destructor returned, none is called.
+class TokenStore {
+ public:
+  virtual ~TokenStore() = default;
+
+  /// The record of `key`; a default Record (revision 0) if there is none.
+  virtual void load(const Key& key, Done<Result<Record>> done) = 0;
+
+  /// Grants the lease if nobody holds one and the stored revision is not newer than
+  /// `intent.seen`: in one step, makes a record if there is none, raises the fence, notes the
+  /// holder and appends the mark.
+  virtual void begin(Intent intent, Done<Result<BeginOutcome>> done) = 0;
+
+  /// Stores `next` (a new token; revision one above the one `begin` returned) and gives the lease
+  /// back, if the fence still holds.
+  virtual void commit(Lease lease, Record next, Done<Result<WriteOutcome>> done) = 0;
+
+  /// Stores `next` (the same token and revision; other marks, trouble or budget) and gives the
+  /// lease back, if the fence still holds.
+  virtual void abandon(Lease lease, Record next, Done<Result<WriteOutcome>> done) = 0;
+
+  /// Appends `mark` without a lease: a process that lost its fence with an answer in hand says so.
+  /// Does nothing where there is no record.
+  virtual void mark(const Key& key, Mark mark, Done<Result<void>> done) = 0;
+
+  /// What changed since `cursor`; an empty cursor yields the present one and no changes.
+  virtual void changes(std::string cursor, Done<Result<Changes>> done) = 0;
+
+  /// Calls `visit` for every record, in no order, then `done`. `visit` runs on one thread at a
+  /// time.
+  virtual void scan(std::function<void(Key, Record)> visit, Done<Result<void>> done) = 0;
+};
+
+}  // namespace hufu

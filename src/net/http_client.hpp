@@ -1,0 +1,64 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "hufu/clock.hpp"
+#include "hufu/secret.hpp"
+#include "hufu/store.hpp"
+
+namespace hufu::net {
+
+/// One request. URL and body are secrets because they carry them; neither is ever logged.
+struct HttpRequest {
+  std::string method = "GET";
+  Secret url;
+  Secret body;               ///< Sent when not empty.
+  std::string content_type;  ///< Of the body.
+  Secret authorization;      ///< Sent as `Authorization: Bearer …` when not empty.
+  Milliseconds timeout =
+      std::chrono::seconds(8);  ///< For everything, from name look-up to last byte.
+};
+
+struct HttpResponse {
+  int status = 0;
+  std::string body;  ///< At most HttpClient::kLargestBody bytes.
+  std::string date;  ///< The `Date` header as sent; empty if there was none.
+  std::string retry_after;
+};
+
+/// Why there is no response. `message` holds neither URL nor body.
+struct HttpFailure {
+  enum class Reach {
+    not_sent,  ///< Not a byte of the request left: no name, no connection, no TLS session.
+    lost,      ///< It left, in part or whole, and the answer did not come back whole.
+  };
+  Reach reach = Reach::not_sent;
+  std::string message;
+};
+
+using HttpOutcome = tl::expected<HttpResponse, HttpFailure>;
+
+/// Outgoing HTTP/1.1 over libcurl. Each request is tried exactly once, not even libcurl's own
+/// silent second try on a connection that had died takes place; redirects are not followed.
+///
+/// Thread-safety: `send` may be called from any thread and returns at once; `done` is called
+/// exactly once on the client's own thread and must be quick. The destructor ends what is in flight
+/// (as `lost` or `not_sent`) and returns when every `done` has been called.
+class HttpClient {
+ public:
+  static constexpr std::size_t kLargestBody = 64 * 1024;
+
+  HttpClient();
+  ~HttpClient();
+  HttpClient(const HttpClient&) = delete;
+  HttpClient& operator=(const HttpClient&) = delete;
+
+  void send(HttpRequest request, Done<HttpOutcome> done);
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace hufu::net
