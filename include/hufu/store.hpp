@@ -87,19 +87,21 @@ class TokenStore {
 
   /// Grants the lease if nobody holds one and the stored revision is not newer than
   /// `intent.seen`: in one step, makes a record if there is none, raises the fence, notes the
-  /// holder and appends the mark.
+  /// holder and appends the mark. A newer revision is told even while somebody holds the lease.
   virtual void begin(Intent intent, Done<Result<BeginOutcome>> done) = 0;
 
   /// Stores `next` (a new token; revision one above the one `begin` returned) and gives the lease
-  /// back, if the fence still holds.
+  /// back, if the fence still holds. Time alone does not end that: a late commit that nobody
+  /// overtook is written. What `mark` appended since `begin` is kept behind the marks of `next`.
   virtual void commit(Lease lease, Record next, Done<Result<WriteOutcome>> done) = 0;
 
   /// Stores `next` (the same token and revision; other marks, trouble or budget) and gives the
-  /// lease back, if the fence still holds.
+  /// lease back; otherwise as `commit`.
   virtual void abandon(Lease lease, Record next, Done<Result<WriteOutcome>> done) = 0;
 
   /// Appends `mark` without a lease: a process that lost its fence with an answer in hand says so.
-  /// Does nothing where there is no record.
+  /// Does nothing where there is no record. Whoever holds the lease now does not know this mark, so
+  /// their commit keeps it; whoever begins after it has seen it, and may drop it.
   virtual void mark(const Key& key, Mark mark, Done<Result<void>> done) = 0;
 
   /// What changed since `cursor`; an empty cursor yields the present one and no changes.

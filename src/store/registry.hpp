@@ -44,7 +44,7 @@ struct ApiKeyRow {
   std::array<std::uint8_t, 32> hash{};  ///< SHA-256 of the whole key.
   std::vector<std::string> apps;        ///< Empty: all.
   Rights rights;
-  WallTime created_at{};
+  WallTime created_at{};  ///< Set by the registry.
 };
 
 /// Apps and API keys in the database. The same promises as TokenStore: success is durable, `done`
@@ -57,7 +57,8 @@ class Registry {
   virtual void put_app(AppRow app, Done<Result<void>> done) = 0;
   /// With secret; empty if there is none.
   virtual void load_app(const std::string& id, Done<Result<std::optional<AppRow>>> done) = 0;
-  /// Removes an app and its tokens; false if there was none.
+  /// Removes an app and its tokens, leases included; false, and nothing is changed, if there is no
+  /// such app (the tokens of an app of the config file are nobody's to remove here).
   virtual void remove_app(const std::string& id, Done<Result<bool>> done) = 0;
   /// Every app, without its secret, in no order; `visit` runs on one thread at a time.
   virtual void scan_apps(std::function<void(AppRow)> visit, Done<Result<void>> done) = 0;
@@ -66,6 +67,7 @@ class Registry {
   virtual void put_key(ApiKeyRow key, Done<Result<bool>> done) = 0;
   /// False if there was none.
   virtual void revoke_key(const std::string& name, Done<Result<bool>> done) = 0;
+  /// In order of name.
   virtual void list_keys(Done<Result<std::vector<ApiKeyRow>>> done) = 0;
 };
 

@@ -1,0 +1,747 @@
+#include "store/conformance.hpp"
+
+#include <gmock/gmock.h>
+
+#include <algorithm>
+#include <atomic>
+#include <barrier>
+#include <future>
+#include <set>
+#include <thread>
+
+#include "store/store_testing.hpp"
+
+namespace hufu::store::conformance {
+namespace {
+
+using namespace hufu::store::testing;
+using namespace std::chrono_literals;
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::Not;
+using ::testing::UnorderedElementsAre;
+
+/// The two stamps of a store lie between the moments before and after the write.
+void expect_stamp(WallTime stamp, WallTime from, WallTime to, const Harness& harness) {
+  EXPECT_GE(stamp, from - harness.clock_slop());
+  EXPECT_LE(stamp, to + harness.clock_slop());
+}
+
+void expect_same(const Record& stored, const Record& expected) {
+  ASSERT_EQ(stored.token.has_value(), expected.token.has_value());
+  if (expected.token) {
+    EXPECT_TRUE(stored.token->value.same_as(expected.token->value.reveal()));
+    EXPECT_EQ(stored.token->obtained_at, expected.token->obtained_at);
+    EXPECT_EQ(stored.token->expires_at, expected.token->expires_at);
+    EXPECT_EQ(stored.token->issuer, expected.token->issuer);
+  }
+  EXPECT_EQ(stored.revision, expected.revision);
+  EXPECT_EQ(stored.renew_at, expected.renew_at);
+  EXPECT_EQ(stored.displaced_at, expected.displaced_at);
+  EXPECT_EQ(stored.predecessors, expected.predecessors);
+  EXPECT_EQ(stored.marks, expected.marks);
+  EXPECT_EQ(stored.alive_at, expected.alive_at);
+  ASSERT_EQ(stored.trouble.has_value(), expected.trouble.has_value());
+  if (expected.trouble) {
+    EXPECT_EQ(stored.trouble->error.fault, expected.trouble->error.fault);
+    EXPECT_EQ(stored.trouble->error.message, expected.trouble->error.message);
+    EXPECT_EQ(stored.trouble->error.next_step, expected.trouble->error.next_step);
+    EXPECT_EQ(stored.trouble->error.errcode, expected.trouble->error.errcode);
+    EXPECT_EQ(stored.trouble->error.retry_after, expected.trouble->error.retry_after);
+    EXPECT_EQ(stored.trouble->at, expected.trouble->at);
+    EXPECT_EQ(stored.trouble->next_attempt_at, expected.trouble->next_attempt_at);
+    EXPECT_EQ(stored.trouble->failures, expected.trouble->failures);
+    EXPECT_EQ(stored.trouble->credentials, expected.trouble->credentials);
+  }
+  EXPECT_EQ(stored.budget.streak, expected.budget.streak);
+  EXPECT_EQ(stored.budget.streak_at, expected.budget.streak_at);
+  EXPECT_EQ(stored.budget.forced, expected.budget.forced);
+  EXPECT_EQ(stored.budget.forced_at, expected.budget.forced_at);
+}
+
+/// Every field set, to values that a careless store would bend.
+Record full_record(std::uint64_t revision, WallTime now) {
+  using namespace std::string_literals;
+  Record record;
+  record.token =
+      Token{Secret("sealed\0\xff\x01 bytes"s), now - 1234ms, now + 7199'999ms, "wechat/issuer"};
+  record.revision = revision;
+  record.renew_at = now + 1h + 1ms;
+  record.displaced_at = now - 1ms;
+  record.predecessors = {{0xffffffffU}, {0}, {0x0badf00dU}};
+  record.marks = {{now - 2s, now + 298s}, {now - 1ms, WallTime::max()}};
+  record.alive_at = now - 3ms;
+  record.trouble = Trouble{
+      {Fault::refused, "the platform said \"no\"\n\xe4\xb8\x8d", "quote ' it", 40164, 1500ms},
+      now - 5ms,
+      now + 5min,
+      3,
+      "\0tag\xfe"s};
+  record.budget = {2, now - 6ms, 19, now - 7ms};
+  return record;
+}
+
+TEST_P(LeaseConformance, LoadsADefaultRecordWhereThereIsNone) {
+  Record record = load(*store.tokens, key);
+  expect_same(record, Record());
+  EXPECT_EQ(record.created_at, WallTime());
+  EXPECT_EQ(record.updated_at, WallTime());
+}
+
+TEST_P(LeaseConformance, BeginGrantsAFreeLeaseAndShowsTheMark) {
+  Intent wanted = intent(key, 0, harness->now(), "node-a");
+  Granted grant = granted(*store.tokens, wanted);
+  EXPECT_EQ(grant.lease.key, key);
+  EXPECT_EQ(grant.lease.holder, "node-a");
+  EXPECT_EQ(grant.lease.called_at, wanted.mark.called_at);
+  EXPECT_GT(grant.lease.fence, 0U);
+  EXPECT_EQ(grant.record.revision, 0U);
+  EXPECT_THAT(grant.record.marks, ElementsAre(wanted.mark));
+}
+
+TEST_P(LeaseConformance, BeginWritesTheMarkBeforeItAnswers) {
+  Intent wanted = intent(key, 0, harness->now());
+  granted(*store.tokens, wanted);
+  EXPECT_THAT(load(*harness->open().tokens, key).marks, ElementsAre(wanted.mark));
+}
+
+TEST_P(LeaseConformance, BeginIsRefusedWhileAnybodyHoldsTheLease) {
+  granted(*store.tokens, intent(key, 0, harness->now(), "node-a"));
+  Handle second = harness->open();
+  for (const char* holder : {"node-a", "node-b"}) {
+    BeginOutcome outcome = begin(*second.tokens, intent(key, 0, harness->now(), holder));
+    auto* held = std::get_if<Held>(&outcome);
+    ASSERT_NE(held, nullptr) << holder;
+    EXPECT_EQ(held->holder, "node-a");
+    EXPECT_GT(held->remaining, 0ms);
+    EXPECT_LE(held->remaining, kLease + harness->clock_slop());
+  }
+  EXPECT_EQ(load(*store.tokens, key).marks.size(), 1U) << "a refused begin leaves no mark";
+}
+
+TEST_P(LeaseConformance, BeginTellsWhoeverSawLessThanIsStored) {
+  put_token(*store.tokens, key, "one", harness->now());
+  BeginOutcome outcome = begin(*store.tokens, intent(key, 0, harness->now()));
+  auto* newer = std::get_if<Newer>(&outcome);
+  ASSERT_NE(newer, nullptr);
+  EXPECT_EQ(newer->record.revision, 1U);
+  EXPECT_TRUE(newer->record.token->value.same_as("one"));
+  EXPECT_THAT(load(*store.tokens, key).marks, IsEmpty());
+}
+
+TEST_P(LeaseConformance, ANewerTokenIsToldEvenWhileTheLeaseIsHeld) {
+  put_token(*store.tokens, key, "one", harness->now());
+  granted(*store.tokens, intent(key, 1, harness->now(), "node-a"));
+  BeginOutcome outcome = begin(*store.tokens, intent(key, 0, harness->now(), "node-b"));
+  EXPECT_TRUE(std::holds_alternative<Newer>(outcome));
+}
+
+TEST_P(LeaseConformance, BeginGrantsWhoeverSawMoreThanIsStored) {
+  put_token(*store.tokens, key, "one", harness->now());
+  EXPECT_EQ(granted(*store.tokens, intent(key, 9, harness->now())).record.revision, 1U);
+}
+
+TEST_P(LeaseConformance, CommitStoresTheTokenAndGivesTheLeaseBack) {
+  Granted grant = granted(*store.tokens, intent(key, 0, harness->now()));
+  Record next = next_token(grant.record, "one", harness->now());
+  EXPECT_EQ(commit(*store.tokens, grant.lease, next.clone()), WriteOutcome::written);
+  expect_same(load(*harness->open().tokens, key), next);
+
+  Granted again = granted(*store.tokens, intent(key, 1, harness->now(), "node-b"));
+  EXPECT_GT(again.lease.fence, grant.lease.fence);
+}
+
+TEST_P(LeaseConformance, EveryFieldOfARecordComesBackFromCommit) {
+  Granted grant = granted(*store.tokens, intent(key, 0, harness->now()));
+  Record next = full_record(1, harness->now());
+  EXPECT_EQ(commit(*store.tokens, grant.lease, next.clone()), WriteOutcome::written);
+  expect_same(load(*harness->open().tokens, key), next);
+  expect_same(granted(*store.tokens, intent(key, 1, harness->now())).record, [&] {
+    next.marks.push_back(intent(key, 1, harness->now()).mark);
+    return next.clone();
+  }());
+}
+
+TEST_P(LeaseConformance, EveryFieldOfARecordComesBackFromAbandon) {
+  put_token(*store.tokens, key, "one", harness->now());
+  Granted grant = granted(*store.tokens, intent(key, 1, harness->now()));
+  Record next = full_record(1, harness->now());
+  EXPECT_EQ(abandon(*store.tokens, grant.lease, next.clone()), WriteOutcome::written);
+  expect_same(load(*harness->open().tokens, key), next);
+}
+
+TEST_P(LeaseConformance, FieldsThatWereSetCanBeEmptyAgain) {
+  Granted grant = granted(*store.tokens, intent(key, 0, harness->now()));
+  commit(*store.tokens, grant.lease, full_record(1, harness->now()));
+  grant = granted(*store.tokens, intent(key, 1, harness->now()));
+  Record plain = next_token(grant.record, "two", harness->now());
+  EXPECT_EQ(commit(*store.tokens, grant.lease, plain.clone()), WriteOutcome::written);
+  expect_same(load(*store.tokens, key), plain);
+}
+
+TEST_P(LeaseConformance, AbandonKeepsTheTokenStoresTheTroubleAndGivesTheLeaseBack) {
+  put_token(*store.tokens, key, "one", harness->now());
+  Granted grant = granted(*store.tokens, intent(key, 1, harness->now()));
+  Record next = grant.record.clone();
+  next.trouble = Trouble{{Fault::unreachable, "no route", "look at the cable", {}, {}},
+                         harness->now(),
+                         harness->now() + 2s,
+                         1,
+                         {}};
+  EXPECT_EQ(abandon(*store.tokens, grant.lease, next.clone()), WriteOutcome::written);
+
+  Record stored = load(*store.tokens, key);
+  EXPECT_TRUE(stored.token->value.same_as("one"));
+  EXPECT_EQ(stored.revision, 1U);
+  EXPECT_EQ(stored.trouble->error.message, "no route");
+  EXPECT_EQ(stored.trouble->next_attempt_at, harness->now() + 2s);
+  granted(*store.tokens, intent(key, 1, harness->now(), "node-b"));
+}
+
+TEST_P(LeaseConformance, AbandonWorksBeforeThereIsAToken) {
+  Granted grant = granted(*store.tokens, intent(key, 0, harness->now()));
+  Record next = grant.record.clone();
+  next.trouble = Trouble{{Fault::refused, "wrong secret", "", 40125, {}},
+                         harness->now(),
+                         harness->now() + 5min,
+                         1,
+                         {}};
+  EXPECT_EQ(abandon(*store.tokens, grant.lease, std::move(next)), WriteOutcome::written);
+  Record stored = load(*store.tokens, key);
+  EXPECT_FALSE(stored.token);
+  EXPECT_EQ(stored.revision, 0U);
+  EXPECT_EQ(stored.trouble->error.errcode, 40125);
+}
+
+TEST_P(LeaseConformance, ALeaseEndsWithItsTime) {
+  granted(*store.tokens, intent(key, 0, harness->now(), "node-a"));
+  harness->let_pass(kLease - 1s);
+  EXPECT_TRUE(
+      std::holds_alternative<Held>(begin(*store.tokens, intent(key, 0, harness->now(), "node-b"))));
+  harness->let_pass(1s);
+  granted(*store.tokens, intent(key, 0, harness->now(), "node-b"));
+}
+
+TEST_P(LeaseConformance, WhoeverTakesOverAnExpiredLeaseSeesTheMarkOfTheOneBefore) {
+  Intent first = intent(key, 0, harness->now(), "node-a");
+  Granted before = granted(*store.tokens, first);
+  harness->let_pass(kLease);
+  Intent second = intent(key, 0, first.mark.called_at + kLease, "node-b");
+  Granted after = granted(*harness->open().tokens, second);
+  EXPECT_THAT(after.record.marks, ElementsAre(first.mark, second.mark));
+  EXPECT_GT(after.lease.fence, before.lease.fence);
+}
+
+TEST_P(LeaseConformance, ALateCommitAfterSomebodyElseTookTheLeaseIsFencedAndWritesNothing) {
+  Granted slow = granted(*store.tokens, intent(key, 0, harness->now(), "node-a"));
+  harness->let_pass(kLease);
+  Handle second = harness->open();
+  Granted quick = granted(*second.tokens, intent(key, 0, harness->now(), "node-b"));
+
+  EXPECT_EQ(commit(*store.tokens, slow.lease, next_token(slow.record, "slow", harness->now())),
+            WriteOutcome::fenced);
+  EXPECT_FALSE(load(*store.tokens, key).token);
+  EXPECT_EQ(load(*store.tokens, key).marks.size(), 2U);
+  EXPECT_EQ(commit(*second.tokens, quick.lease, next_token(quick.record, "quick", harness->now())),
+            WriteOutcome::written);
+  EXPECT_EQ(commit(*store.tokens, slow.lease, next_token(slow.record, "slow", harness->now())),
+            WriteOutcome::fenced);
+  EXPECT_TRUE(load(*store.tokens, key).token->value.same_as("quick"));
+}
+
+TEST_P(LeaseConformance, ALateAbandonIsFencedToo) {
+  Granted slow = granted(*store.tokens, intent(key, 0, harness->now(), "node-a"));
+  harness->let_pass(kLease);
+  granted(*store.tokens, intent(key, 0, harness->now(), "node-b"));
+  EXPECT_EQ(abandon(*store.tokens, slow.lease, slow.record.clone()), WriteOutcome::fenced);
+  EXPECT_TRUE(
+      std::holds_alternative<Held>(begin(*store.tokens, intent(key, 0, harness->now(), "node-c"))));
+}
+
+TEST_P(LeaseConformance, ALateCommitThatNobodyOvertookIsWritten) {
+  Granted grant = granted(*store.tokens, intent(key, 0, harness->now()));
+  harness->let_pass(kLease + 1h);
+  EXPECT_EQ(commit(*store.tokens, grant.lease, next_token(grant.record, "one", harness->now())),
+            WriteOutcome::written);
+}
+
+TEST_P(LeaseConformance, ALeaseIsGoodForOneWrite) {
+  Granted grant = granted(*store.tokens, intent(key, 0, harness->now()));
+  commit(*store.tokens, grant.lease, next_token(grant.record, "one", harness->now()));
+  EXPECT_EQ(commit(*store.tokens, grant.lease, next_token(grant.record, "two", harness->now())),
+            WriteOutcome::fenced);
+  EXPECT_EQ(abandon(*store.tokens, grant.lease, grant.record.clone()), WriteOutcome::fenced);
+  EXPECT_TRUE(load(*store.tokens, key).token->value.same_as("one"));
+}
+
+TEST_P(LeaseConformance, AFenceIsNeverUsedTwice) {
+  std::uint64_t last = 0;
+  for (int i = 0; i < 20; ++i) {
+    Granted grant = granted(*store.tokens, intent(key, 0, harness->now()));
+    EXPECT_GT(grant.lease.fence, last);
+    last = grant.lease.fence;
+    if (i % 2 == 0) {
+      abandon(*store.tokens, grant.lease, grant.record.clone());
+    } else {
+      harness->let_pass(kLease);
+    }
+  }
+}
+
+TEST_P(LeaseConformance, AMarkNeedsNoLease) {
+  put_token(*store.tokens, key, "one", harness->now());
+  Mark lost{harness->now(), harness->now() + 5min};
+  mark(*store.tokens, key, lost);
+  Record stored = load(*harness->open().tokens, key);
+  EXPECT_THAT(stored.marks, ElementsAre(lost));
+  EXPECT_TRUE(stored.token->value.same_as("one"));
+}
+
+TEST_P(LeaseConformance, AMarkOnNothingDoesNothing) {
+  mark(*store.tokens, key, {harness->now(), harness->now()});
+  EXPECT_THAT(load(*store.tokens, key).marks, IsEmpty());
+}
+
+TEST_P(LeaseConformance, AMarkMadeWhileSomebodyRenewsOutlivesTheirCommit) {
+  Intent first = intent(key, 0, harness->now(), "node-a");
+  granted(*store.tokens, first);
+  harness->let_pass(kLease);
+  Granted quick = granted(*store.tokens, intent(key, 0, harness->now(), "node-b"));
+  // node-a, fenced out, says that its call may have been carried out after node-b's.
+  Mark lost{first.mark.called_at + 1ms, first.mark.may_die_at + 1ms};
+  mark(*store.tokens, key, lost);
+  commit(*store.tokens, quick.lease, next_token(quick.record, "quick", harness->now()));
+  EXPECT_THAT(load(*store.tokens, key).marks, ElementsAre(lost));
+
+  // It is told once: the next renewal, which has seen it, may drop it.
+  Granted next = granted(*store.tokens, intent(key, 1, harness->now(), "node-b"));
+  commit(*store.tokens, next.lease, next_token(next.record, "next", harness->now()));
+  EXPECT_THAT(load(*store.tokens, key).marks, IsEmpty());
+}
+
+TEST_P(LeaseConformance, StampsTheFirstWriteAndEachLaterOne) {
+  WallTime first = harness->now();
+  Granted grant = granted(*store.tokens, intent(key, 0, first));
+  expect_stamp(grant.record.created_at, first, harness->now(), *harness);
+  WallTime created = grant.record.created_at;
+  auto expect_updated_since = [&](WallTime since) {
+    Record stored = load(*store.tokens, key);
+    EXPECT_EQ(stored.created_at, created);
+    expect_stamp(stored.updated_at, since, harness->now(), *harness);
+  };
+  expect_updated_since(first);
+
+  harness->let_pass(1s);
+  WallTime second = harness->now();
+  commit(*store.tokens, grant.lease, next_token(grant.record, "one", second));
+  expect_updated_since(second);
+
+  harness->let_pass(1s);
+  WallTime third = harness->now();
+  grant = granted(*store.tokens, intent(key, 1, third));
+  EXPECT_EQ(grant.record.created_at, created);
+  expect_updated_since(third);
+
+  harness->let_pass(1s);
+  WallTime fourth = harness->now();
+  abandon(*store.tokens, grant.lease, grant.record.clone());
+  expect_updated_since(fourth);
+
+  harness->let_pass(1s);
+  WallTime fifth = harness->now();
+  mark(*store.tokens, key, {fifth, fifth + 1s});
+  expect_updated_since(fifth);
+}
+
+TEST_P(LeaseConformance, OfManyWhoBeginAtOnceExactlyOneIsGranted) {
+  constexpr int kThreads = 8;
+  for (std::uint64_t round = 0; round < 5; ++round) {
+    std::atomic<int> grants = 0;
+    std::atomic<int> refusals = 0;
+    Granted winner;
+    std::barrier gate(kThreads);
+    std::vector<std::thread> threads;
+    for (int i = 0; i < kThreads; ++i) {
+      threads.emplace_back([&, i, handle = i % 2 ? store : harness->open()] {
+        Intent wanted = intent(key, round, harness->now(), "node-" + std::to_string(i));
+        gate.arrive_and_wait();
+        BeginOutcome outcome = begin(*handle.tokens, std::move(wanted));
+        if (auto* granted = std::get_if<Granted>(&outcome)) {
+          ++grants;
+          winner = std::move(*granted);
+        } else if (std::holds_alternative<Held>(outcome)) {
+          ++refusals;
+        }
+      });
+    }
+    for (auto& thread : threads) thread.join();
+    ASSERT_EQ(grants, 1);
+    EXPECT_EQ(refusals, kThreads - 1);
+    Record next = next_token(winner.record, "token", harness->now());
+    EXPECT_EQ(commit(*store.tokens, winner.lease, std::move(next)), WriteOutcome::written);
+  }
+}
+
+TEST_P(LeaseConformance, TheFeedStartsAtThePresentAndTellsEachWriteOfATokenOnce) {
+  put_token(*store.tokens, key, "one", harness->now());
+  Changes start = changes(*store.tokens, "");
+  EXPECT_FALSE(start.cursor.empty());
+  EXPECT_FALSE(start.everything);
+  EXPECT_THAT(start.tokens, IsEmpty());
+  EXPECT_THAT(changes(*store.tokens, start.cursor).tokens, IsEmpty());
+
+  put_token(*store.tokens, key, "two", harness->now());
+  Changes after = changes(*store.tokens, start.cursor);
+  EXPECT_FALSE(after.everything);
+  EXPECT_THAT(after.tokens, ElementsAre(key));
+  EXPECT_THAT(changes(*store.tokens, after.cursor).tokens, IsEmpty());
+  EXPECT_THAT(changes(*store.tokens, start.cursor).tokens, ElementsAre(key))
+      << "a cursor can be used again";
+}
+
+TEST_P(LeaseConformance, TheFeedTellsOfALeaseOfATroubleAndOfAMark) {
+  std::string cursor = changes(*store.tokens, "").cursor;
+  auto told = [&] {
+    Changes news = changes(*store.tokens, cursor);
+    cursor = news.cursor;
+    return news.tokens;
+  };
+  Granted grant = granted(*store.tokens, intent(key, 0, harness->now()));
+  EXPECT_THAT(told(), ElementsAre(key));
+  begin(*store.tokens, intent(key, 0, harness->now()));
+  EXPECT_THAT(told(), IsEmpty()) << "a refused begin is no change";
+  abandon(*store.tokens, grant.lease, grant.record.clone());
+  EXPECT_THAT(told(), ElementsAre(key));
+  mark(*store.tokens, key, {harness->now(), harness->now()});
+  EXPECT_THAT(told(), ElementsAre(key));
+}
+
+TEST_P(LeaseConformance, ACursorThatMakesNoSenseMeansReadEverything) {
+  EXPECT_TRUE(changes(*store.tokens, "nonsense").everything);
+  EXPECT_TRUE(changes(*store.tokens, "18446744073709551615").everything);
+  EXPECT_FALSE(changes(*store.tokens, "nonsense").cursor.empty());
+}
+
+Key key_number(int i) { return {"wxapp" + std::to_string(i), "access_token"}; }
+
+TEST_P(FeedConformance, KeysAreKeptApart) {
+  Key ticket{key.app, "jsapi_ticket"};
+  Key neighbour{key.app + "1", key.kind};
+  put_token(*store.tokens, key, "mine", harness->now());
+  put_token(*store.tokens, ticket, "ticket", harness->now());
+  granted(*store.tokens, intent(key, 1, harness->now()));
+  EXPECT_TRUE(load(*store.tokens, key).token->value.same_as("mine"));
+  EXPECT_TRUE(load(*store.tokens, ticket).token->value.same_as("ticket"));
+  EXPECT_FALSE(load(*store.tokens, neighbour).token);
+  granted(*store.tokens, intent(ticket, 1, harness->now()));
+}
+
+TEST_P(FeedConformance, ScanVisitsEveryRecordOnceWithAllItsFields) {
+  constexpr int kRecords = 700;
+  for (int i = 0; i < kRecords; ++i) {
+    Granted grant = granted(*store.tokens, intent(key_number(i), 0, harness->now()));
+    if (i % 3 == 0) continue;  // a mark and no token is a record, too
+    commit(*store.tokens, grant.lease, full_record(1, harness->now()));
+  }
+  auto found = scan(*harness->open().tokens);
+  ASSERT_EQ(found.size(), static_cast<std::size_t>(kRecords));
+  std::sort(found.begin(), found.end(),
+            [](const auto& a, const auto& b) { return a.first < b.first; });
+  for (std::size_t i = 1; i < found.size(); ++i) EXPECT_NE(found[i - 1].first, found[i].first);
+  for (const auto& [found_key, record] : found) {
+    expect_same(record, load(*store.tokens, found_key));
+  }
+}
+
+TEST_P(FeedConformance, ScanOfNothingVisitsNothing) { EXPECT_THAT(scan(*store.tokens), IsEmpty()); }
+
+TEST_P(FeedConformance, ScanAndWritesDoNotDisturbEachOther) {
+  for (int i = 0; i < 300; ++i) granted(*store.tokens, intent(key_number(i), 0, harness->now()));
+  std::set<Key> seen;
+  std::thread writer([&] {
+    for (int i = 0; i < 100; ++i) put_token(*store.tokens, {"wy", "k"}, "token", harness->now());
+  });
+  for (int round = 0; round < 3; ++round) {
+    auto found = scan(*store.tokens);
+    for (auto& [found_key, record] : found) seen.insert(found_key);
+  }
+  writer.join();
+  for (int i = 0; i < 300; ++i) EXPECT_THAT(seen, Contains(key_number(i)));
+}
+
+TEST_P(FeedConformance, TheFeedTellsWhatAnotherProcessDidAndOutlivesItsReader) {
+  std::string cursor = changes(*harness->open().tokens, "").cursor;
+  Handle other = harness->open();
+  put_token(*other.tokens, key_number(1), "one", harness->now());
+  put_token(*other.tokens, key_number(2), "two", harness->now());
+  other = {};
+
+  Handle reader = harness->open();
+  Changes news = changes(*reader.tokens, cursor);
+  EXPECT_FALSE(news.everything);
+  EXPECT_THAT(news.tokens, UnorderedElementsAre(key_number(1), key_number(2)));
+  EXPECT_THAT(news.apps, IsEmpty());
+  EXPECT_FALSE(news.keys);
+}
+
+TEST_P(FeedConformance, TheFeedNeverForgetsSilently) {
+  std::string cursor = changes(*store.tokens, "").cursor;
+  constexpr int kMany = 400;
+  std::vector<Key> written;
+  for (int i = 0; i < kMany; ++i) {
+    written.push_back(key_number(i));
+    granted(*store.tokens, intent(key_number(i), 0, harness->now()));
+  }
+  Changes news = changes(*store.tokens, cursor);
+  if (!news.everything) {
+    EXPECT_THAT(news.tokens, ::testing::UnorderedElementsAreArray(written));
+  }
+  put_token(*store.tokens, key, "new", harness->now());
+  Changes later = changes(*store.tokens, news.cursor);
+  EXPECT_FALSE(later.everything);
+  EXPECT_THAT(later.tokens, ElementsAre(key));
+}
+
+TEST_P(FeedConformance, ManyLeasesAtOnceKeepEveryTokenRight) {
+  constexpr int kKeys = 200;
+  std::atomic<int> written = 0;
+  std::promise<void> all;
+  WallTime now = harness->now();
+  for (int i = 0; i < kKeys; ++i) {
+    store.tokens->begin(intent(key_number(i), 0, now), [&, i](Result<BeginOutcome> outcome) {
+      auto& grant = std::get<Granted>(outcome.value());
+      store.tokens->commit(grant.lease, next_token(grant.record, "token" + std::to_string(i), now),
+                           [&](Result<WriteOutcome> result) {
+                             EXPECT_EQ(result.value(), WriteOutcome::written);
+                             if (++written == kKeys) all.set_value();
+                           });
+    });
+  }
+  all.get_future().wait();
+  for (int i = 0; i < kKeys; ++i) {
+    EXPECT_TRUE(
+        load(*store.tokens, key_number(i)).token->value.same_as("token" + std::to_string(i)));
+  }
+}
+
+TEST_P(RegistryConformance, AnAppComesBackAsItWasPut) {
+  using namespace std::string_literals;
+  AppRow app = app_row("wx1", "sec\0ret\xff"s);
+  app.platform = "wecom";
+  app.endpoint = "classic";
+  app.secret_login = false;
+  std::fill(app.tag.begin(), app.tag.end(), std::uint8_t{0xa0});
+  SecretTag tag = app.tag;
+  WallTime before = harness->now();
+  put_app(*store.registry, std::move(app));
+
+  auto found = load_app(*harness->open().registry, "wx1");
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->id, "wx1");
+  EXPECT_EQ(found->platform, "wecom");
+  EXPECT_EQ(found->endpoint, "classic");
+  EXPECT_FALSE(found->secret_login);
+  EXPECT_EQ(found->tag, tag);
+  EXPECT_TRUE(found->secret.same_as("sec\0ret\xff"s));
+  expect_stamp(found->created_at, before, harness->now(), *harness);
+  expect_stamp(found->updated_at, before, harness->now(), *harness);
+}
+
+TEST_P(RegistryConformance, AnAppThatIsPutAgainIsReplacedAndKeepsItsBirthday) {
+  put_app(*store.registry, app_row("wx1", "old"));
+  WallTime born = load_app(*store.registry, "wx1")->created_at;
+  harness->let_pass(1s);
+  WallTime later = harness->now();
+  put_app(*store.registry, app_row("wx1", "new"));
+  auto found = load_app(*store.registry, "wx1");
+  EXPECT_TRUE(found->secret.same_as("new"));
+  EXPECT_EQ(found->created_at, born);
+  expect_stamp(found->updated_at, later, harness->now(), *harness);
+  EXPECT_EQ(scan_apps(*store.registry).size(), 1U);
+}
+
+TEST_P(RegistryConformance, ThereIsNoAppThatWasNotPut) {
+  EXPECT_FALSE(load_app(*store.registry, "wx1"));
+  EXPECT_FALSE(remove_app(*store.registry, "wx1"));
+  EXPECT_THAT(scan_apps(*store.registry), IsEmpty());
+}
+
+TEST_P(RegistryConformance, ScanShowsEveryAppWithoutItsSecret) {
+  for (int i = 0; i < 600; ++i) {
+    put_app(*store.registry, app_row("wx" + std::to_string(i), "secret"));
+  }
+  std::set<std::string> ids;
+  for (const AppRow& app : scan_apps(*harness->open().registry)) {
+    EXPECT_TRUE(app.secret.empty());
+    EXPECT_EQ(app.endpoint, "stable");
+    EXPECT_EQ(app.tag[0], 7);
+    ids.insert(app.id);
+  }
+  EXPECT_EQ(ids.size(), 600U);
+}
+
+TEST_P(RegistryConformance, PuttingAnAppForgetsItsTroubleAndKeepsItsTokens) {
+  put_app(*store.registry, app_row(key.app, "wrong"));
+  put_token(*store.tokens, key, "one", harness->now());
+  Granted grant = granted(*store.tokens, intent(key, 1, harness->now()));
+  Record troubled = grant.record.clone();
+  troubled.marks.clear();
+  troubled.trouble = Trouble{{Fault::refused, "wrong secret", "", 40125, {}},
+                             harness->now(),
+                             harness->now() + 5min,
+                             4,
+                             {}};
+  abandon(*store.tokens, grant.lease, std::move(troubled));
+  Record before = load(*store.tokens, key);
+  std::string cursor = changes(*store.tokens, "").cursor;
+
+  put_app(*store.registry, app_row(key.app, "right"));
+  before.trouble.reset();
+  expect_same(load(*store.tokens, key), before);
+  EXPECT_THAT(changes(*store.tokens, cursor).tokens, ElementsAre(key));
+}
+
+TEST_P(RegistryConformance, PuttingAnAppLeavesTheTroubleOfOthersAlone) {
+  Key other{key.app + "x", key.kind};
+  Granted grant = granted(*store.tokens, intent(other, 0, harness->now()));
+  Record troubled = grant.record.clone();
+  troubled.trouble =
+      Trouble{{Fault::refused, "no", "", {}, {}}, harness->now(), harness->now(), 1, {}};
+  abandon(*store.tokens, grant.lease, std::move(troubled));
+  put_app(*store.registry, app_row(key.app, "right"));
+  EXPECT_TRUE(load(*store.tokens, other).trouble);
+}
+
+TEST_P(RegistryConformance, RemovingAnAppRemovesItsTokensAndNoOthers) {
+  put_app(*store.registry, app_row(key.app, "secret"));
+  Key ticket{key.app, "jsapi_ticket"};
+  Key other{key.app + "x", key.kind};
+  for (const Key& each : {key, ticket, other}) {
+    put_token(*store.tokens, each, "token", harness->now());
+  }
+  EXPECT_TRUE(remove_app(*store.registry, key.app));
+  EXPECT_FALSE(load(*store.tokens, key).token);
+  EXPECT_FALSE(load(*store.tokens, ticket).token);
+  EXPECT_EQ(load(*store.tokens, key).revision, 0U);
+  EXPECT_TRUE(load(*store.tokens, other).token);
+  EXPECT_EQ(scan(*store.tokens).size(), 1U);
+  EXPECT_FALSE(load_app(*store.registry, key.app));
+}
+
+TEST_P(RegistryConformance, ACommitAfterItsAppWasRemovedIsFenced) {
+  put_app(*store.registry, app_row(key.app, "secret"));
+  Granted grant = granted(*store.tokens, intent(key, 0, harness->now()));
+  remove_app(*store.registry, key.app);
+  EXPECT_EQ(commit(*store.tokens, grant.lease, next_token(grant.record, "late", harness->now())),
+            WriteOutcome::fenced);
+  EXPECT_FALSE(load(*store.tokens, key).token);
+}
+
+TEST_P(RegistryConformance, ACommitFromBeforeAnAppWasRemovedIsFencedAfterItCameBack) {
+  put_app(*store.registry, app_row(key.app, "secret"));
+  Granted old = granted(*store.tokens, intent(key, 0, harness->now(), "node-a"));
+  remove_app(*store.registry, key.app);
+  put_app(*store.registry, app_row(key.app, "another"));
+  Granted fresh = granted(*store.tokens, intent(key, 0, harness->now(), "node-a"));
+  EXPECT_GT(fresh.lease.fence, old.lease.fence);
+  EXPECT_EQ(commit(*store.tokens, old.lease, next_token(old.record, "old", harness->now())),
+            WriteOutcome::fenced);
+  EXPECT_EQ(commit(*store.tokens, fresh.lease, next_token(fresh.record, "new", harness->now())),
+            WriteOutcome::written);
+}
+
+TEST_P(RegistryConformance, TheFeedTellsOfAppsAndOfTheTokensThatWentWithThem) {
+  std::string cursor = changes(*store.tokens, "").cursor;
+  put_app(*store.registry, app_row("wx1", "secret"));
+  put_app(*store.registry, app_row("wx2", "secret"));
+  Changes news = changes(*store.tokens, cursor);
+  EXPECT_THAT(news.apps, UnorderedElementsAre("wx1", "wx2"));
+  EXPECT_FALSE(news.keys);
+
+  put_token(*store.tokens, {"wx1", "access_token"}, "token", harness->now());
+  cursor = changes(*store.tokens, "").cursor;
+  remove_app(*harness->open().registry, "wx1");
+  news = changes(*store.tokens, cursor);
+  EXPECT_THAT(news.apps, ElementsAre("wx1"));
+  EXPECT_THAT(news.tokens, ElementsAre(Key{"wx1", "access_token"}));
+}
+
+ApiKeyRow api_key(std::string name) {
+  ApiKeyRow key;
+  key.name = std::move(name);
+  std::fill(key.hash.begin(), key.hash.end(), std::uint8_t{0x80});
+  key.hash[3] = 0;
+  key.hash[4] = static_cast<std::uint8_t>(key.name.size());
+  key.apps = {"wx1", "wx2"};
+  key.rights = {true, true, false, true, false};
+  return key;
+}
+
+TEST_P(RegistryConformance, AKeyComesBackAsItWasMade) {
+  ApiKeyRow shop = api_key("shop");
+  WallTime before = harness->now();
+  EXPECT_TRUE(put_key(*store.registry, shop));
+  auto keys = list_keys(*harness->open().registry);
+  ASSERT_EQ(keys.size(), 1U);
+  EXPECT_EQ(keys[0].name, "shop");
+  EXPECT_EQ(keys[0].hash, shop.hash);
+  EXPECT_EQ(keys[0].apps, shop.apps);
+  EXPECT_EQ(keys[0].rights, shop.rights);
+  expect_stamp(keys[0].created_at, before, harness->now(), *harness);
+}
+
+TEST_P(RegistryConformance, EachRightIsKeptOnItsOwn) {
+  const Rights each[] = {{},
+                         {true},
+                         {false, true},
+                         {false, false, true},
+                         {false, false, false, true},
+                         {false, false, false, false, true}};
+  for (const Rights& rights : each) {
+    ApiKeyRow shop = api_key("one");
+    shop.apps.clear();
+    shop.rights = rights;
+    put_key(*store.registry, shop);
+    auto keys = list_keys(*store.registry);
+    ASSERT_EQ(keys.size(), 1U);
+    EXPECT_EQ(keys[0].rights, rights);
+    EXPECT_THAT(keys[0].apps, IsEmpty());
+    revoke_key(*store.registry, "one");
+  }
+}
+
+TEST_P(RegistryConformance, AKeyOfANameThatIsTakenChangesNothing) {
+  EXPECT_TRUE(put_key(*store.registry, api_key("shop")));
+  std::string cursor = changes(*store.tokens, "").cursor;
+  ApiKeyRow second = api_key("shop");
+  second.hash[0] = 1;
+  EXPECT_FALSE(put_key(*harness->open().registry, second));
+  EXPECT_EQ(list_keys(*store.registry)[0].hash[0], 0x80);
+  EXPECT_FALSE(changes(*store.tokens, cursor).keys);
+}
+
+TEST_P(RegistryConformance, ARevokedKeyIsGoneAndItsNameIsFree) {
+  put_key(*store.registry, api_key("shop"));
+  put_key(*store.registry, api_key("warehouse"));
+  EXPECT_TRUE(revoke_key(*store.registry, "shop"));
+  EXPECT_FALSE(revoke_key(*store.registry, "shop"));
+  auto keys = list_keys(*store.registry);
+  ASSERT_EQ(keys.size(), 1U);
+  EXPECT_EQ(keys[0].name, "warehouse");
+  EXPECT_TRUE(put_key(*store.registry, api_key("shop")));
+}
+
+TEST_P(RegistryConformance, TheFeedTellsOfKeys) {
+  std::string cursor = changes(*store.tokens, "").cursor;
+  put_key(*store.registry, api_key("shop"));
+  Changes news = changes(*harness->open().tokens, cursor);
+  EXPECT_TRUE(news.keys);
+  EXPECT_THAT(news.apps, IsEmpty());
+  EXPECT_FALSE(changes(*store.tokens, news.cursor).keys);
+  revoke_key(*store.registry, "shop");
+  EXPECT_TRUE(changes(*store.tokens, news.cursor).keys);
+}
+
+}  // namespace
+}  // namespace hufu::store::conformance

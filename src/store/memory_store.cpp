@@ -1,0 +1,301 @@
+#include "store/memory_store.hpp"
+
+#include <charconv>
+#include <iterator>
+#include <set>
+#include <utility>
+
+namespace hufu::store {
+namespace {
+
+constexpr std::size_t kScanBatch = 256;
+
+AppRow without_secret(const AppRow& app) {
+  return {app.id, app.platform, app.endpoint,   app.secret_login,
+          {},     app.tag,      app.created_at, app.updated_at};
+}
+
+AppRow clone(const AppRow& app) {
+  AppRow copy = without_secret(app);
+  copy.secret = app.secret.clone();
+  return copy;
+}
+
+std::optional<std::uint64_t> number(std::string_view text) {
+  std::uint64_t value = 0;
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+/// Visits a map that others may change meanwhile: copies a few entries at a time under the lock.
+template <class Map, class Copy, class Visit>
+void visit_in_batches(std::mutex& mutex, const Map& map, Copy copy, Visit visit) {
+  std::optional<typename Map::key_type> last;
+  while (true) {
+    std::vector<decltype(copy(*map.begin()))> batch;
+    {
+      std::lock_guard lock(mutex);
+      auto entry = last ? map.upper_bound(*last) : map.begin();
+      for (; entry != map.end() && batch.size() < kScanBatch; ++entry) {
+        batch.push_back(copy(*entry));
+        last = entry->first;
+      }
+    }
+    if (batch.empty()) return;
+    for (auto& item : batch) visit(std::move(item));
+  }
+}
+
+}  // namespace
+
+MemoryStore::MemoryStore(const Clock& clock, std::size_t change_log)
+    : clock_(clock), change_log_(change_log) {}
+
+void MemoryStore::load(const Key& key, Done<Result<Record>> done) {
+  Record record;
+  {
+    std::lock_guard lock(mutex_);
+    if (auto slot = slots_.find(key); slot != slots_.end()) record = slot->second.record.clone();
+  }
+  done(std::move(record));
+}
+
+void MemoryStore::begin(Intent intent, Done<Result<BeginOutcome>> done) {
+  auto decide = [&]() -> BeginOutcome {
+    std::lock_guard lock(mutex_);
+    WallTime now = clock_.wall();
+    auto [entry, is_new] = slots_.try_emplace(intent.key);
+    Slot& slot = entry->second;
+    Record& record = slot.record;
+
+    if (record.revision > intent.seen) return Newer{record.clone()};
+    if (auto other = held(slot.lease, now)) return std::move(*other);
+
+    if (is_new) record.created_at = now;
+    record.updated_at = now;
+    record.marks.push_back(intent.mark);
+    slot.late_marks.clear();
+    // Fences are drawn from the sequence of changes, so that they go on growing when a record is
+    // removed and made again.
+    slot.lease = {tell(intent.key), intent.holder, now + intent.lease};
+    return Granted{{intent.key, slot.lease.fence, intent.holder, intent.mark.called_at},
+                   record.clone()};
+  };
+  done(decide());
+}
+
+void MemoryStore::commit(Lease lease, Record next, Done<Result<WriteOutcome>> done) {
+  done(store(lease, std::move(next)));
+}
+
+void MemoryStore::abandon(Lease lease, Record next, Done<Result<WriteOutcome>> done) {
+  done(store(lease, std::move(next)));
+}
+
+WriteOutcome MemoryStore::store(const Lease& lease, Record next) {
+  std::lock_guard lock(mutex_);
+  auto entry = slots_.find(lease.key);
+  if (entry == slots_.end() || !holds(entry->second.lease, lease)) return WriteOutcome::fenced;
+
+  Slot& slot = entry->second;
+  next.created_at = slot.record.created_at;
+  next.updated_at = clock_.wall();
+  next.marks.insert(next.marks.end(), slot.late_marks.begin(), slot.late_marks.end());
+  slot.record = std::move(next);
+  slot.lease.holder.clear();
+  slot.late_marks.clear();
+  tell(lease.key);
+  return WriteOutcome::written;
+}
+
+void MemoryStore::mark(const Key& key, Mark mark, Done<Result<void>> done) {
+  {
+    std::lock_guard lock(mutex_);
+    if (auto slot = slots_.find(key); slot != slots_.end()) {
+      slot->second.record.marks.push_back(mark);
+      slot->second.late_marks.push_back(mark);
+      slot->second.record.updated_at = clock_.wall();
+      tell(key);
+    }
+  }
+  done({});
+}
+
+void MemoryStore::changes(std::string cursor, Done<Result<Changes>> done) {
+  Changes changes;
+  {
+    std::lock_guard lock(mutex_);
+    changes.cursor = std::to_string(sequence_);
+    auto since = number(cursor);
+    if (cursor.empty()) {
+      // The caller wants to know where we are, no more.
+    } else if (!since || *since > sequence_ || sequence_ - *since > log_.size()) {
+      changes.everything = true;
+    } else {
+      std::set<Key> told;
+      auto unseen = static_cast<std::ptrdiff_t>(sequence_ - *since);
+      told.insert(log_.end() - unseen, log_.end());
+      for (const Key& what : told) {
+        if (what.app.empty()) {
+          changes.keys = true;
+        } else if (what.kind.empty()) {
+          changes.apps.push_back(what.app);
+        } else {
+          changes.tokens.push_back(what);
+        }
+      }
+    }
+  }
+  done(std::move(changes));
+}
+
+void MemoryStore::scan(std::function<void(Key, Record)> visit, Done<Result<void>> done) {
+  visit_in_batches(
+      mutex_, slots_,
+      [](const auto& entry) { return std::pair(entry.first, entry.second.record.clone()); },
+      [&](auto entry) { visit(std::move(entry.first), std::move(entry.second)); });
+  done({});
+}
+
+void MemoryStore::put_app(AppRow app, Done<Result<void>> done) {
+  {
+    std::lock_guard lock(mutex_);
+    WallTime now = clock_.wall();
+    auto present = apps_.find(app.id);
+    app.created_at = present == apps_.end() ? now : present->second.created_at;
+    app.updated_at = now;
+    for (auto slot = slots_.lower_bound({app.id, ""});
+         slot != slots_.end() && slot->first.app == app.id; ++slot) {
+      if (!slot->second.record.trouble) continue;
+      slot->second.record.trouble.reset();
+      slot->second.record.updated_at = now;
+      tell(slot->first);
+    }
+    tell({app.id, ""});
+    std::string id = app.id;
+    apps_.insert_or_assign(std::move(id), std::move(app));
+  }
+  done({});
+}
+
+void MemoryStore::load_app(const std::string& id, Done<Result<std::optional<AppRow>>> done) {
+  std::optional<AppRow> found;
+  {
+    std::lock_guard lock(mutex_);
+    if (auto app = apps_.find(id); app != apps_.end()) found = clone(app->second);
+  }
+  done(std::move(found));
+}
+
+void MemoryStore::remove_app(const std::string& id, Done<Result<bool>> done) {
+  bool removed = false;
+  {
+    std::lock_guard lock(mutex_);
+    removed = apps_.erase(id) > 0;
+    if (removed) {
+      tell({id, ""});
+      auto slot = slots_.lower_bound({id, ""});
+      while (slot != slots_.end() && slot->first.app == id) {
+        tell(slot->first);
+        slot = slots_.erase(slot);
+      }
+    }
+  }
+  done(removed);
+}
+
+void MemoryStore::scan_apps(std::function<void(AppRow)> visit, Done<Result<void>> done) {
+  visit_in_batches(
+      mutex_, apps_, [](const auto& entry) { return without_secret(entry.second); },
+      [&](AppRow app) { visit(std::move(app)); });
+  done({});
+}
+
+void MemoryStore::put_key(ApiKeyRow key, Done<Result<bool>> done) {
+  bool added = false;
+  {
+    std::lock_guard lock(mutex_);
+    key.created_at = clock_.wall();
+    std::string name = key.name;
+    added = keys_.try_emplace(std::move(name), std::move(key)).second;
+    if (added) tell({"", ""});
+  }
+  done(added);
+}
+
+void MemoryStore::revoke_key(const std::string& name, Done<Result<bool>> done) {
+  bool revoked = false;
+  {
+    std::lock_guard lock(mutex_);
+    revoked = keys_.erase(name) > 0;
+    if (revoked) tell({"", ""});
+  }
+  done(revoked);
+}
+
+void MemoryStore::list_keys(Done<Result<std::vector<ApiKeyRow>>> done) {
+  std::vector<ApiKeyRow> keys;
+  {
+    std::lock_guard lock(mutex_);
+    for (const auto& [name, key] : keys_) keys.push_back(key);
+  }
+  done(std::move(keys));
+}
+
+void MemoryStore::noted_keys(Done<Result<std::vector<KeyNote>>> done) {
+  std::vector<KeyNote> notes;
+  {
+    std::lock_guard lock(mutex_);
+    notes = notes_;
+  }
+  done(std::move(notes));
+}
+
+void MemoryStore::note_key(KeyNote note, Done<Result<void>> done) {
+  {
+    std::lock_guard lock(mutex_);
+    bool known = std::any_of(notes_.begin(), notes_.end(),
+                             [&](const KeyNote& other) { return other.id == note.id; });
+    if (!known) notes_.push_back(std::move(note));
+  }
+  done({});
+}
+
+void MemoryStore::reseal_token(const Key& key, Secret from, Secret to, Done<Result<bool>> done) {
+  bool swapped = false;
+  {
+    std::lock_guard lock(mutex_);
+    auto slot = slots_.find(key);
+    if (slot != slots_.end() && slot->second.record.token &&
+        slot->second.record.token->value.same_as(from.reveal())) {
+      slot->second.record.token->value = std::move(to);
+      tell(key);
+      swapped = true;
+    }
+  }
+  done(swapped);
+}
+
+void MemoryStore::reseal_app(const std::string& id, Secret from, Secret to,
+                             Done<Result<bool>> done) {
+  bool swapped = false;
+  {
+    std::lock_guard lock(mutex_);
+    auto app = apps_.find(id);
+    if (app != apps_.end() && app->second.secret.same_as(from.reveal())) {
+      app->second.secret = std::move(to);
+      tell({id, ""});
+      swapped = true;
+    }
+  }
+  done(swapped);
+}
+
+std::uint64_t MemoryStore::tell(Key what) {
+  log_.push_back(std::move(what));
+  if (log_.size() > change_log_) log_.pop_front();
+  return ++sequence_;
+}
+
+}  // namespace hufu::store

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "hufu/store.hpp"
+
+namespace hufu::store {
+
+/// A sealing key as a database remembers it: enough to recognise the key, not to be it.
+struct KeyNote {
+  std::string id;
+  std::string check;  ///< An HMAC under the key: says whether a key of that id is this very one.
+};
+
+/// The third face of a database that holds sealed text: which keys sealed it, and the swap of one
+/// sealed text for another. What start-up and the rotation of keys need; nobody else.
+///
+/// The same promises as TokenStore: success is durable, `done` comes exactly once on any thread,
+/// nothing blocks. A key is noted before anything is sealed with it, and never forgotten: a process
+/// that was asleep during a rotation may still write with the old one.
+class SealLedger {
+ public:
+  virtual ~SealLedger() = default;
+
+  virtual void noted_keys(Done<Result<std::vector<KeyNote>>> done) = 0;
+  /// Changes nothing if that id is noted already.
+  virtual void note_key(KeyNote note, Done<Result<void>> done) = 0;
+
+  /// Replaces a sealed token if it is still the one in `from`; false, and nothing is changed, if
+  /// not. Needs no lease: it changes how a token is written, not which one it is.
+  virtual void reseal_token(const Key& key, Secret from, Secret to, Done<Result<bool>> done) = 0;
+  /// The same for an app's secret.
+  virtual void reseal_app(const std::string& id, Secret from, Secret to,
+                          Done<Result<bool>> done) = 0;
+};
+
+}  // namespace hufu::store

@@ -1,0 +1,142 @@
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "hufu/store.hpp"
+#include "store/blocking.hpp"
+#include "store/registry.hpp"
+#include "store/seal_ledger.hpp"
+
+/// Every verb as a plain blocking call that fails the test where the store fails, and records to
+/// try them on.
+namespace hufu::store::testing {
+
+inline constexpr Milliseconds kLease = std::chrono::seconds(30);
+
+/// The value, or a failed test and a default.
+template <class T>
+T must(Result<T> result) {
+  if (result) {
+    if constexpr (std::is_void_v<T>) {
+      return;
+    } else {
+      return std::move(*result);
+    }
+  }
+  ADD_FAILURE() << result.error().message << " (" << result.error().next_step << ")";
+  return T();
+}
+
+inline Result<Record> try_load(TokenStore& store, const Key& key) {
+  return await<Result<Record>>([&](auto done) { store.load(key, done); });
+}
+inline Record load(TokenStore& store, const Key& key) { return must(try_load(store, key)); }
+
+inline Intent intent(const Key& key, std::uint64_t seen, WallTime called_at,
+                     std::string holder = "node-a") {
+  return {key, seen, std::move(holder), kLease, {called_at, called_at + std::chrono::minutes(5)}};
+}
+
+inline Result<BeginOutcome> try_begin(TokenStore& store, Intent intent) {
+  return await<Result<BeginOutcome>>(
+      [&](auto done) { store.begin(std::move(intent), std::move(done)); });
+}
+inline BeginOutcome begin(TokenStore& store, Intent intent) {
+  return must(try_begin(store, std::move(intent)));
+}
+/// A begin that must be granted.
+inline Granted granted(TokenStore& store, Intent what) {
+  BeginOutcome outcome = begin(store, std::move(what));
+  if (auto* granted = std::get_if<Granted>(&outcome)) return std::move(*granted);
+  ADD_FAILURE() << "not granted";
+  return {};
+}
+
+inline Result<WriteOutcome> try_commit(TokenStore& store, const Lease& lease, Record next) {
+  return await<Result<WriteOutcome>>(
+      [&](auto done) { store.commit(lease, std::move(next), std::move(done)); });
+}
+inline WriteOutcome commit(TokenStore& store, const Lease& lease, Record next) {
+  return must(try_commit(store, lease, std::move(next)));
+}
+inline WriteOutcome abandon(TokenStore& store, const Lease& lease, Record next) {
+  return must(await<Result<WriteOutcome>>(
+      [&](auto done) { store.abandon(lease, std::move(next), std::move(done)); }));
+}
+inline void mark(TokenStore& store, const Key& key, Mark mark) {
+  must(await<Result<void>>([&](auto done) { store.mark(key, mark, std::move(done)); }));
+}
+inline Changes changes(TokenStore& store, std::string cursor) {
+  return must(await<Result<Changes>>(
+      [&](auto done) { store.changes(std::move(cursor), std::move(done)); }));
+}
+inline std::vector<std::pair<Key, Record>> scan(TokenStore& store) {
+  std::vector<std::pair<Key, Record>> found;
+  must(await<Result<void>>([&](auto done) {
+    store.scan(
+        [&](Key key, Record record) { found.emplace_back(std::move(key), std::move(record)); },
+        std::move(done));
+  }));
+  return found;
+}
+
+inline void put_app(Registry& registry, AppRow app) {
+  must(await<Result<void>>([&](auto done) { registry.put_app(std::move(app), done); }));
+}
+inline std::optional<AppRow> load_app(Registry& registry, const std::string& id) {
+  return must(await<Result<std::optional<AppRow>>>(
+      [&](auto done) { registry.load_app(id, std::move(done)); }));
+}
+inline bool remove_app(Registry& registry, const std::string& id) {
+  return must(await<Result<bool>>([&](auto done) { registry.remove_app(id, done); }));
+}
+inline std::vector<AppRow> scan_apps(Registry& registry) {
+  std::vector<AppRow> found;
+  must(await<Result<void>>([&](auto done) {
+    registry.scan_apps([&](AppRow app) { found.push_back(std::move(app)); }, std::move(done));
+  }));
+  return found;
+}
+inline bool put_key(Registry& registry, ApiKeyRow key) {
+  return must(await<Result<bool>>([&](auto done) { registry.put_key(std::move(key), done); }));
+}
+inline bool revoke_key(Registry& registry, const std::string& name) {
+  return must(await<Result<bool>>([&](auto done) { registry.revoke_key(name, done); }));
+}
+inline std::vector<ApiKeyRow> list_keys(Registry& registry) {
+  return must(await<Result<std::vector<ApiKeyRow>>>([&](auto done) { registry.list_keys(done); }));
+}
+
+/// A first token such as a keeper would commit after `base` was granted.
+inline Record next_token(const Record& base, std::string_view value, WallTime now) {
+  Record next;
+  next.token = Token{Secret(value), now, now + std::chrono::hours(2), "wechat/stable/access_token"};
+  next.revision = base.revision + 1;
+  next.renew_at = now + std::chrono::minutes(90);
+  return next;
+}
+
+/// Begin and commit in one go; returns what is stored then.
+inline Record put_token(TokenStore& store, const Key& key, std::string_view value, WallTime now) {
+  Record before = load(store, key);
+  Granted grant = granted(store, intent(key, before.revision, now));
+  EXPECT_EQ(commit(store, grant.lease, next_token(grant.record, value, now)),
+            WriteOutcome::written);
+  return load(store, key);
+}
+
+inline AppRow app_row(std::string id, std::string_view secret) {
+  AppRow app;
+  app.id = std::move(id);
+  app.platform = "wechat";
+  app.endpoint = "stable";
+  app.secret = Secret(secret);
+  app.tag[0] = 7;
+  return app;
+}
+
+}  // namespace hufu::store::testing
