@@ -1,0 +1,198 @@
+#include "store/record_text.hpp"
+
+#include <boost/json.hpp>
+#include <charconv>
+
+namespace hufu::store {
+namespace {
+
+namespace json = boost::json;
+
+std::optional<std::int64_t> number(std::string_view text) {
+  std::int64_t value = 0;
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+/// Takes "item;" off the front of `text`; empty where there is no semicolon.
+std::optional<std::string_view> next_item(std::string_view& text) {
+  auto end = text.find(';');
+  if (end == std::string_view::npos) return std::nullopt;
+  std::string_view item = text.substr(0, end);
+  text.remove_prefix(end + 1);
+  return item;
+}
+
+std::optional<Fault> fault_named(std::string_view name) {
+  for (int i = 0; i <= static_cast<int>(Fault::internal); ++i) {
+    if (name_of(static_cast<Fault>(i)) == name) return static_cast<Fault>(i);
+  }
+  return std::nullopt;
+}
+
+/// Parses an object and lets `read` take it apart; nothing where either finds it wanting.
+template <class T, class Read>
+std::optional<T> read_object(std::string_view text, Read read) {
+  json::parse_options options;
+  options.allow_invalid_utf8 = true;  // a platform's words are passed on as they came
+  boost::system::error_code error;
+  json::value value = json::parse(text, error, {}, options);
+  if (error || !value.is_object()) return std::nullopt;
+  try {
+    return read(value.get_object());
+  } catch (const std::exception&) {  // a member is missing or of another type
+    return std::nullopt;
+  }
+}
+
+std::optional<std::int64_t> optional_number(const json::object& object, std::string_view name) {
+  const json::value* member = object.if_contains(name);
+  if (!member) return std::nullopt;
+  return member->to_number<std::int64_t>();
+}
+
+std::string string_member(const json::object& object, std::string_view name) {
+  return std::string(std::string_view(object.at(name).as_string()));
+}
+
+}  // namespace
+
+std::string text_of(const Mark& mark) {
+  return std::to_string(millis(mark.called_at)) + ":" + std::to_string(millis(mark.may_die_at)) +
+         ";";
+}
+
+std::string text_of(const std::vector<Mark>& marks) {
+  std::string text;
+  for (const Mark& mark : marks) text += text_of(mark);
+  return text;
+}
+
+std::optional<std::vector<Mark>> marks_from(std::string_view text) {
+  std::vector<Mark> marks;
+  while (!text.empty()) {
+    auto item = next_item(text);
+    auto colon = item ? item->find(':') : std::string_view::npos;
+    if (colon == std::string_view::npos) return std::nullopt;
+    auto called = number(item->substr(0, colon));
+    auto may_die = number(item->substr(colon + 1));
+    if (!called || !may_die) return std::nullopt;
+    marks.push_back({time_from(*called), time_from(*may_die)});
+  }
+  return marks;
+}
+
+std::string text_of(const std::vector<Fingerprint>& fingerprints) {
+  std::string text;
+  for (Fingerprint fingerprint : fingerprints) text += fingerprint.hex() + ";";
+  return text;
+}
+
+std::optional<std::vector<Fingerprint>> fingerprints_from(std::string_view text) {
+  std::vector<Fingerprint> fingerprints;
+  while (!text.empty()) {
+    auto item = next_item(text);
+    auto fingerprint = item ? Fingerprint::parse(*item) : std::nullopt;
+    if (!fingerprint) return std::nullopt;
+    fingerprints.push_back(*fingerprint);
+  }
+  return fingerprints;
+}
+
+std::string text_of(const Trouble& trouble) {
+  const Error& error = trouble.error;
+  json::object object{{"fault", name_of(error.fault)},
+                      {"message", error.message},
+                      {"next_step", error.next_step},
+                      {"at", millis(trouble.at)},
+                      {"next_attempt_at", millis(trouble.next_attempt_at)},
+                      {"failures", trouble.failures}};
+  if (error.errcode) object["errcode"] = *error.errcode;
+  if (error.retry_after) object["retry_after"] = error.retry_after->count();
+  if (!trouble.credentials.empty()) object["credentials"] = hex_of(trouble.credentials);
+  return json::serialize(object);
+}
+
+std::optional<Trouble> trouble_from(std::string_view text) {
+  return read_object<Trouble>(text, [](const json::object& object) -> std::optional<Trouble> {
+    auto fault = fault_named(string_member(object, "fault"));
+    if (!fault) return std::nullopt;
+    Trouble trouble;
+    trouble.error = {
+        *fault, string_member(object, "message"), string_member(object, "next_step"), {}, {}};
+    if (auto code = optional_number(object, "errcode")) {
+      trouble.error.errcode = static_cast<int>(*code);
+    }
+    if (auto wait = optional_number(object, "retry_after")) {
+      trouble.error.retry_after = Milliseconds(*wait);
+    }
+    trouble.at = time_from(object.at("at").to_number<std::int64_t>());
+    trouble.next_attempt_at = time_from(object.at("next_attempt_at").to_number<std::int64_t>());
+    trouble.failures = object.at("failures").to_number<int>();
+    if (object.contains("credentials")) {
+      auto credentials = bytes_from_hex(string_member(object, "credentials"));
+      if (!credentials) return std::nullopt;
+      trouble.credentials = std::move(*credentials);
+    }
+    return trouble;
+  });
+}
+
+std::string text_of(const Budget& budget) {
+  if (budget.streak == 0 && budget.streak_at == WallTime() && budget.forced == 0 &&
+      !budget.forced_at) {
+    return {};
+  }
+  json::object object{{"streak", budget.streak},
+                      {"streak_at", millis(budget.streak_at)},
+                      {"forced", budget.forced}};
+  if (budget.forced_at) object["forced_at"] = millis(*budget.forced_at);
+  return json::serialize(object);
+}
+
+std::optional<Budget> budget_from(std::string_view text) {
+  if (text.empty()) return Budget();
+  return read_object<Budget>(text, [](const json::object& object) -> std::optional<Budget> {
+    Budget budget;
+    budget.streak = object.at("streak").to_number<int>();
+    budget.streak_at = time_from(object.at("streak_at").to_number<std::int64_t>());
+    budget.forced = object.at("forced").to_number<int>();
+    if (auto at = optional_number(object, "forced_at")) budget.forced_at = time_from(*at);
+    return budget;
+  });
+}
+
+std::string hex_of(std::string_view bytes) {
+  static constexpr char kDigits[] = "0123456789abcdef";
+  std::string hex;
+  hex.reserve(bytes.size() * 2);
+  for (char c : bytes) {
+    auto byte = static_cast<unsigned char>(c);
+    hex += kDigits[byte >> 4];
+    hex += kDigits[byte & 0xf];
+  }
+  return hex;
+}
+
+std::optional<std::string> bytes_from_hex(std::string_view hex) {
+  if (hex.size() % 2 != 0) return std::nullopt;
+  std::string bytes;
+  bytes.reserve(hex.size() / 2);
+  for (std::size_t i = 0; i < hex.size(); i += 2) {
+    unsigned byte = 0;
+    auto [end, error] = std::from_chars(hex.data() + i, hex.data() + i + 2, byte, 16);
+    if (error != std::errc() || end != hex.data() + i + 2) return std::nullopt;
+    bytes += static_cast<char>(byte);
+  }
+  return bytes;
+}
+
+Record unreadable(const Record& record, Error reason) {
+  Record shown = record.clone();
+  shown.token.reset();
+  shown.trouble = Trouble{std::move(reason), record.updated_at, {}, 0, {}};
+  return shown;
+}
+
+}  // namespace hufu::store

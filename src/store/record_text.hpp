@@ -1,0 +1,44 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "hufu/token.hpp"
+
+namespace hufu::store {
+
+/// How the parts of a Record that are lists or rare are written into one column of a database.
+/// Times are Unix milliseconds. Each `…_from` yields nothing where the text is not what its
+/// counterpart writes.
+
+/// "called_at:may_die_at;" for each mark, so that a database can append one without reading.
+std::string text_of(const std::vector<Mark>& marks);
+std::string text_of(const Mark& mark);
+std::optional<std::vector<Mark>> marks_from(std::string_view text);
+
+/// "89abcdef;" for each fingerprint.
+std::string text_of(const std::vector<Fingerprint>& fingerprints);
+std::optional<std::vector<Fingerprint>> fingerprints_from(std::string_view text);
+
+/// A JSON object. The tag of the credentials, which may be any bytes, is written in hex.
+std::string text_of(const Trouble& trouble);
+std::optional<Trouble> trouble_from(std::string_view text);
+
+/// A JSON object; empty for a budget of which nothing was used.
+std::string text_of(const Budget& budget);
+std::optional<Budget> budget_from(std::string_view text);
+
+/// Lower-case hex, and back.
+std::string hex_of(std::string_view bytes);
+std::optional<std::string> bytes_from_hex(std::string_view hex);
+
+/// What `scan` shows in place of a record that cannot be read: no token, the revision, and the
+/// reason as its trouble.
+Record unreadable(const Record& record, Error reason);
+
+inline std::int64_t millis(WallTime time) { return time.time_since_epoch().count(); }
+inline WallTime time_from(std::int64_t millis) { return WallTime(Milliseconds(millis)); }
+
+}  // namespace hufu::store

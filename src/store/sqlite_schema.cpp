@@ -1,0 +1,134 @@
+#include "store/sqlite_schema.hpp"
+
+#include <iterator>
+
+namespace hufu::store {
+namespace {
+
+/// "hufu": says whose file this is (`file`(1) shows it).
+constexpr std::int64_t kApplicationId = 0x68756675;
+
+/// One step a version, oldest first. Never edit one that was released: add the next.
+///
+/// Times are Unix milliseconds. `token` and `secret` are sealed; see sealer.hpp.
+constexpr const char* kMigrations[] = {
+    // 1
+    R"sql(
+CREATE TABLE tokens (
+  id           INTEGER PRIMARY KEY,
+  app          TEXT    NOT NULL,
+  kind         TEXT    NOT NULL,
+  revision     INTEGER NOT NULL,  -- how many tokens there have been; 0: none yet
+  token        BLOB,
+  issuer       TEXT,
+  obtained_at  INTEGER,
+  expires_at   INTEGER,
+  renew_at     INTEGER NOT NULL,
+  displaced_at INTEGER,
+  predecessors TEXT    NOT NULL,  -- fingerprints, the latest first: "89abcdef;"
+  alive_at     INTEGER,
+  marks        TEXT    NOT NULL,  -- calls of unknown outcome: "called_at:may_die_at;"
+  late_marks   TEXT    NOT NULL,  -- those of them that the holder of the lease has not seen
+  trouble      TEXT,              -- JSON: how the last attempts failed
+  budget       TEXT    NOT NULL,  -- JSON, or nothing: what reports have used up
+  fence        INTEGER NOT NULL,
+  holder       TEXT    NOT NULL,  -- of the lease; empty: nobody
+  lease_until  INTEGER NOT NULL,
+  created_at   INTEGER NOT NULL,
+  updated_at   INTEGER NOT NULL,
+  UNIQUE (app, kind)
+) STRICT;
+
+CREATE TABLE apps (
+  row          INTEGER PRIMARY KEY,
+  id           TEXT    NOT NULL UNIQUE,
+  platform     TEXT    NOT NULL,
+  endpoint     TEXT    NOT NULL,
+  secret_login INTEGER NOT NULL,
+  secret       BLOB    NOT NULL,
+  tag          BLOB    NOT NULL,  -- recognises the secret
+  created_at   INTEGER NOT NULL,
+  updated_at   INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE api_keys (
+  name         TEXT    NOT NULL UNIQUE,
+  hash         BLOB    NOT NULL,  -- SHA-256 of the key
+  apps         TEXT    NOT NULL,  -- JSON array; empty: all
+  rights       TEXT    NOT NULL,  -- "read,report"
+  created_at   INTEGER NOT NULL
+) STRICT;
+
+-- What changed, in order: a token (app and kind), an app (no kind) or the API keys (neither).
+-- The oldest entries are dropped, the newest never: fences are drawn from these numbers. The first
+-- entry is there so that there always is a newest one.
+CREATE TABLE changes (
+  sequence     INTEGER PRIMARY KEY,
+  app          TEXT    NOT NULL,
+  kind         TEXT    NOT NULL
+) STRICT;
+INSERT INTO changes VALUES (1, '', '');
+
+-- The keys that sealed something in here, by what recognises them.
+CREATE TABLE sealing_keys (
+  id           TEXT    NOT NULL UNIQUE,
+  check_value  BLOB    NOT NULL
+) STRICT;
+
+-- Tells this database from any other, so that a cursor of another one is not mistaken for its own.
+CREATE TABLE identity (
+  name         TEXT    NOT NULL
+) STRICT;
+INSERT INTO identity VALUES (lower(hex(randomblob(8))));
+
+PRAGMA application_id = 0x68756675;
+)sql",
+};
+
+}  // namespace
+
+int schema_version() { return static_cast<int>(std::size(kMigrations)); }
+
+Result<void> check_schema(SqliteDatabase& database, const std::string& path) {
+  auto version = database.number("PRAGMA user_version");
+  auto application = database.number("PRAGMA application_id");
+  bool is_empty = database.number("SELECT count(*) FROM sqlite_schema") == 0;
+  if (application != kApplicationId && !(is_empty && application == 0 && version == 0)) {
+    return fail(Fault::store, "the database " + path + " belongs to another program",
+                "name another file");
+  }
+  if (version > schema_version()) {
+    return fail(Fault::store,
+                "the database " + path + " was written by a newer hufu (schema " +
+                    std::to_string(version) + ", this one knows " +
+                    std::to_string(schema_version()) + ")",
+                "run that hufu, or restore a backup from before the upgrade");
+  }
+  return {};
+}
+
+Result<void> migrate(SqliteDatabase& database, const std::string& path, int version) {
+  if (auto fine = check_schema(database, path); !fine) return fine;
+  if (database.number("PRAGMA user_version") >= version) return {};
+
+  database.run("BEGIN IMMEDIATE");
+  try {
+    // Another process may have been here while we waited for the lock.
+    auto fine = check_schema(database, path);
+    if (!fine) {
+      database.run("ROLLBACK");
+      return fine;
+    }
+    for (auto i = database.number("PRAGMA user_version"); i < version; ++i) {
+      database.run(kMigrations[i]);
+      database.run(("PRAGMA user_version = " + std::to_string(i + 1)).c_str());
+    }
+    database.run("COMMIT");
+  } catch (const SqliteFailure&) {
+    if (database.in_transaction()) database.run("ROLLBACK");
+    throw;
+  }
+  return {};
+}
+
+}  // namespace hufu::store

@@ -1,0 +1,815 @@
+#include "store/sqlite_store.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <boost/json.hpp>
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <filesystem>
+#include <set>
+#include <utility>
+
+#include "store/lease_rule.hpp"
+#include "store/record_text.hpp"
+#include "store/sqlite_schema.hpp"
+
+namespace hufu::store {
+namespace {
+
+/// So many operations at most share one transaction, so that the first of them need not wait long.
+constexpr std::size_t kBatch = 256;
+/// Rows that a scan reads in one go; other reads take their turn in between.
+constexpr std::int64_t kScanRows = 8192;
+/// 4 MiB of write-ahead log, then it is copied into the database.
+constexpr int kCheckpointPages = 1000;
+
+// ---- Rows ----
+
+/// The columns of `kTokenColumns`, in that order.
+enum TokenColumn {
+  kId,
+  kApp,
+  kKind,
+  kRevision,
+  kToken,
+  kIssuer,
+  kObtainedAt,
+  kExpiresAt,
+  kRenewAt,
+  kDisplacedAt,
+  kPredecessors,
+  kAliveAt,
+  kMarks,
+  kTrouble,
+  kBudget,
+  kFence,
+  kHolder,
+  kLeaseUntil,
+  kCreatedAt,
+  kUpdatedAt
+};
+const std::string kTokenColumns =
+    "SELECT id, app, kind, revision, token, issuer, obtained_at, expires_at, renew_at, "
+    "displaced_at, predecessors, alive_at, marks, trouble, budget, fence, holder, lease_until, "
+    "created_at, updated_at FROM tokens ";
+const std::string kSelectToken = kTokenColumns + "WHERE app = ? AND kind = ?";
+const std::string kScanTokens = kTokenColumns + "WHERE id > ? ORDER BY id LIMIT ?";
+
+struct TokenRow {
+  Key key;
+  Record record;
+  LeaseState lease;
+};
+
+/// Fills everything in as far as it can be read; false where some text makes no sense.
+bool read_row(const Query& row, TokenRow& out) {
+  out.key = {row.text(kApp), row.text(kKind)};
+  Record& record = out.record;
+  record.revision = static_cast<std::uint64_t>(row.integer(kRevision));
+  if (!row.is_null(kToken)) {
+    record.token = Token{Secret(row.bytes(kToken)), row.time(kObtainedAt), row.time(kExpiresAt),
+                         row.text(kIssuer)};
+  }
+  record.renew_at = row.time(kRenewAt);
+  record.displaced_at = row.optional_time(kDisplacedAt);
+  record.alive_at = row.optional_time(kAliveAt);
+  record.created_at = row.time(kCreatedAt);
+  record.updated_at = row.time(kUpdatedAt);
+  out.lease = {static_cast<std::uint64_t>(row.integer(kFence)), row.text(kHolder),
+               row.time(kLeaseUntil)};
+
+  auto predecessors = fingerprints_from(row.bytes(kPredecessors));
+  auto marks = marks_from(row.bytes(kMarks));
+  auto budget = budget_from(row.bytes(kBudget));
+  if (!predecessors || !marks || !budget) return false;
+  record.predecessors = std::move(*predecessors);
+  record.marks = std::move(*marks);
+  record.budget = *budget;
+  if (!row.is_null(kTrouble)) {
+    record.trouble = trouble_from(row.bytes(kTrouble));
+    if (!record.trouble) return false;
+  }
+  return true;
+}
+
+Error damaged(const Key& key) {
+  return {Fault::store,
+          "the record of " + key.app + " " + key.kind + " in the database cannot be read",
+          "restore the database from a backup, or remove the app and add it again",
+          {},
+          {}};
+}
+
+AppRow read_app(const Query& row, Secret secret) {
+  AppRow app;
+  app.id = row.text(1);
+  app.platform = row.text(2);
+  app.endpoint = row.text(3);
+  app.secret_login = row.integer(4) != 0;
+  app.secret = std::move(secret);
+  std::string_view tag = row.bytes(5);
+  std::memcpy(app.tag.data(), tag.data(), std::min(tag.size(), app.tag.size()));
+  app.created_at = row.time(6);
+  app.updated_at = row.time(7);
+  return app;
+}
+
+template <class Array>
+std::string_view bytes_of(const Array& array) {
+  return {reinterpret_cast<const char*>(array.data()), array.size()};
+}
+
+constexpr std::pair<bool Rights::*, std::string_view> kRights[] = {{&Rights::read, "read"},
+                                                                   {&Rights::report, "report"},
+                                                                   {&Rights::refresh, "refresh"},
+                                                                   {&Rights::gateway, "gateway"},
+                                                                   {&Rights::admin, "admin"}};
+
+std::string text_of(const Rights& rights) {
+  std::string text;
+  for (auto [right, name] : kRights) {
+    if (!(rights.*right)) continue;
+    if (!text.empty()) text += ',';
+    text += name;
+  }
+  return text;
+}
+
+Rights rights_from(std::string_view text) {
+  Rights rights;
+  for (auto [right, name] : kRights) {
+    for (std::size_t at = 0; at < text.size();) {
+      std::size_t end = std::min(text.find(',', at), text.size());
+      if (text.substr(at, end - at) == name) rights.*right = true;
+      at = end + 1;
+    }
+  }
+  return rights;
+}
+
+std::string text_of(const std::vector<std::string>& apps) {
+  return apps.empty() ? std::string() : boost::json::serialize(boost::json::value_from(apps));
+}
+
+/// Nothing where the text makes no sense: an unreadable list must not come to mean "all apps".
+std::optional<std::vector<std::string>> apps_from(std::string_view text) {
+  std::vector<std::string> apps;
+  if (text.empty()) return apps;
+  boost::system::error_code error;
+  boost::json::value list = boost::json::parse(text, error);
+  if (error || !list.is_array() || list.get_array().empty()) return std::nullopt;
+  for (const auto& app : list.get_array()) {
+    if (!app.is_string()) return std::nullopt;
+    apps.emplace_back(std::string_view(app.get_string()));
+  }
+  return apps;
+}
+
+// ---- Opening ----
+
+Error cannot(std::string_view what, const std::string& path, int error) {
+  return {Fault::store,
+          "cannot " + std::string(what) + " " + path + ": " + std::strerror(error),
+          "check the path, and that the user that runs hufu may write there",
+          {},
+          {}};
+}
+
+/// Makes the file, and the directories above it, for our own eyes only. Where they exist they are
+/// left as they are.
+Result<void> make_file(const std::string& path) {
+  std::string directory;
+  for (const auto& part : std::filesystem::path(path).parent_path()) {
+    directory = (std::filesystem::path(directory) / part).string();
+    if (mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) {
+      // A directory that exists may say something else than "exists", where it cannot be written.
+      int error = errno;
+      struct stat status {};
+      if (stat(directory.c_str(), &status) != 0) {
+        return tl::unexpected(cannot("make the directory", directory, error));
+      }
+    }
+  }
+  // Only ever opened here when new: closing a file drops all POSIX locks this process has on it.
+  int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  if (file < 0 && errno != EEXIST) return tl::unexpected(cannot("make", path, errno));
+  if (file >= 0) ::close(file);
+  return {};
+}
+
+/// The first switch to WAL needs the file for itself, and does not wait for it.
+void switch_to_wal(SqliteDatabase& database, Milliseconds patience) {
+  constexpr int kPause = 10;
+  for (Milliseconds waited(0);; waited += Milliseconds(kPause)) {
+    try {
+      return database.run("PRAGMA journal_mode = WAL");
+    } catch (const SqliteFailure& failure) {
+      if ((failure.code & 0xff) != SQLITE_BUSY || waited >= patience) throw;
+    }
+    sqlite3_sleep(kPause);
+  }
+}
+
+std::string identity_of(SqliteDatabase& database) {
+  Query query(database, "SELECT name FROM identity");
+  return query.row() ? query.text(0) : std::string();
+}
+
+}  // namespace
+
+// ---- Jobs ----
+
+/// Something to do on one of the two threads, and somebody to tell.
+class SqliteStore::Job {
+ public:
+  virtual ~Job() = default;
+  /// Does it, and keeps the outcome. May be called again where a transaction had to be given up.
+  virtual void run(SqliteDatabase& database) = 0;
+  virtual void fail(Error error) = 0;
+  [[nodiscard]] virtual bool failed() const = 0;
+  /// Tells the outcome.
+  virtual void settle() = 0;
+};
+
+template <class T, class Work>
+class SqliteStore::JobOf final : public Job {
+ public:
+  JobOf(Done<Result<T>> done, Work work) : done_(std::move(done)), work_(std::move(work)) {}
+  void run(SqliteDatabase& database) override { outcome_ = work_(database); }
+  void fail(Error error) override { outcome_ = tl::unexpected(std::move(error)); }
+  [[nodiscard]] bool failed() const override { return !outcome_; }
+  void settle() override { done_(std::move(outcome_)); }
+
+ private:
+  Done<Result<T>> done_;
+  Work work_;
+  Result<T> outcome_;
+};
+
+/// A walk through a table: `next(database, after)` visits some rows and returns where it got to, or
+/// nothing at the end. Goes back into the queue between two steps.
+template <class Next>
+class SqliteStore::ScanOf final : public Job {
+ public:
+  ScanOf(SqliteStore& store, Done<Result<void>> done, Next next)
+      : store_(store), done_(std::move(done)), next_(std::move(next)) {}
+  void run(SqliteDatabase& database) override {
+    auto got_to = next_(database, after_);
+    finished_ = !got_to;
+    if (got_to) after_ = *got_to;
+  }
+  void fail(Error error) override { outcome_ = tl::unexpected(std::move(error)); }
+  [[nodiscard]] bool failed() const override { return !outcome_; }
+  void settle() override {
+    if (finished_ || failed()) return done_(std::move(outcome_));
+    store_.queue_read(std::make_unique<ScanOf>(std::move(*this)));
+  }
+
+ private:
+  SqliteStore& store_;
+  Done<Result<void>> done_;
+  Next next_;
+  std::int64_t after_ = -1;
+  bool finished_ = false;
+  Result<void> outcome_;
+};
+
+template <class T, class Work>
+void SqliteStore::write(Done<Result<T>> done, Work work) {
+  std::unique_ptr<Job> job = std::make_unique<JobOf<T, Work>>(std::move(done), std::move(work));
+  if (writer_.push(job)) return;
+  job->fail(closing());
+  job->settle();
+}
+
+template <class T, class Work>
+void SqliteStore::read(Done<Result<T>> done, Work work) {
+  queue_read(std::make_unique<JobOf<T, Work>>(std::move(done), std::move(work)));
+}
+
+void SqliteStore::queue_read(std::unique_ptr<Job> job) {
+  if (reader_.push(job)) return;
+  job->fail(closing());
+  job->settle();
+}
+
+Error SqliteStore::closing() const {
+  return {Fault::store, "the database " + options_.path + " is being closed", "", {}, {}};
+}
+
+void SqliteStore::read_batch(Jobs& jobs) {
+  for (auto& job : jobs) {
+    try {
+      job->run(*reading_);
+    } catch (const SqliteFailure& failure) {
+      job->fail(error_of(failure, options_.path));
+    }
+    job->settle();
+  }
+}
+
+void SqliteStore::write_batch(Jobs& jobs) {
+  std::span<std::unique_ptr<Job>> waiting(jobs);
+  while (!waiting.empty()) {
+    auto together = waiting.first(std::min(waiting.size(), kBatch));
+    waiting = waiting.subspan(together.size());
+    // Where they cannot all be committed, each is tried alone, so that those which can take place
+    // do, and the others fail for reasons of their own.
+    if (!commit_together(together) && together.size() > 1) {
+      for (auto& job : together) commit_together({&job, 1});
+    }
+    for (auto& job : together) job->settle();
+  }
+  if (writing_->log_pages() >= kCheckpointPages) writing_->checkpoint();
+}
+
+/// Runs the jobs in one transaction; a job that fails is undone alone. False if nothing took place
+/// but some of it might if tried alone; every job then has failed.
+bool SqliteStore::commit_together(std::span<std::unique_ptr<Job>> jobs) {
+  SqliteDatabase& db = *writing_;
+  bool begun = false;
+  try {
+    db.run("BEGIN IMMEDIATE");
+    begun = true;
+    for (auto& job : jobs) {
+      db.run("SAVEPOINT job");
+      try {
+        job->run(db);
+      } catch (const SqliteFailure& failure) {
+        // Some failures, a full disk for one, make SQLite roll everything back.
+        if (!db.in_transaction()) throw;
+        job->fail(error_of(failure, options_.path));
+      }
+      if (job->failed()) db.run("ROLLBACK TO job");
+      db.run("RELEASE job");
+    }
+    db.run("COMMIT");
+    return true;
+  } catch (const SqliteFailure& failure) {
+    Error error = error_of(failure, options_.path);
+    try {
+      if (db.in_transaction()) db.run("ROLLBACK");
+    } catch (const SqliteFailure&) {
+      // What made us roll back is what people should hear of.
+    }
+    for (auto& job : jobs) job->fail(error);
+    return !begun;
+  }
+}
+
+Result<std::shared_ptr<SqliteStore>> SqliteStore::open(SqliteOptions options, const Clock& clock) {
+  if (auto made = make_file(options.path); !made) return tl::unexpected(made.error());
+  auto connect = [&] {
+    return std::make_unique<SqliteDatabase>(options.path, options.busy_timeout, options.vfs);
+  };
+  try {
+    auto writing = connect();
+    if (auto ours = check_schema(*writing, options.path); !ours) {
+      return tl::unexpected(ours.error());
+    }
+    switch_to_wal(*writing, options.busy_timeout);
+    writing->run("PRAGMA synchronous = FULL");
+    writing->run("PRAGMA temp_store = MEMORY");
+    writing->run("PRAGMA journal_size_limit = 67108864");
+    writing->watch_log();
+    if (auto current = migrate(*writing, options.path); !current) {
+      return tl::unexpected(current.error());
+    }
+    auto reading = connect();
+    reading->run("PRAGMA query_only = TRUE");
+    return std::shared_ptr<SqliteStore>(
+        new SqliteStore(std::move(options), clock, std::move(writing), std::move(reading)));
+  } catch (const SqliteFailure& failure) {
+    return tl::unexpected(error_of(failure, options.path));
+  }
+}
+
+SqliteStore::SqliteStore(SqliteOptions options, const Clock& clock,
+                         std::unique_ptr<SqliteDatabase> writing,
+                         std::unique_ptr<SqliteDatabase> reading)
+    : options_(std::move(options)),
+      clock_(clock),
+      identity_(identity_of(*reading)),
+      writing_(std::move(writing)),
+      reading_(std::move(reading)),
+      writer_([this](Jobs& jobs) { write_batch(jobs); }),
+      reader_([this](Jobs& jobs) { read_batch(jobs); }) {}
+
+SqliteStore::~SqliteStore() {
+  // While one of them ends, its last `done` may still ask the other for something.
+  writer_.close();
+  reader_.close();
+}
+
+// ---- TokenStore ----
+
+void SqliteStore::load(const Key& key, Done<Result<Record>> done) {
+  read<Record>(std::move(done), [key](SqliteDatabase& db) -> Result<Record> {
+    Query row(db, kSelectToken.c_str());
+    row.bind_text(key.app).bind_text(key.kind);
+    TokenRow found;
+    if (row.row() && !read_row(row, found)) return tl::unexpected(damaged(key));
+    return std::move(found.record);
+  });
+}
+
+void SqliteStore::begin(Intent intent, Done<Result<BeginOutcome>> done) {
+  write<BeginOutcome>(std::move(done), [this, intent = std::move(intent)](SqliteDatabase& db) {
+    return grant(db, intent);
+  });
+}
+
+Result<BeginOutcome> SqliteStore::grant(SqliteDatabase& db, const Intent& intent) {
+  const Key& key = intent.key;
+  WallTime now = clock_.wall();
+  TokenRow found;
+  std::int64_t id = 0;
+  {
+    Query row(db, kSelectToken.c_str());
+    row.bind_text(key.app).bind_text(key.kind);
+    if (row.row()) {
+      if (!read_row(row, found)) return tl::unexpected(damaged(key));
+      id = row.integer(kId);
+    }
+  }
+  Record& record = found.record;
+  if (record.revision > intent.seen) return BeginOutcome(Newer{std::move(record)});
+  if (auto other = held(found.lease, now)) return BeginOutcome(std::move(*other));
+
+  // Fences are drawn from the sequence of changes, so that they go on growing when a record is
+  // removed and made again.
+  std::int64_t fence = tell(db, key.app, key.kind);
+  record.marks.push_back(intent.mark);
+  record.updated_at = now;
+  if (id == 0) {
+    record.created_at = now;
+    Query(db,
+          "INSERT INTO tokens (app, kind, revision, renew_at, predecessors, late_marks, budget, "
+          "fence, holder, lease_until, marks, created_at, updated_at) "
+          "VALUES (?, ?, 0, 0, '', '', '', ?, ?, ?, ?, ?, ?)")
+        .bind_text(key.app)
+        .bind_text(key.kind)
+        .bind(fence)
+        .bind_text(intent.holder)
+        .bind_time(now + intent.lease)
+        .bind_text(text_of(intent.mark))
+        .bind_time(now)
+        .bind_time(now)
+        .run();
+    record.renew_at = WallTime();
+  } else {
+    Query(db,
+          "UPDATE tokens SET fence = ?, holder = ?, lease_until = ?, marks = marks || ?, "
+          "late_marks = '', updated_at = ? WHERE id = ?")
+        .bind(fence)
+        .bind_text(intent.holder)
+        .bind_time(now + intent.lease)
+        .bind_text(text_of(intent.mark))
+        .bind_time(now)
+        .bind(id)
+        .run();
+  }
+  return BeginOutcome(
+      Granted{{key, static_cast<std::uint64_t>(fence), intent.holder, intent.mark.called_at},
+              std::move(record)});
+}
+
+void SqliteStore::commit(Lease lease, Record next, Done<Result<WriteOutcome>> done) {
+  write<WriteOutcome>(std::move(done), [this, lease = std::move(lease), next = std::move(next)](
+                                           SqliteDatabase& db) { return store(db, lease, next); });
+}
+
+void SqliteStore::abandon(Lease lease, Record next, Done<Result<WriteOutcome>> done) {
+  commit(std::move(lease), std::move(next), std::move(done));
+}
+
+Result<WriteOutcome> SqliteStore::store(SqliteDatabase& db, const Lease& lease,
+                                        const Record& next) {
+  Query row(db,
+            "UPDATE tokens SET revision = ?, token = ?, issuer = ?, obtained_at = ?, "
+            "expires_at = ?, renew_at = ?, displaced_at = ?, predecessors = ?, alive_at = ?, "
+            "marks = ? || late_marks, late_marks = '', trouble = ?, budget = ?, holder = '', "
+            "lease_until = 0, updated_at = ? "
+            "WHERE app = ? AND kind = ? AND fence = ? AND holder = ? AND holder <> ''");
+  row.bind(static_cast<std::int64_t>(next.revision));
+  if (next.token) {
+    row.bind_blob(next.token->value.reveal())
+        .bind_text(next.token->issuer)
+        .bind_time(next.token->obtained_at)
+        .bind_time(next.token->expires_at);
+  } else {
+    row.bind(std::nullopt).bind(std::nullopt).bind(std::nullopt).bind(std::nullopt);
+  }
+  row.bind_time(next.renew_at)
+      .bind_time(next.displaced_at)
+      .bind_text(text_of(next.predecessors))
+      .bind_time(next.alive_at)
+      .bind_text(text_of(next.marks));
+  if (next.trouble) {
+    row.bind_text(text_of(*next.trouble));
+  } else {
+    row.bind(std::nullopt);
+  }
+  row.bind_text(text_of(next.budget))
+      .bind_time(clock_.wall())
+      .bind_text(lease.key.app)
+      .bind_text(lease.key.kind)
+      .bind(static_cast<std::int64_t>(lease.fence))
+      .bind_text(lease.holder)
+      .run();
+  if (db.changes() == 0) return WriteOutcome::fenced;
+  tell(db, lease.key.app, lease.key.kind);
+  return WriteOutcome::written;
+}
+
+void SqliteStore::mark(const Key& key, Mark mark, Done<Result<void>> done) {
+  write<void>(std::move(done), [this, key, mark](SqliteDatabase& db) -> Result<void> {
+    Query(db,
+          "UPDATE tokens SET marks = marks || ?1, late_marks = late_marks || ?1, updated_at = ?2 "
+          "WHERE app = ?3 AND kind = ?4")
+        .bind_text(text_of(mark))
+        .bind_time(clock_.wall())
+        .bind_text(key.app)
+        .bind_text(key.kind)
+        .run();
+    if (db.changes() > 0) tell(db, key.app, key.kind);
+    return {};
+  });
+}
+
+void SqliteStore::changes(std::string cursor, Done<Result<Changes>> done) {
+  read<Changes>(std::move(done),
+                [this, cursor = std::move(cursor)](SqliteDatabase& db) -> Result<Changes> {
+                  // One look at the shared memory of the log tells whether any other connection has
+                  // committed.
+                  auto version = db.number("PRAGMA data_version");
+                  if (version == seen_version_ && cursor == seen_cursor_) {
+                    Changes none;
+                    none.cursor = cursor;
+                    return none;
+                  }
+                  Changes changes = read_changes(db, cursor);
+                  // Taken before the changes were read, so at worst the next call looks once more.
+                  seen_version_ = version;
+                  seen_cursor_ = changes.cursor;
+                  return changes;
+                });
+}
+
+Changes SqliteStore::read_changes(SqliteDatabase& db, const std::string& cursor) {
+  auto cursor_at = [this](std::int64_t sequence) {
+    return identity_ + "." + std::to_string(sequence);
+  };
+  Changes changes;
+  changes.cursor = cursor_at(db.number("SELECT max(sequence) FROM changes"));
+  if (cursor.empty()) return changes;
+
+  changes.everything = true;
+  std::int64_t since = 0;
+  std::string_view number(cursor);
+  if (number.substr(0, identity_.size() + 1) != identity_ + ".") return changes;
+  number.remove_prefix(identity_.size() + 1);
+  auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), since);
+  if (error != std::errc() || end != number.data() + number.size()) return changes;
+
+  // The entry of the cursor itself must still be there: then so is everything after it.
+  Query row(db, "SELECT sequence, app, kind FROM changes WHERE sequence >= ? ORDER BY sequence");
+  row.bind(since);
+  if (!row.row() || row.integer(0) != since) return changes;
+  changes.everything = false;
+  std::set<Key> told;
+  std::int64_t last = since;
+  while (row.row()) {
+    last = row.integer(0);
+    told.insert({row.text(1), row.text(2)});
+  }
+  changes.cursor = cursor_at(last);
+  for (const Key& what : told) {
+    if (what.app.empty()) {
+      changes.keys = true;
+    } else if (what.kind.empty()) {
+      changes.apps.push_back(what.app);
+    } else {
+      changes.tokens.push_back(what);
+    }
+  }
+  return changes;
+}
+
+std::int64_t SqliteStore::tell(SqliteDatabase& db, std::string_view app, std::string_view kind) {
+  Query(db, "INSERT INTO changes (app, kind) VALUES (?, ?)").bind_text(app).bind_text(kind).run();
+  auto sequence = db.last_row();
+  auto keep = static_cast<std::int64_t>(std::max<std::size_t>(options_.change_log, 1));
+  if (sequence % std::max<std::int64_t>(keep / 8, 1) == 0) {
+    Query(db, "DELETE FROM changes WHERE sequence < ?").bind(sequence - keep).run();
+  }
+  return sequence;
+}
+
+void SqliteStore::scan(std::function<void(Key, Record)> visit, Done<Result<void>> done) {
+  auto next = [visit = std::move(visit)](SqliteDatabase& db,
+                                         std::int64_t after) -> std::optional<std::int64_t> {
+    Query row(db, kScanTokens.c_str());
+    row.bind(after).bind(kScanRows);
+    std::optional<std::int64_t> last;
+    while (row.row()) {
+      last = row.integer(kId);
+      TokenRow found;
+      if (!read_row(row, found)) found.record = unreadable(found.record, damaged(found.key));
+      visit(std::move(found.key), std::move(found.record));
+    }
+    return last;
+  };
+  queue_read(std::make_unique<ScanOf<decltype(next)>>(*this, std::move(done), std::move(next)));
+}
+
+// ---- Registry ----
+
+void SqliteStore::put_app(AppRow app, Done<Result<void>> done) {
+  write<void>(std::move(done), [this, app = std::move(app)](SqliteDatabase& db) -> Result<void> {
+    WallTime now = clock_.wall();
+    Query(db,
+          "INSERT INTO apps (id, platform, endpoint, secret_login, secret, tag, created_at, "
+          "updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?) "
+          "ON CONFLICT (id) DO UPDATE SET platform = excluded.platform, "
+          "endpoint = excluded.endpoint, secret_login = excluded.secret_login, "
+          "secret = excluded.secret, tag = excluded.tag, updated_at = excluded.updated_at")
+        .bind_text(app.id)
+        .bind_text(app.platform)
+        .bind_text(app.endpoint)
+        .bind(app.secret_login ? 1 : 0)
+        .bind_blob(app.secret.reveal())
+        .bind_blob(bytes_of(app.tag))
+        .bind_time(now)
+        .bind_time(now)
+        .run();
+    std::vector<std::string> relieved;
+    {
+      Query row(db,
+                "UPDATE tokens SET trouble = NULL, updated_at = ? "
+                "WHERE app = ? AND trouble IS NOT NULL RETURNING kind");
+      row.bind_time(now).bind_text(app.id);
+      while (row.row()) relieved.push_back(row.text(0));
+    }
+    for (const auto& kind : relieved) tell(db, app.id, kind);
+    tell(db, app.id, "");
+    return {};
+  });
+}
+
+void SqliteStore::load_app(const std::string& id, Done<Result<std::optional<AppRow>>> done) {
+  read<std::optional<AppRow>>(
+      std::move(done), [id](SqliteDatabase& db) -> Result<std::optional<AppRow>> {
+        Query row(db,
+                  "SELECT row, id, platform, endpoint, secret_login, tag, created_at, updated_at, "
+                  "secret FROM apps WHERE id = ?");
+        row.bind_text(id);
+        std::optional<AppRow> found;
+        if (row.row()) found = read_app(row, Secret(row.bytes(8)));
+        return found;
+      });
+}
+
+void SqliteStore::remove_app(const std::string& id, Done<Result<bool>> done) {
+  write<bool>(std::move(done), [this, id](SqliteDatabase& db) -> Result<bool> {
+    Query(db, "DELETE FROM apps WHERE id = ?").bind_text(id).run();
+    if (db.changes() == 0) return false;
+    std::vector<std::string> kinds;
+    {
+      Query row(db, "DELETE FROM tokens WHERE app = ? RETURNING kind");
+      row.bind_text(id);
+      while (row.row()) kinds.push_back(row.text(0));
+    }
+    for (const auto& kind : kinds) tell(db, id, kind);
+    tell(db, id, "");
+    return true;
+  });
+}
+
+void SqliteStore::scan_apps(std::function<void(AppRow)> visit, Done<Result<void>> done) {
+  auto next = [visit = std::move(visit)](SqliteDatabase& db,
+                                         std::int64_t after) -> std::optional<std::int64_t> {
+    Query row(db,
+              "SELECT row, id, platform, endpoint, secret_login, tag, created_at, updated_at "
+              "FROM apps WHERE row > ? ORDER BY row LIMIT ?");
+    row.bind(after).bind(kScanRows);
+    std::optional<std::int64_t> last;
+    while (row.row()) {
+      last = row.integer(0);
+      visit(read_app(row, Secret()));
+    }
+    return last;
+  };
+  queue_read(std::make_unique<ScanOf<decltype(next)>>(*this, std::move(done), std::move(next)));
+}
+
+void SqliteStore::put_key(ApiKeyRow key, Done<Result<bool>> done) {
+  write<bool>(std::move(done), [this, key = std::move(key)](SqliteDatabase& db) -> Result<bool> {
+    Query(db,
+          "INSERT INTO api_keys (name, hash, apps, rights, created_at) VALUES (?, ?, ?, ?, ?) "
+          "ON CONFLICT DO NOTHING")
+        .bind_text(key.name)
+        .bind_blob(bytes_of(key.hash))
+        .bind_text(text_of(key.apps))
+        .bind_text(text_of(key.rights))
+        .bind_time(clock_.wall())
+        .run();
+    if (db.changes() == 0) return false;
+    tell(db, "", "");
+    return true;
+  });
+}
+
+void SqliteStore::revoke_key(const std::string& name, Done<Result<bool>> done) {
+  write<bool>(std::move(done), [this, name](SqliteDatabase& db) -> Result<bool> {
+    Query(db, "DELETE FROM api_keys WHERE name = ?").bind_text(name).run();
+    if (db.changes() == 0) return false;
+    tell(db, "", "");
+    return true;
+  });
+}
+
+void SqliteStore::list_keys(Done<Result<std::vector<ApiKeyRow>>> done) {
+  using Keys = std::vector<ApiKeyRow>;
+  read<Keys>(std::move(done), [this](SqliteDatabase& db) -> Result<Keys> {
+    Keys keys;
+    Query row(db, "SELECT name, hash, apps, rights, created_at FROM api_keys ORDER BY name");
+    while (row.row()) {
+      ApiKeyRow& key = keys.emplace_back();
+      key.name = row.text(0);
+      std::string_view hash = row.bytes(1);
+      auto apps = apps_from(row.bytes(2));
+      if (hash.size() != key.hash.size() || !apps) {
+        return fail(
+            Fault::store,
+            "the API key " + key.name + " in the database " + options_.path + " cannot be read",
+            "revoke it and make a new one");
+      }
+      std::memcpy(key.hash.data(), hash.data(), hash.size());
+      key.apps = std::move(*apps);
+      key.rights = rights_from(row.bytes(3));
+      key.created_at = row.time(4);
+    }
+    return keys;
+  });
+}
+
+// ---- SealLedger ----
+
+void SqliteStore::noted_keys(Done<Result<std::vector<KeyNote>>> done) {
+  using Notes = std::vector<KeyNote>;
+  read<Notes>(std::move(done), [](SqliteDatabase& db) -> Result<Notes> {
+    Notes notes;
+    Query row(db, "SELECT id, check_value FROM sealing_keys ORDER BY rowid");
+    while (row.row()) notes.push_back({row.text(0), row.text(1)});
+    return notes;
+  });
+}
+
+void SqliteStore::note_key(KeyNote note, Done<Result<void>> done) {
+  write<void>(std::move(done), [note = std::move(note)](SqliteDatabase& db) -> Result<void> {
+    Query(db, "INSERT INTO sealing_keys (id, check_value) VALUES (?, ?) ON CONFLICT DO NOTHING")
+        .bind_text(note.id)
+        .bind_blob(note.check)
+        .run();
+    return {};
+  });
+}
+
+void SqliteStore::reseal_token(const Key& key, Secret from, Secret to, Done<Result<bool>> done) {
+  write<bool>(
+      std::move(done),
+      [this, key, from = std::move(from), to = std::move(to)](SqliteDatabase& db) -> Result<bool> {
+        Query(db, "UPDATE tokens SET token = ? WHERE app = ? AND kind = ? AND token = ?")
+            .bind_blob(to.reveal())
+            .bind_text(key.app)
+            .bind_text(key.kind)
+            .bind_blob(from.reveal())
+            .run();
+        if (db.changes() == 0) return false;
+        tell(db, key.app, key.kind);
+        return true;
+      });
+}
+
+void SqliteStore::reseal_app(const std::string& id, Secret from, Secret to,
+                             Done<Result<bool>> done) {
+  write<bool>(
+      std::move(done),
+      [this, id, from = std::move(from), to = std::move(to)](SqliteDatabase& db) -> Result<bool> {
+        Query(db, "UPDATE apps SET secret = ? WHERE id = ? AND secret = ?")
+            .bind_blob(to.reveal())
+            .bind_text(id)
+            .bind_blob(from.reveal())
+            .run();
+        if (db.changes() == 0) return false;
+        tell(db, id, "");
+        return true;
+      });
+}
+
+}  // namespace hufu::store

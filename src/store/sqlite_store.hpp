@@ -1,0 +1,108 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "hufu/clock.hpp"
+#include "hufu/store.hpp"
+#include "store/registry.hpp"
+#include "store/seal_ledger.hpp"
+#include "store/sqlite_database.hpp"
+#include "store/worker.hpp"
+
+namespace hufu::store {
+
+struct SqliteOptions {
+  std::string path;
+  /// How long to wait for another process that writes.
+  Milliseconds busy_timeout = std::chrono::seconds(5);
+  /// At least so many changes are remembered for those who follow the feed.
+  std::size_t change_log = 100'000;
+  std::string vfs{};  ///< Name of a registered SQLite VFS; empty: the default one.
+};
+
+/// All three faces on one SQLite file, which any number of processes of one machine may share.
+///
+/// Durability: write-ahead log with synchronous=FULL, so whatever was reported as done has been
+/// fsynced. One thread writes, and commits everything that has queued up as one transaction (group
+/// commit): an fsync is shared by all who wait for it, an operation that fails takes none of its
+/// neighbours down. Another thread, on a connection of its own, reads: no load waits for a commit
+/// or a checkpoint. `done` is called on one of the two.
+///
+/// A lease's end is judged by the clock handed in; all processes of a machine share it. The lease
+/// of a process of this machine that is gone is free at once.
+class SqliteStore final : public TokenStore, public Registry, public SealLedger {
+ public:
+  /// Opens or makes the file (mode 0600, in a directory made with mode 0700 where it is missing)
+  /// and brings its schema up to date. Blocks. Fault::store if it cannot be used.
+  static Result<std::shared_ptr<SqliteStore>> open(SqliteOptions options, const Clock& clock);
+  /// Does what was asked for and calls every `done`. Not from inside a `done`.
+  ~SqliteStore() override;
+
+  void load(const Key& key, Done<Result<Record>> done) override;
+  void begin(Intent intent, Done<Result<BeginOutcome>> done) override;
+  void commit(Lease lease, Record next, Done<Result<WriteOutcome>> done) override;
+  void abandon(Lease lease, Record next, Done<Result<WriteOutcome>> done) override;
+  void mark(const Key& key, Mark mark, Done<Result<void>> done) override;
+  void changes(std::string cursor, Done<Result<Changes>> done) override;
+  /// Reads some thousand records at a time, so that a load need not wait for the end. A record that
+  /// is written meanwhile is seen as it was, or as it is.
+  void scan(std::function<void(Key, Record)> visit, Done<Result<void>> done) override;
+
+  void put_app(AppRow app, Done<Result<void>> done) override;
+  void load_app(const std::string& id, Done<Result<std::optional<AppRow>>> done) override;
+  void remove_app(const std::string& id, Done<Result<bool>> done) override;
+  void scan_apps(std::function<void(AppRow)> visit, Done<Result<void>> done) override;
+  void put_key(ApiKeyRow key, Done<Result<bool>> done) override;
+  void revoke_key(const std::string& name, Done<Result<bool>> done) override;
+  void list_keys(Done<Result<std::vector<ApiKeyRow>>> done) override;
+
+  void noted_keys(Done<Result<std::vector<KeyNote>>> done) override;
+  void note_key(KeyNote note, Done<Result<void>> done) override;
+  void reseal_token(const Key& key, Secret from, Secret to, Done<Result<bool>> done) override;
+  void reseal_app(const std::string& id, Secret from, Secret to, Done<Result<bool>> done) override;
+
+ private:
+  class Job;
+  template <class T, class Work>
+  class JobOf;
+  template <class Next>
+  class ScanOf;
+  using Jobs = std::vector<std::unique_ptr<Job>>;
+
+  SqliteStore(SqliteOptions options, const Clock& clock, std::unique_ptr<SqliteDatabase> writing,
+              std::unique_ptr<SqliteDatabase> reading);
+
+  /// Queues `work(database)`, which returns a Result<T>, for one of the two threads.
+  template <class T, class Work>
+  void write(Done<Result<T>> done, Work work);
+  template <class T, class Work>
+  void read(Done<Result<T>> done, Work work);
+  void queue_read(std::unique_ptr<Job> job);
+  [[nodiscard]] Error closing() const;
+
+  void write_batch(Jobs& jobs);
+  void read_batch(Jobs& jobs);
+  bool commit_together(std::span<std::unique_ptr<Job>> jobs);
+
+  Result<BeginOutcome> grant(SqliteDatabase& db, const Intent& intent);
+  Result<WriteOutcome> store(SqliteDatabase& db, const Lease& lease, const Record& next);
+  Changes read_changes(SqliteDatabase& db, const std::string& cursor);
+  /// Notes a change in the log; returns its number.
+  std::int64_t tell(SqliteDatabase& db, std::string_view app, std::string_view kind);
+
+  const SqliteOptions options_;
+  const Clock& clock_;
+  const std::string identity_;
+  std::unique_ptr<SqliteDatabase> writing_;  ///< The writer's thread only.
+  std::unique_ptr<SqliteDatabase> reading_;  ///< The reader's thread only, like the two below.
+  std::int64_t seen_version_ = -1;  ///< `PRAGMA data_version` when `seen_cursor_` was the present.
+  std::string seen_cursor_;
+  Worker<std::unique_ptr<Job>> writer_;
+  Worker<std::unique_ptr<Job>> reader_;
+};
+
+}  // namespace hufu::store
