@@ -1,7 +1,9 @@
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <string>
+#include <tl/expected.hpp>
 
 #include "hufu/clock.hpp"
 #include "hufu/secret.hpp"
@@ -12,22 +14,22 @@ namespace hufu::net {
 /// One request. URL and body are secrets because they carry them; neither is ever logged.
 struct HttpRequest {
   std::string method = "GET";
-  Secret url;
+  Secret url;                ///< Absolute, http or https.
   Secret body;               ///< Sent when not empty.
   std::string content_type;  ///< Of the body.
   Secret authorization;      ///< Sent as `Authorization: Bearer …` when not empty.
-  Milliseconds timeout =
-      std::chrono::seconds(8);  ///< For everything, from name look-up to last byte.
+  Milliseconds timeout = std::chrono::seconds(8);  ///< For everything, from `send` to last byte.
 };
 
 struct HttpResponse {
   int status = 0;
-  std::string body;  ///< At most HttpClient::kLargestBody bytes.
+  std::string body;  ///< At most HttpClient::kLargestBody bytes. May hold a token: wipe it.
   std::string date;  ///< The `Date` header as sent; empty if there was none.
   std::string retry_after;
 };
 
-/// Why there is no response. `message` holds neither URL nor body.
+/// Why there is no response. `message` is a sentence that holds neither URL nor body; it may name
+/// the host.
 struct HttpFailure {
   enum class Reach {
     not_sent,  ///< Not a byte of the request left: no name, no connection, no TLS session.
@@ -42,9 +44,20 @@ using HttpOutcome = tl::expected<HttpResponse, HttpFailure>;
 /// Outgoing HTTP/1.1 over libcurl. Each request is tried exactly once, not even libcurl's own
 /// silent second try on a connection that had died takes place; redirects are not followed.
 ///
-/// Thread-safety: `send` may be called from any thread and returns at once; `done` is called
-/// exactly once on the client's own thread and must be quick. The destructor ends what is in flight
-/// (as `lost` or `not_sent`) and returns when every `done` has been called.
+/// Certificates are verified against the system's authorities. An https request goes through the
+/// proxy that HTTPS_PROXY or ALL_PROXY name (unless NO_PROXY names its host): the proxy learns the
+/// host and nothing else. A plain http request never uses a proxy, which would read the secrets in
+/// it.
+///
+/// At most 256 requests are on their way at once; those beyond wait, the one with the earliest end
+/// first, and their waiting counts as part of their time-out.
+///
+/// What is handed in is wiped when it is done with; what libcurl and the TLS library copy is not.
+///
+/// Thread-safety: `send` may be called from any thread, also from inside a `done`, and returns at
+/// once; `done` is called exactly once on the client's own thread, must be quick and must not
+/// throw. The destructor ends what is in flight (as `lost` or `not_sent`) and returns when every
+/// `done` has been called; it must not run inside one.
 class HttpClient {
  public:
   static constexpr std::size_t kLargestBody = 64 * 1024;
