@@ -1,0 +1,199 @@
+#include "platform/described_issuer.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <future>
+#include <memory>
+#include <string>
+
+#include "platform/catalog.hpp"
+#include "testing/scripted_server.hpp"
+
+// From a request to a verdict over real sockets, with WeChat's two descriptions.
+
+namespace hufu::platform {
+namespace {
+
+using namespace std::string_view_literals;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using testing::always;
+using ::testing::EndsWith;
+using testing::hang;
+using ::testing::HasSubstr;
+using testing::http;
+using ::testing::Not;
+using testing::read_request;
+using testing::Script;
+using testing::ScriptedServer;
+using testing::send;
+using ::testing::StartsWith;
+using Delivery = IssueFailure::Delivery;
+
+constexpr std::string_view kGoodAnswer = R"({"access_token":"a-token","expires_in":7200})";
+
+std::shared_ptr<Issuer> issuer_at(const std::string& base_url, std::string_view endpoint,
+                                  std::shared_ptr<net::HttpClient> client = nullptr) {
+  if (!client) client = std::make_shared<net::HttpClient>();
+  return make_issuer("wechat", endpoint, kAccessToken, Timing{}, {base_url, false}, client).value();
+}
+
+std::future<IssueOutcome> start(Issuer& issuer, milliseconds timeout = seconds(5),
+                                bool force = false) {
+  IssueRequest request;
+  request.app = "wx1";
+  request.secret = Secret("canary&secret"sv);
+  request.force = force;
+  request.timeout = timeout;
+  auto promise = std::make_shared<std::promise<IssueOutcome>>();
+  issuer.issue(std::move(request),
+               [promise](IssueOutcome outcome) { promise->set_value(std::move(outcome)); });
+  return promise->get_future();
+}
+
+Pulse probe(Issuer& issuer, std::string_view token) {
+  std::promise<Pulse> promise;
+  issuer.probe(Secret(token), seconds(5), [&](Pulse pulse) { promise.set_value(pulse); });
+  return promise.get_future().get();
+}
+
+/// What becomes of one call to a server with this script.
+IssueFailure failure_from(Script script, milliseconds timeout = seconds(5)) {
+  ScriptedServer server({std::move(script)});
+  auto outcome = start(*issuer_at(server.url(), "classic"), timeout).get();
+  EXPECT_FALSE(outcome.has_value());
+  EXPECT_EQ(server.requests().size(), 1U) << "exactly one try";
+  IssueFailure failure = outcome ? IssueFailure{} : outcome.error();
+  EXPECT_THAT(failure.error.message, Not(HasSubstr("canary")));
+  EXPECT_NE(failure.error.next_step, "");
+  return failure;
+}
+
+void expect_lost(const IssueFailure& failure) {
+  EXPECT_EQ(failure.delivery, Delivery::lost) << failure.error.message;
+  EXPECT_EQ(failure.lane, IssueFailure::Lane::backoff) << failure.error.message;
+  EXPECT_EQ(failure.error.fault, Fault::unreachable) << failure.error.message;
+}
+
+TEST(DescribedIssuer, AsksTheClassicEndpointAsWeChatWantsIt) {
+  ScriptedServer server({always(kGoodAnswer)});
+  auto outcome = start(*issuer_at(server.url("/prefix/"), "classic")).get();
+  ASSERT_TRUE(outcome.has_value());
+  EXPECT_EQ(outcome->value.reveal(), "a-token");
+  EXPECT_EQ(outcome->lifetime, seconds(7200));
+  EXPECT_THAT(server.requests().at(0),
+              StartsWith("GET /prefix/cgi-bin/token?grant_type=client_credential&appid=wx1"
+                         "&secret=canary%26secret HTTP/1.1\r\n"));
+}
+
+TEST(DescribedIssuer, AsksTheStableEndpointAsWeChatWantsIt) {
+  ScriptedServer server({always(kGoodAnswer)});
+  auto issuer = issuer_at(server.url(), "stable");
+  ASSERT_TRUE(start(*issuer).get().has_value());
+  ASSERT_TRUE(start(*issuer, seconds(5), true).get().has_value());
+  auto requests = server.requests();
+  EXPECT_THAT(requests.at(0), StartsWith("POST /cgi-bin/stable_token HTTP/1.1\r\n"));
+  EXPECT_THAT(requests.at(0), HasSubstr("\r\nContent-Type: application/json\r\n"));
+  EXPECT_THAT(requests.at(0), EndsWith(R"({"grant_type":"client_credential","appid":"wx1",)"
+                                       R"("secret":"canary&secret","force_refresh":false})"));
+  EXPECT_THAT(requests.at(1), EndsWith(R"("force_refresh":true})"));
+}
+
+TEST(DescribedIssuer, CutsALifetimeThatWeChatCannotMean) {
+  ScriptedServer server({always(R"({"access_token":"a-token","expires_in":1e18})")});
+  EXPECT_EQ(start(*issuer_at(server.url(), "stable")).get().value().lifetime, seconds(7200));
+}
+
+TEST(DescribedIssuer, SaysWhenTheCallNeverLeft) {
+  testing::RefusingPort port;
+  auto outcome = start(*issuer_at(port.url(), "classic")).get();
+  ASSERT_FALSE(outcome.has_value());
+  EXPECT_EQ(outcome.error().delivery, Delivery::not_sent);
+  EXPECT_EQ(outcome.error().error.fault, Fault::unreachable);
+  EXPECT_THAT(outcome.error().error.message, StartsWith("WeChat cannot be reached: "));
+  EXPECT_THAT(outcome.error().error.message, Not(HasSubstr("canary")));
+}
+
+TEST(DescribedIssuer, SaysWhenTheAnswerWasLost) {
+  const std::string whole = http("200 OK", kGoodAnswer);
+  const std::string half = whole.substr(0, whole.size() - 5);
+  expect_lost(failure_from({read_request(), hang()}, milliseconds(150)));
+  expect_lost(failure_from({read_request(), testing::close()}));
+  expect_lost(failure_from({read_request(), testing::reset()}));
+  expect_lost(failure_from({read_request(), send(half), testing::close()}));
+  expect_lost(failure_from({read_request(), send(half), hang()}, milliseconds(150)));
+  expect_lost(failure_from({read_request(), send("SSH-2.0-OpenSSH\r\n"), testing::close()}));
+}
+
+TEST(DescribedIssuer, SaysWhenTheAnswerCannotBeUsed) {
+  auto answer = [](std::string_view status, std::string_view body) {
+    return Script{read_request(), send(http(status, body))};
+  };
+  expect_lost(failure_from(answer("502 Bad Gateway", "<html></html>")));
+  expect_lost(failure_from(answer("500 Internal Server Error", kGoodAnswer)));
+  expect_lost(failure_from(answer("200 OK", "<html>captive portal</html>")));
+  expect_lost(failure_from(answer("200 OK", "")));
+  expect_lost(failure_from(answer("200 OK", kGoodAnswer.substr(0, 30))));
+  expect_lost(failure_from(answer(
+      "200 OK", R"({"expires_in":7200,"access_token":")" + std::string(1024 * 1024, 'x') + "\"}")));
+}
+
+TEST(DescribedIssuer, SaysWhatTheAnswerWas) {
+  auto failure = failure_from(
+      {read_request(),
+       send(http("200 OK", R"({"errcode":40125,"errmsg":"invalid appsecret canary&secret"})",
+                 "Content-Type: application/json; encoding=utf-8\r\n"))});
+  EXPECT_EQ(failure.delivery, Delivery::answered);
+  EXPECT_EQ(failure.lane, IssueFailure::Lane::slow);
+  EXPECT_EQ(failure.error.errcode, 40125);
+
+  auto redirect = failure_from({read_request(), send(http("301 Moved", "", "Location: /\r\n"))});
+  EXPECT_EQ(redirect.delivery, Delivery::answered);
+  EXPECT_THAT(redirect.error.next_step, HasSubstr("base_url"));
+
+  auto wrong_path = failure_from({read_request(), send(http("404 Not Found", "nothing here"))});
+  EXPECT_EQ(wrong_path.delivery, Delivery::answered);
+}
+
+TEST(DescribedIssuer, ProbesATokenWithOneCheapCall) {
+  ScriptedServer server(
+      {{read_request(), send(http("200 OK", R"({"ip_list":["1.2.3.4"]})")), read_request(),
+        send(http("200 OK", R"({"errcode":42001})")), read_request(), testing::close()}});
+  auto issuer = issuer_at(server.url(), "stable");
+  EXPECT_EQ(probe(*issuer, "a+token/="), Pulse::alive);
+  EXPECT_EQ(probe(*issuer, "a+token/="), Pulse::dead);
+  EXPECT_EQ(probe(*issuer, "a+token/="), Pulse::unknown);
+  EXPECT_THAT(server.requests().at(0),
+              StartsWith("GET /cgi-bin/getcallbackip?access_token=a%2Btoken%2F%3D HTTP/1.1\r\n"));
+  EXPECT_EQ(server.requests().size(), 3U);
+}
+
+TEST(DescribedIssuer, CannotProbeWhatHasNoProbe) {
+  DescribedIssuer issuer(Description{}, "https://host", std::make_shared<net::HttpClient>());
+  EXPECT_EQ(probe(issuer, "T"), Pulse::unknown);
+}
+
+TEST(DescribedIssuer, IsNotAskedWithoutTheTokensItNeeds) {
+  Description ticket;
+  ticket.needs = {"access_token"};
+  DescribedIssuer issuer(ticket, "https://host", std::make_shared<net::HttpClient>());
+  auto outcome = start(issuer).get();
+  ASSERT_FALSE(outcome.has_value());
+  EXPECT_EQ(outcome.error().error.fault, Fault::internal);
+  EXPECT_EQ(outcome.error().delivery, Delivery::not_sent);
+}
+
+TEST(DescribedIssuer, MayGoWhileItsCallsAreOnTheirWay) {
+  ScriptedServer server({{read_request(), hang()}});
+  auto client = std::make_shared<net::HttpClient>();
+  auto issuer = issuer_at(server.url(), "classic", client);
+  auto outcome = start(*issuer);
+  server.wait_for_requests(1);
+  issuer.reset();
+  client.reset();
+  EXPECT_EQ(outcome.get().error().delivery, Delivery::lost);
+}
+
+}  // namespace
+}  // namespace hufu::platform

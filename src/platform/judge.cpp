@@ -1,0 +1,286 @@
+#include "platform/judge.hpp"
+
+#include <algorithm>
+#include <boost/json.hpp>
+#include <charconv>
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "platform/quote.hpp"
+#include "platform/wiping_memory.hpp"
+
+namespace hufu::platform {
+namespace {
+
+namespace json = boost::json;
+using Delivery = IssueFailure::Delivery;
+using Lane = IssueFailure::Lane;
+
+constexpr std::size_t kLongestToken = 4096;
+
+bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
+
+template <class Number>
+std::optional<Number> number_in(std::string_view text) {
+  Number number{};
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return number;
+}
+
+/// A JSON object, parsed into memory that is wiped.
+class Document {
+ public:
+  explicit Document(std::string_view body) {
+    json::parser parser{json::storage_ptr(&memory_)};
+    parser.reset(json::storage_ptr(&memory_));
+    boost::system::error_code error;
+    parser.write(body.data(), body.size(), error);
+    if (!error) root_.emplace(parser.release());
+  }
+
+  [[nodiscard]] bool is_object() const { return root_ && root_->is_object(); }
+
+  /// The member at `path`; null if there is none.
+  [[nodiscard]] const json::value* find(std::string_view path) const {
+    const json::value* at = root_ ? &*root_ : nullptr;
+    while (at != nullptr && !path.empty()) {
+      if (!at->is_object()) return nullptr;
+      auto name = path.substr(0, path.find('.'));
+      path.remove_prefix(std::min(path.size(), name.size() + 1));
+      at = at->get_object().if_contains(json::string_view(name.data(), name.size()));
+    }
+    return at;
+  }
+
+  /// The string at `path`; empty if there is none.
+  [[nodiscard]] std::string_view text(std::string_view path) const {
+    const json::value* found = find(path);
+    if (found == nullptr || !found->is_string()) return {};
+    return {found->get_string().data(), found->get_string().size()};
+  }
+
+  /// The error code at `path` as text, empty if the answer has none; no value at all if something
+  /// stands there that cannot be a code.
+  [[nodiscard]] std::optional<std::string> code(std::string_view path) const {
+    const json::value* found = find(path);
+    if (found == nullptr || found->is_null()) return "";
+    if (found->is_string()) return std::string(text(path));
+    if (found->is_int64()) return std::to_string(found->get_int64());
+    if (found->is_uint64()) return std::to_string(found->get_uint64());
+    return std::nullopt;
+  }
+
+ private:
+  WipingMemory memory_;
+  std::optional<json::value> root_;
+};
+
+/// Whether an error code means success.
+bool is_success(const Answer& answer, std::string_view code) {
+  return code == answer.success || (code.empty() && answer.success_may_be_silent);
+}
+
+/// A lifetime in whole seconds, above 0; absurdly large ones come back as merely large. 7200.0 is
+/// 7200: JSON knows one kind of number only.
+std::optional<std::chrono::seconds> lifetime_in(const json::value& value) {
+  constexpr std::int64_t kLarge = 1'000'000'000'000;
+  std::int64_t seconds = 0;
+  if (value.is_int64()) {
+    seconds = value.get_int64();
+  } else if (value.is_uint64()) {
+    seconds = kLarge;  // The parser makes these only of numbers beyond int64.
+  } else if (value.is_double()) {
+    double number = value.get_double();
+    if (!std::isfinite(number) || std::floor(number) != number) return std::nullopt;
+    seconds = number < static_cast<double>(kLarge)
+                  ? static_cast<std::int64_t>(std::max(number, 0.0))
+                  : kLarge;
+  } else if (value.is_string()) {
+    std::string_view digits(value.get_string().data(), value.get_string().size());
+    if (digits.empty() || digits.find_first_not_of("0123456789") != std::string_view::npos) {
+      return std::nullopt;
+    }
+    seconds = number_in<std::int64_t>(digits).value_or(kLarge);
+  } else {
+    return std::nullopt;
+  }
+  if (seconds <= 0) return std::nullopt;
+  return std::chrono::seconds(std::min(seconds, kLarge));
+}
+
+/// One answer to one call for a token, on its way to a verdict.
+class Judgement {
+ public:
+  Judgement(const Description& description, const net::HttpResponse& response,
+            const Materials& asked)
+      : description_(description),
+        response_(response),
+        asked_(asked),
+        document_(response.body),
+        code_(document_.code(description.answer.code)) {}
+
+  [[nodiscard]] IssueOutcome verdict() const {
+    int status = response_.status;
+    if (status >= 500 || status < 200 || status == 408) return lost(http_status());
+    if (status >= 300 && status < 400) {
+      return turned_down("redirected the call (" + http_status() + ")",
+                         "check base_url: it must be the address of the platform's API itself");
+    }
+    bool has_error_code = document_.is_object() && code_ && !code_->empty() &&
+                          !is_success(description_.answer, *code_);
+    if (has_error_code) return refused();
+    if (status >= 400) {
+      return turned_down("turned the call down with " + http_status() + " and no error code",
+                         "check base_url, and what stands between here and the platform");
+    }
+    if (!document_.is_object()) return lost(what_it_is_instead());
+    if (!code_ || !is_success(description_.answer, *code_)) {
+      return lost("an answer that tells neither success nor failure");
+    }
+    return issued();
+  }
+
+ private:
+  [[nodiscard]] IssueOutcome issued() const {
+    const json::value* token = document_.find(description_.answer.token);
+    if (token == nullptr || !token->is_string()) return lost("success, but no token in it");
+    std::string_view value = document_.text(description_.answer.token);
+    if (value.empty()) return lost("success, but an empty token");
+    if (value.size() > kLongestToken) return lost("success, but a token of more than 4 KiB");
+    if (std::any_of(value.begin(), value.end(), is_control)) {
+      return lost("success, but a token with control characters");
+    }
+    const json::value* lifetime = document_.find(description_.answer.lifetime);
+    if (lifetime == nullptr) return lost("a token without a lifetime");
+    auto seconds = lifetime_in(*lifetime);
+    if (!seconds) return lost("a token whose lifetime is not a whole number above 0");
+    return Issued{Secret(value), std::min<Milliseconds>(*seconds, description_.rule.longest_life)};
+  }
+
+  /// The platform said no, and why.
+  [[nodiscard]] IssueOutcome refused() const {
+    static const Meaning kUnknown{Lane::backoff,
+                                  "Hufu does not know this error code",
+                                  "look the code up in the platform's documentation",
+                                  {}};
+    auto entry = description_.codes.find(*code_);
+    const Meaning& meaning = entry == description_.codes.end() ? kUnknown : entry->second;
+
+    Error error;
+    error.fault = Fault::refused;
+    error.errcode = meaning.passed_on_as ? meaning.passed_on_as : number_in<int>(*code_);
+    std::string_view its_words = document_.text(description_.answer.text);
+    std::string shown = error.errcode ? std::to_string(*error.errcode) : quoted(*code_);
+    error.message = description_.title + " refused (" + (shown.empty() ? "no code" : shown) +
+                    "): " + meaning.words;
+    // Words that belong to another code than the one handed on would only mislead.
+    if (!meaning.passed_on_as && !its_words.empty()) {
+      std::string quote = quoted(its_words);
+      error.message += quote.empty() ? " (its own words are withheld: they repeat a secret)"
+                                     : " (\"" + quote + "\")";
+    }
+    error.next_step = filled_in(meaning.fix, its_words);
+    if (meaning.lane == Lane::next_minute) error.retry_after = std::chrono::minutes(1);
+    return fail_with(std::move(error), Delivery::answered, meaning.lane);
+  }
+
+  /// Something said no, but not in the platform's way.
+  [[nodiscard]] IssueOutcome turned_down(const std::string& what, std::string next_step) const {
+    Error error{Fault::refused, description_.title + " " + what, std::move(next_step), {}, {}};
+    bool too_many = response_.status == 429;
+    if (auto seconds = number_in<int>(response_.retry_after); too_many && seconds && *seconds > 0) {
+      error.retry_after = std::chrono::seconds(*seconds);
+    }
+    return fail_with(std::move(error), Delivery::answered,
+                     too_many ? Lane::next_minute : Lane::backoff);
+  }
+
+  [[nodiscard]] IssueOutcome lost(const std::string& what) const {
+    Error error{Fault::unreachable,
+                description_.title + " answered with " + what,
+                "check base_url, and whether a proxy answers in the platform's place; Hufu tries "
+                "again by itself",
+                {},
+                {}};
+    return fail_with(std::move(error), Delivery::lost, Lane::backoff);
+  }
+
+  [[nodiscard]] static IssueOutcome fail_with(Error error, Delivery delivery, Lane lane) {
+    return tl::unexpected(IssueFailure{std::move(error), delivery, lane});
+  }
+
+  [[nodiscard]] std::string http_status() const {
+    return "HTTP " + std::to_string(response_.status);
+  }
+
+  [[nodiscard]] std::string what_it_is_instead() const {
+    auto start = response_.body.find_first_not_of(" \t\r\n");
+    if (start == std::string::npos) return "an empty body";
+    if (response_.body[start] == '<') return "HTML or XML instead of JSON";
+    return "something that is not a whole JSON object";
+  }
+
+  /// The platform's words, fit to be shown; empty if they repeat a secret.
+  [[nodiscard]] std::string quoted(std::string_view words) const {
+    std::vector<std::string_view> hidden = asked_.needed;
+    hidden.push_back(asked_.secret);
+    hidden.push_back(document_.text(description_.answer.token));
+    return quote(words, hidden);
+  }
+
+  [[nodiscard]] std::string filled_in(std::string fix, std::string_view its_words) const {
+    auto replace = [&](std::string_view name, std::string_view value) {
+      if (auto at = fix.find(name); at != std::string::npos) fix.replace(at, name.size(), value);
+    };
+    replace("{app}", asked_.app);
+    replace("{ip}", first_address(its_words).value_or("this machine's public address"));
+    return fix;
+  }
+
+  const Description& description_;
+  const net::HttpResponse& response_;
+  const Materials& asked_;
+  Document document_;
+  std::optional<std::string> code_;
+};
+
+}  // namespace
+
+IssueOutcome judge_issue(const Description& description, const net::HttpOutcome& outcome,
+                         const Materials& asked) {
+  if (outcome) return Judgement(description, *outcome, asked).verdict();
+
+  bool sent = outcome.error().reach == net::HttpFailure::Reach::lost;
+  Error error;
+  error.fault = Fault::unreachable;
+  error.message = description.title + (sent ? " gave no answer: " : " cannot be reached: ") +
+                  outcome.error().message;
+  error.next_step = "check the network, name resolution and base_url; Hufu tries again by itself";
+  return tl::unexpected(
+      IssueFailure{std::move(error), sent ? Delivery::lost : Delivery::not_sent, Lane::backoff});
+}
+
+Pulse judge_probe(const Description& description, const net::HttpOutcome& outcome) {
+  if (!description.probe || !outcome) return Pulse::unknown;
+  Document document(outcome->body);
+  if (outcome->status >= 500 || !document.is_object()) return Pulse::unknown;
+
+  const Probe& probe = *description.probe;
+  auto code = document.code(description.answer.code);
+  if (!code) return Pulse::unknown;
+  if (std::find(probe.dead.begin(), probe.dead.end(), *code) != probe.dead.end()) {
+    return Pulse::dead;
+  }
+  bool accepted = outcome->status >= 200 && outcome->status < 300 &&
+                  is_success(description.answer, *code) &&
+                  (!code->empty() || document.find(probe.sign_of_life) != nullptr);
+  return accepted ? Pulse::alive : Pulse::unknown;
+}
+
+}  // namespace hufu::platform
