@@ -1,0 +1,511 @@
+#include "config/load.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "config/app_rules.hpp"
+#include "config/fields.hpp"
+
+namespace hufu::config {
+namespace {
+
+using namespace std::chrono_literals;
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+using ::testing::StartsWith;
+
+/// A machine with files and variables of the test's own.
+struct Machine {
+  std::map<std::string, std::string> files;
+  std::map<std::string, std::string> broken;  ///< Path and reason.
+  Sources sources;
+
+  Machine() {
+    sources.environment = {{"HOME", "/home/me"}};
+    sources.read_file = [this](const std::string& path) -> tl::expected<std::string, FileFailure> {
+      if (auto file = broken.find(path); file != broken.end()) {
+        return tl::unexpected(FileFailure{false, file->second});
+      }
+      if (auto file = files.find(path); file != files.end()) return file->second;
+      return tl::unexpected(FileFailure{true, "No such file or directory"});
+    };
+  }
+  Machine& file(std::string text, const std::string& path = "./hufu.toml") {
+    files[path] = std::move(text);
+    return *this;
+  }
+  Machine& variable(const std::string& name, const std::string& value) {
+    sources.environment[name] = value;
+    return *this;
+  }
+  Machine& flag(const std::string& key, const std::string& value) {
+    sources.flags[key] = value;
+    return *this;
+  }
+  /// What must load.
+  Loaded loaded() const {
+    auto result = load(sources);
+    EXPECT_TRUE(result) << result.error().message;
+    return result ? std::move(*result) : Loaded();
+  }
+  Config config() const { return loaded().config; }
+  /// "message → next step" of each problem.
+  std::vector<std::string> problems() const {
+    std::vector<std::string> texts;
+    for (const Error& problem : examine(sources).problems) {
+      EXPECT_EQ(problem.fault, Fault::config);
+      EXPECT_FALSE(problem.next_step.empty()) << problem.message;
+      texts.push_back(problem.message + " → " + problem.next_step);
+    }
+    return texts;
+  }
+};
+
+std::vector<std::string> problems_of(std::string text) {
+  return Machine().file(std::move(text)).problems();
+}
+
+/// An app whose secret comes from a variable that is set.
+constexpr const char* kApp = R"([[app]]
+id = "wx1"
+secret = { env = "WX1" }
+)";
+
+// ---- Which file
+
+TEST(ConfigFile, IsNotNeeded) {
+  Loaded loaded = Machine().loaded();
+  EXPECT_EQ(loaded.file, "");
+  EXPECT_EQ(loaded.config.listen, "127.0.0.1:7200");
+  EXPECT_EQ(loaded.config.timing.use_slack, 20s);
+  EXPECT_THAT(loaded.config.apps, IsEmpty());
+}
+
+TEST(ConfigFile, IsTheFirstOfFlagVariableHereAndEtc) {
+  Machine machine;
+  machine.file("listen = \"127.0.0.1:4\"", "/etc/hufu/hufu.toml");
+  EXPECT_EQ(machine.config().listen, "127.0.0.1:4");
+  machine.file("listen = \"127.0.0.1:3\"");
+  EXPECT_EQ(machine.config().listen, "127.0.0.1:3");
+  machine.file("listen = \"127.0.0.1:2\"", "/v.toml").variable("HUFU_CONFIG", "/v.toml");
+  EXPECT_EQ(machine.config().listen, "127.0.0.1:2");
+  machine.file("listen = \"127.0.0.1:1\"", "/f.toml");
+  machine.sources.file = "/f.toml";
+  EXPECT_EQ(machine.config().listen, "127.0.0.1:1");
+  EXPECT_EQ(machine.loaded().file, "/f.toml");
+}
+
+TEST(ConfigFile, MustExistWhereItIsNamed) {
+  Machine machine;
+  machine.variable("HUFU_CONFIG", "/v.toml").file("", "./hufu.toml");
+  EXPECT_THAT(
+      machine.problems(),
+      ElementsAre(AllOf(HasSubstr("\"/v.toml\", named by HUFU_CONFIG: it does not exist"))));
+  machine.sources.file = "/f.toml";
+  EXPECT_THAT(machine.problems(), ElementsAre(HasSubstr("\"/f.toml\", named by --config")));
+}
+
+TEST(ConfigFile, IsNotSkippedBecauseItCannotBeRead) {
+  Machine machine;
+  machine.broken["./hufu.toml"] = "Permission denied";
+  machine.file("", "/etc/hufu/hufu.toml");
+  EXPECT_THAT(machine.problems(),
+              ElementsAre(AllOf(HasSubstr("./hufu.toml"), HasSubstr("Permission denied"))));
+}
+
+TEST(ConfigFile, ThatIsNotTomlIsTheOnlyProblem) {
+  Machine machine;
+  machine.file("listen = \n").variable("HUFU_LISTEN", "nowhere");
+  EXPECT_THAT(machine.problems(), ElementsAre(StartsWith("./hufu.toml:1: this is not TOML")));
+}
+
+TEST(ConfigFile, ShowsNothingOfALineThatMayHoldASecret) {
+  EXPECT_THAT(problems_of("[[app]]\nid = \"wx1\"\nsecret = tanary-of-a-secret\n"),
+              ElementsAre(AllOf(StartsWith("./hufu.toml:3: this is not TOML →"),
+                                Not(HasSubstr("tanary")))));
+}
+
+// ---- Precedence and origin
+
+TEST(ConfigValue, ComesFromTheFlagThenTheVariableThenTheFileThenItsDefault) {
+  Machine machine;
+  EXPECT_EQ(machine.loaded().origin("store").text(), "default");
+  machine.file("\nstore = \"sqlite:/file.db\"");
+  EXPECT_EQ(machine.config().store, "sqlite:/file.db");
+  EXPECT_EQ(machine.loaded().origin("store").text(), "./hufu.toml:2");
+  machine.variable("HUFU_STORE", "sqlite:/variable.db");
+  EXPECT_EQ(machine.config().store, "sqlite:/variable.db");
+  EXPECT_EQ(machine.loaded().origin("store").text(), "environment HUFU_STORE");
+  machine.flag("store", "memory:");
+  EXPECT_EQ(machine.config().store, "memory:");
+  EXPECT_EQ(machine.loaded().origin("store").text(), "flag --store");
+}
+
+TEST(ConfigValue, IgnoresAVariableThatIsSetButEmpty) {
+  EXPECT_EQ(Machine().variable("HUFU_LISTEN", "").config().listen, "127.0.0.1:7200");
+}
+
+TEST(ConfigValue, NamesVariableOrFlagWhereOneIsWrong) {
+  EXPECT_THAT(Machine().variable("HUFU_LOG_LEVEL", "loud").problems(),
+              ElementsAre(StartsWith("environment HUFU_LOG_LEVEL: \"loud\" is none of: trace, ")));
+  EXPECT_THAT(Machine().flag("threads", "many").problems(),
+              ElementsAre(StartsWith("flag --threads: \"many\" is not a whole number")));
+}
+
+TEST(ConfigFile, MaySetEverything) {
+  Config config = Machine()
+                      .variable("WX1", "s")
+                      .file(R"(
+listen = "[::1]:80"
+store = "memory:"
+key_file = "/k"
+base_path = "/wechat/"
+log_level = "debug"
+log_format = "json"
+threads = 3
+[timing]
+use_slack = "1s"
+refresh_ahead = "5s"
+overlap = "6s"
+lease = "3s"
+request_timeout = "1s"
+[server]
+max_header_bytes = 2048
+max_body_bytes = 4096
+max_connections = 7
+idle_timeout = "5s"
+read_timeout = "500ms"
+[platform.wechat]
+base_url = "http://sim:8080/"
+allow_http = true
+[[app]]
+id = "wx1"
+platform = "wechat"
+endpoint = "classic"
+secret = { env = "WX1" }
+secret_login = false
+)")
+                      .config();
+  EXPECT_EQ(config.listen, "[::1]:80");
+  EXPECT_EQ(config.store, "memory:");
+  EXPECT_EQ(config.key_file, "/k");
+  EXPECT_EQ(config.base_path, "/wechat");
+  EXPECT_EQ(config.log_level, "debug");
+  EXPECT_EQ(config.log_format, "json");
+  EXPECT_EQ(config.threads, 3);
+  EXPECT_EQ(config.timing.use_slack, 1s);
+  EXPECT_EQ(config.timing.refresh_ahead, 5s);
+  EXPECT_EQ(config.timing.overlap, 6s);
+  EXPECT_EQ(config.timing.lease, 3s);
+  EXPECT_EQ(config.timing.request_timeout, 1s);
+  EXPECT_EQ(config.limits.header_bytes, 2048U);
+  EXPECT_EQ(config.limits.body_bytes, 4096U);
+  EXPECT_EQ(config.limits.connections, 7U);
+  EXPECT_EQ(config.limits.idle, 5s);
+  EXPECT_EQ(config.limits.request, 500ms);
+  EXPECT_EQ(config.platforms["wechat"].base_url, "http://sim:8080");
+  EXPECT_TRUE(config.platforms["wechat"].allow_http);
+  ASSERT_EQ(config.apps.size(), 1U);
+  EXPECT_EQ(config.apps[0].id, "wx1");
+  EXPECT_EQ(config.apps[0].endpoint, "classic");
+  EXPECT_FALSE(config.apps[0].secret_login);
+  EXPECT_EQ(config.apps[0].secret.reveal(), "s");
+}
+
+// ---- Unknown keys and wrong types
+
+TEST(UnknownKey, IsAnErrorThatNamesTheLineAndTheNearest) {
+  EXPECT_THAT(problems_of("\n\nlissten = \"x\"\n"),
+              ElementsAre("./hufu.toml:3: unknown key lissten → Did you mean listen?"));
+  EXPECT_THAT(problems_of("[timing]\nleese = \"3s\"\n"),
+              ElementsAre("./hufu.toml:2: unknown key timing.leese → Did you mean timing.lease?"));
+  EXPECT_THAT(problems_of("[timming]\nlease = \"3s\"\n"),
+              ElementsAre("./hufu.toml:1: unknown key timming → Did you mean timing?"));
+  EXPECT_THAT(problems_of("[platform.wecaht]\n"),
+              ElementsAre("./hufu.toml:1: unknown key platform.wecaht → "
+                          "Did you mean platform.wechat?"));
+  EXPECT_THAT(problems_of("[platform.wechat]\nbase_ur = \"x\"\n"),
+              ElementsAre("./hufu.toml:2: unknown key platform.wechat.base_ur → Did you mean "
+                          "platform.wechat.base_url?"));
+  EXPECT_THAT(
+      Machine().variable("WX1", "s").file(std::string(kApp) + "endpiont = \"x\"").problems(),
+      ElementsAre("./hufu.toml:4: unknown key app.wx1.endpiont → Did you mean "
+                  "app.wx1.endpoint?"));
+}
+
+TEST(UnknownKey, TellsWhereAMisplacedOneBelongs) {
+  EXPECT_THAT(problems_of("lease = \"3s\"\n"), ElementsAre(HasSubstr("It belongs below [timing]")));
+  EXPECT_THAT(Machine()
+                  .variable("WX1", "s")
+                  .file(std::string(kApp) + "listen = \"127.0.0.1:1\"")
+                  .problems(),
+              ElementsAre(HasSubstr("It belongs above the first [section]")));
+}
+
+TEST(UnknownKey, CannotPaintTheTerminal) {
+  EXPECT_THAT(problems_of("\"\\u001b[31m\" = 1\n"), ElementsAre(Not(HasSubstr("\x1b"))));
+}
+
+TEST(ConfigFile, TellsAllItsProblemsInOrder) {
+  EXPECT_THAT(problems_of("zzz = 1\nthreads = -1\naaa = 2\n"),
+              ElementsAre(StartsWith("./hufu.toml:1"), StartsWith("./hufu.toml:2"),
+                          StartsWith("./hufu.toml:3")));
+}
+
+TEST(ConfigFile, RefusesValuesOfAnotherType) {
+  EXPECT_THAT(problems_of("listen = 7200"),
+              ElementsAre(HasSubstr("listen: a whole number where a text is expected")));
+  EXPECT_THAT(problems_of("[timing]\nlease = 30"),
+              ElementsAre(AllOf(HasSubstr("timing.lease: a whole number where a duration"),
+                                HasSubstr("in quotes, like \"30s\""))));
+  EXPECT_THAT(problems_of("threads = \"3\""), ElementsAre(HasSubstr("text where a integer")));
+  EXPECT_THAT(problems_of("threads = 1.5"), ElementsAre(HasSubstr("a fraction where")));
+  EXPECT_THAT(problems_of("listen = 2026-01-01"), ElementsAre(HasSubstr("a date or time where")));
+  EXPECT_THAT(problems_of("timing = 3"), ElementsAre(HasSubstr("Write [timing]")));
+  EXPECT_THAT(problems_of("platform = 3"), ElementsAre(HasSubstr("[platform.wechat]")));
+  EXPECT_THAT(problems_of("platform.wechat = 3"), ElementsAre(HasSubstr("[platform.wechat]")));
+  EXPECT_THAT(problems_of("app = 3"), ElementsAre(HasSubstr("[[app]]")));
+  EXPECT_THAT(problems_of("[app]\nid = \"wx1\""), ElementsAre(HasSubstr("[[app]]")));
+  EXPECT_THAT(problems_of("app = [3]"), ElementsAre(HasSubstr("[[app]]")));
+}
+
+TEST(ConfigFile, RefusesNumbersOutOfRange) {
+  for (const char* text :
+       {"threads = -1", "threads = 1025", "server.max_connections = 0", "server.max_body_bytes = 1",
+        "server.max_header_bytes = 99999999999", "server.idle_timeout = \"0s\"",
+        "server.read_timeout = \"2h\"", "timing.lease = \"1e9h\"", "timing.lease = \"-1s\""}) {
+    EXPECT_THAT(problems_of(text), ::testing::SizeIs(1)) << text;
+  }
+}
+
+// ---- Apps
+
+TEST(App, TakesItsSecretFromAVariableOrAFileWithoutWhiteSpaceAround) {
+  Machine machine;
+  machine.variable("WX1", " \ts3cret\r\n").files["/run/wx2"] = "\n t0ken \n\n";
+  Config config =
+      machine.file(std::string(kApp) + "[[app]]\nid = \"wx2\"\nsecret = { file = \"/run/wx2\" }\n")
+          .config();
+  ASSERT_EQ(config.apps.size(), 2U);
+  EXPECT_EQ(config.apps[0].secret.reveal(), "s3cret");
+  EXPECT_EQ(config.apps[1].secret.reveal(), "t0ken");
+  EXPECT_TRUE(config.apps[0].secret_login);
+  EXPECT_EQ(config.apps[0].endpoint, "stable");
+  EXPECT_EQ(machine.loaded().origin("app.wx1.secret").text(), "./hufu.toml:3 (environment WX1)");
+  EXPECT_EQ(machine.loaded().origin("app.wx2.secret").text(), "./hufu.toml:6 (file /run/wx2)");
+}
+
+TEST(App, NamesTheVariableOrTheFileOfASecretThatIsNotThere) {
+  EXPECT_THAT(problems_of(kApp), ElementsAre(AllOf(StartsWith("./hufu.toml:3: app.wx1.secret: "),
+                                                   HasSubstr("variable WX1 is not set"))));
+  EXPECT_THAT(Machine().file(kApp).variable("WX1", "").problems(),
+              ElementsAre(HasSubstr("variable WX1 is empty")));
+  EXPECT_THAT(Machine().file(kApp).variable("WX1", " \n").problems(),
+              ElementsAre(HasSubstr("variable WX1 is empty")));
+  const char* from_file = "[[app]]\nid = \"wx1\"\nsecret = { file = \"/s\" }\n";
+  EXPECT_THAT(problems_of(from_file), ElementsAre(HasSubstr("\"/s\" does not exist")));
+  EXPECT_THAT(Machine().file(from_file).file("\n", "/s").problems(),
+              ElementsAre(HasSubstr("\"/s\" is empty")));
+  Machine machine;
+  machine.broken["/s"] = "Permission denied";
+  EXPECT_THAT(machine.file(from_file).problems(), ElementsAre(HasSubstr("Permission denied")));
+}
+
+TEST(App, NeverShowsASecretThatCannotBeOne) {
+  for (const std::string& secret :
+       {std::string("canary one\ncanary two"), "canary" + std::string(2000, 'x')}) {
+    EXPECT_THAT(Machine().file(kApp).variable("WX1", secret).problems(),
+                ElementsAre(AllOf(HasSubstr("WX1"), Not(HasSubstr("canary")))));
+  }
+}
+
+TEST(App, RefusesASecretInTheFileItselfAndSaysWhatToWrite) {
+  EXPECT_THAT(problems_of("[[app]]\nid = \"wx1\"\nsecret = \"canary\"\n"),
+              ElementsAre(AllOf(StartsWith("./hufu.toml:3: app.wx1.secret"),
+                                HasSubstr("{ env = \"NAME\" }"), Not(HasSubstr("canary")))));
+}
+
+TEST(App, RefusesASecretThatComesFromNowhereOrTwoPlaces) {
+  for (const char* secret :
+       {"{}", "3", "{ env = \"\" }", "{ env = 3 }", "{ env = \"A\", file = \"/b\" }", "[]"}) {
+    EXPECT_THAT(problems_of("[[app]]\nid = \"wx1\"\nsecret = " + std::string(secret)),
+                ElementsAre(HasSubstr("does not say where the secret is")))
+        << secret;
+  }
+  EXPECT_THAT(problems_of("[[app]]\nid = \"wx1\"\nsecret = { evn = \"A\" }"),
+              ElementsAre(HasSubstr("Did you mean app.wx1.secret.env?")));
+}
+
+TEST(App, NeedsAnIdAndASecret) {
+  EXPECT_THAT(problems_of("[[app]]\nsecret = { env = \"A\" }"),
+              ElementsAre(StartsWith("./hufu.toml:1: app: it has no id")));
+  EXPECT_THAT(problems_of("\n[[app]]\nid = \"wx1\""),
+              ElementsAre(StartsWith("./hufu.toml:3: app wx1: it has no secret")));
+}
+
+TEST(App, IsDefinedOnce) {
+  EXPECT_THAT(
+      Machine().variable("WX1", "s").file(std::string(kApp) + kApp).problems(),
+      ElementsAre("./hufu.toml:5: app.id: \"wx1\" is already defined in line 2 → Remove one of "
+                  "the two"));
+}
+
+TEST(App, RefusesUnknownPlatformsAndEndpoints) {
+  EXPECT_THAT(
+      Machine().variable("WX1", "s").file(std::string(kApp) + "endpoint = \"stabel\"").problems(),
+      ElementsAre("./hufu.toml:4: app wx1: unknown endpoint of wechat \"stabel\" → Did you mean "
+                  "\"stable\"?"));
+  EXPECT_THAT(
+      Machine().variable("WX1", "s").file(std::string(kApp) + "platform = \"x\"").problems(),
+      ElementsAre("./hufu.toml:4: app wx1: unknown platform \"x\" → Known are: wechat"));
+}
+
+TEST(AppFromTheEnvironment, NeedsNoFile) {
+  Machine machine;
+  machine.variable("WECHAT_APPID", "wx1").variable("WECHAT_APPSECRET", "s\n");
+  Config config = machine.config();
+  ASSERT_EQ(config.apps.size(), 1U);
+  EXPECT_EQ(config.apps[0].id, "wx1");
+  EXPECT_EQ(config.apps[0].platform, "wechat");
+  EXPECT_EQ(config.apps[0].endpoint, "stable");
+  EXPECT_EQ(config.apps[0].secret.reveal(), "s");
+  EXPECT_EQ(machine.loaded().origin("app.wx1.secret").text(), "environment WECHAT_APPSECRET");
+  machine.variable("WECHAT_ENDPOINT", "classic");
+  EXPECT_EQ(machine.config().apps[0].endpoint, "classic");
+}
+
+TEST(AppFromTheEnvironment, StandsBesideThoseOfTheFile) {
+  Config config = Machine()
+                      .variable("WX1", "one")
+                      .variable("WECHAT_APPID", "wx2")
+                      .variable("WECHAT_APPSECRET", "two")
+                      .file(kApp)
+                      .config();
+  ASSERT_EQ(config.apps.size(), 2U);
+  EXPECT_EQ(config.apps[1].id, "wx2");
+}
+
+TEST(AppFromTheEnvironment, OverridesTheOneOfTheFileWithTheSameId) {
+  Config config = Machine()
+                      .variable("WECHAT_APPID", "wx1")
+                      .variable("WECHAT_APPSECRET", "new")
+                      .file("[[app]]\nid = \"wx1\"\nendpoint = \"classic\"\nsecret_login = false\n")
+                      .config();
+  ASSERT_EQ(config.apps.size(), 1U);
+  EXPECT_EQ(config.apps[0].secret.reveal(), "new");
+  EXPECT_EQ(config.apps[0].endpoint, "classic");
+  EXPECT_FALSE(config.apps[0].secret_login);
+}
+
+TEST(AppFromTheEnvironment, IsNoneWithHalfOfItMissing) {
+  EXPECT_THAT(Machine().variable("WECHAT_APPID", "wx1").problems(),
+              ElementsAre(HasSubstr("WECHAT_APPID: it is set, but WECHAT_APPSECRET is not")));
+  EXPECT_THAT(Machine().variable("WECHAT_APPSECRET", "canary").problems(),
+              ElementsAre(AllOf(HasSubstr("WECHAT_APPSECRET: it is set, but WECHAT_APPID is not"),
+                                Not(HasSubstr("canary")))));
+  EXPECT_THAT(Machine().variable("WECHAT_ENDPOINT", "stable").problems(),
+              ElementsAre(HasSubstr("WECHAT_ENDPOINT: it is set, but WECHAT_APPID is not")));
+}
+
+TEST(AppFromTheEnvironment, IsNotHalfOfOneWhereTheFileTakesASecretFromItsVariable) {
+  Config config = Machine()
+                      .variable("WECHAT_APPSECRET", "s")
+                      .file("[[app]]\nid = \"wx1\"\nsecret = { env = \"WECHAT_APPSECRET\" }\n")
+                      .config();
+  ASSERT_EQ(config.apps.size(), 1U);
+  EXPECT_EQ(config.apps[0].secret.reveal(), "s");
+}
+
+TEST(AppFromTheEnvironment, IsCheckedLikeAnyOther) {
+  Machine machine;
+  machine.variable("WECHAT_APPID", "wx/1").variable("WECHAT_APPSECRET", "s");
+  EXPECT_THAT(machine.problems(),
+              ElementsAre(HasSubstr("WECHAT_APPID: \"wx/1\" is not an app id")));
+  machine.variable("WECHAT_APPID", "wx1").variable("WECHAT_ENDPOINT", "fast");
+  EXPECT_THAT(machine.problems(), ElementsAre(HasSubstr("WECHAT_ENDPOINT: unknown endpoint")));
+}
+
+// ---- Rules between values
+
+TEST(Platform, MayBePlainHttpToThisMachineAlone) {
+  for (const char* url : {"http://127.0.0.1:1", "http://127.9.9.9", "http://[::1]:1",
+                          "http://localhost:1", "http://LOCALHOST:1", "http://0x7f.1"}) {
+    EXPECT_EQ(Machine().variable("WECHAT_BASE_URL", url).problems().size(), 0U) << url;
+  }
+  for (const char* url : {"http://10.0.0.1", "http://sim:1", "http://[::2]:1",
+                          "http://127.0.0.1.example.org", "http://localhost.example.org"}) {
+    EXPECT_THAT(Machine().variable("WECHAT_BASE_URL", url).problems(),
+                ElementsAre(AllOf(StartsWith("environment WECHAT_BASE_URL: platform.wechat."),
+                                  HasSubstr("allow_http = true"))))
+        << url;
+    EXPECT_EQ(Machine()
+                  .variable("WECHAT_BASE_URL", url)
+                  .file("[platform.wechat]\nallow_http = true")
+                  .config()
+                  .platforms["wechat"]
+                  .base_url,
+              url);
+  }
+}
+
+TEST(Timing, IsCheckedWithTheFileNamed) {
+  EXPECT_THAT(problems_of("timing.lease = \"280s\""),
+              ElementsAre(AllOf(StartsWith("./hufu.toml: timing.lease (280s) must be shorter"),
+                                HasSubstr("Lower timing.lease below 280s"))));
+}
+
+TEST(Store, LiesInTheStateDirectoryUnlessSaidOtherwise) {
+  Machine machine;
+  EXPECT_EQ(machine.config().store, "sqlite:/home/me/.local/state/hufu/hufu.db");
+  machine.variable("XDG_STATE_HOME", "/state");
+  EXPECT_EQ(machine.config().store, "sqlite:/state/hufu/hufu.db");
+  machine.variable("XDG_STATE_HOME", "not/absolute");
+  EXPECT_EQ(machine.config().store, "sqlite:/home/me/.local/state/hufu/hufu.db");
+  machine.sources.environment.clear();
+  EXPECT_THAT(machine.problems(), ElementsAre(HasSubstr("neither XDG_STATE_HOME nor HOME")));
+  EXPECT_EQ(machine.flag("store", "memory:").config().store, "memory:");
+}
+
+TEST(Store, IsCheckedWhereverItCameFrom) {
+  EXPECT_THAT(problems_of("store = \"sqlite:\""),
+              ElementsAre(StartsWith("./hufu.toml:1: store: the store \"sqlite:\" has no path")));
+  EXPECT_THAT(
+      Machine().flag("store", "mongodb://u:canary@h/d").problems(),
+      ElementsAre(AllOf(StartsWith("flag --store: store: this build of hufu has no mongodb"),
+                        HasSubstr("It has: memory, sqlite"), Not(HasSubstr("canary")))));
+  Machine machine;
+  machine.sources.stores.push_back("mongodb");
+  EXPECT_EQ(machine.flag("store", "mongodb://h/d").config().store, "mongodb://h/d");
+}
+
+// ---- What is shown
+
+TEST(EffectiveValues, HoldEveryKeyOnceAndNoSecret) {
+  Machine machine;
+  machine.variable("WX1", "canary").file(kApp).flag("store", "redis://u:canary@h:1/0?p=canary");
+  machine.sources.stores.push_back("redis");
+  std::set<std::string> keys;
+  std::string all;
+  for (const Setting& setting : effective(machine.loaded())) {
+    EXPECT_TRUE(keys.insert(setting.key).second) << setting.key;
+    all += setting.key + "=" + setting.value + " " + setting.origin.text() + "\n";
+  }
+  EXPECT_EQ(keys.size(), settings().size() + platform_fields().size() + app_fields().size() + 1);
+  EXPECT_THAT(all, Not(HasSubstr("canary")));
+  EXPECT_THAT(all, HasSubstr("app.wx1.secret=******** ./hufu.toml:3 (environment WX1)\n"));
+  EXPECT_THAT(all, HasSubstr("store=redis://u:********@h:1/0?… flag --store\n"));
+  EXPECT_THAT(all, HasSubstr("timing.overlap=5m default\n"));
+}
+
+TEST(AppNames, AreThoseOfTheFieldsAndTheSecret) {
+  std::set<std::string_view> names(kAppNames.begin(), kAppNames.end());
+  std::set<std::string_view> fields{"secret"};
+  for (const auto& field : app_fields()) fields.insert(field.name);
+  EXPECT_EQ(names, fields);
+}
+
+}  // namespace
+}  // namespace hufu::config

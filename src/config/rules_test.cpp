@@ -1,0 +1,191 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "config/address_rules.hpp"
+#include "config/app_rules.hpp"
+#include "config/sources.hpp"
+#include "config/store_uri.hpp"
+#include "config/text.hpp"
+#include "config/timing_rules.hpp"
+
+namespace hufu::config {
+namespace {
+
+using namespace std::chrono_literals;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+TEST(Listen, IsAHostAndAPort) {
+  for (const char* text : {"127.0.0.1:7200", "0.0.0.0:0", "localhost:80", "[::1]:65535", "[::]:1"})
+    EXPECT_EQ(check_listen(text), std::string(text));
+}
+
+TEST(Listen, RefusesEverythingElse) {
+  for (const char* text : {"", "7200", ":7200", "localhost", "127.0.0.1:", "127.0.0.1:65536",
+                           "127.0.0.1:-1", "127.0.0.1:+1", "::1:7200", "[::1]", "[::1:80", "[]:80",
+                           "[x]:80", "a b:80", "http://a:80", "a/b:80"}) {
+    auto result = check_listen(text);
+    ASSERT_FALSE(result) << text;
+    EXPECT_EQ(result.error().fault, Fault::config);
+    EXPECT_FALSE(result.error().next_step.empty()) << text;
+  }
+  EXPECT_THAT(check_listen(":7200").error().next_step, HasSubstr("127.0.0.1:7200"));
+  EXPECT_THAT(check_listen("8080").error().next_step, HasSubstr("127.0.0.1:8080"));
+}
+
+TEST(BasePath, LosesTheSlashAtItsEnd) {
+  EXPECT_EQ(check_base_path(""), "");
+  EXPECT_EQ(check_base_path("/"), "");
+  EXPECT_EQ(check_base_path("/wechat"), "/wechat");
+  EXPECT_EQ(check_base_path("/wechat/"), "/wechat");
+  EXPECT_EQ(check_base_path("/a/b-c._~"), "/a/b-c._~");
+}
+
+TEST(BasePath, RefusesEverythingElse) {
+  for (const char* text : {"wechat", "wechat/", "//", "/a//b", "/a b", "/a?b", "/a%20", "/../a",
+                           "/a/..", "/./a", "/虎"}) {
+    EXPECT_FALSE(check_base_path(text)) << text;
+  }
+}
+
+TEST(BaseUrl, LosesTheSlashAtItsEnd) {
+  EXPECT_EQ(check_base_url("https://api.weixin.qq.com"), "https://api.weixin.qq.com");
+  EXPECT_EQ(check_base_url("https://api.weixin.qq.com/"), "https://api.weixin.qq.com");
+  EXPECT_EQ(check_base_url("http://[::1]:8080/sim/"), "http://[::1]:8080/sim");
+}
+
+TEST(BaseUrl, RefusesEverythingElseWithoutRepeatingIt) {
+  for (const char* text : {"", "api.weixin.qq.com", "ftp://canary", "https://", "https:///canary",
+                           "https://u:canary@h", "https://h/?canary", "https://h/#canary",
+                           "https://h:99999", "https://a b", "HTTPS//canary", "//canary"}) {
+    auto result = check_base_url(text);
+    ASSERT_FALSE(result) << text;
+    EXPECT_EQ(result.error().message.find("canary"), std::string::npos);
+  }
+}
+
+TEST(StoreUri, IsWellFormedAndCompiledIn) {
+  std::vector<std::string> all = {"memory", "sqlite", "mongodb", "postgresql", "redis"};
+  for (const char* uri :
+       {"memory:", "sqlite:/var/lib/hufu.db", "sqlite:hufu.db", "mongodb://h:1,h:2/db?replicaSet=r",
+        "postgresql://u:p@h/db", "postgres://h", "redis://h:6379/0"}) {
+    EXPECT_TRUE(check_store(uri, all)) << uri;
+  }
+  for (const char* uri : {"mongodb://h/db", "postgresql://h/db", "postgres://h/db", "redis://h"}) {
+    auto result = check_store(uri, {"memory", "sqlite"});
+    ASSERT_FALSE(result) << uri;
+    EXPECT_THAT(result.error().message, HasSubstr("this build of hufu has no "));
+  }
+}
+
+TEST(StoreUri, RefusesWhatIsMalformedWithoutRepeatingAPassword) {
+  std::vector<std::string> all = {"memory", "sqlite", "mongodb", "postgresql", "redis"};
+  for (const char* uri :
+       {"", ":", "sqlite", "sqlite:", "sqlite::memory:", "sqlite:~/canary.db", "sqlite:/var/",
+        "memory:canary", "mongodb:canary", "mongodb:/canary", "mongodb://", "mongodb://u:canary@",
+        "redis://:6379", "redis://u:canary@h x", "mysql://u:canary@h", "sqlite:/a\nb"}) {
+    auto result = check_store(uri, all);
+    ASSERT_FALSE(result) << uri;
+    EXPECT_EQ(result.error().fault, Fault::config);
+    EXPECT_FALSE(result.error().next_step.empty()) << uri;
+    EXPECT_EQ(result.error().message.find("canary"), std::string::npos) << result.error().message;
+  }
+  EXPECT_THAT(check_store("/var/hufu.db", all).error().next_step, HasSubstr("sqlite:/var/hufu.db"));
+  EXPECT_THAT(check_store("sqlit:/var/hufu.db", all).error().next_step, HasSubstr("sqlite:"));
+}
+
+TEST(StoreUri, IsShownWithoutItsPassword) {
+  EXPECT_EQ(masked_store("memory:"), "memory:");
+  EXPECT_EQ(masked_store("sqlite:/a?b"), "sqlite:/a?b");
+  EXPECT_EQ(masked_store("redis://h:1/0"), "redis://h:1/0");
+  EXPECT_EQ(masked_store("mongodb://u:canary@h:1,i:2/db"), "mongodb://u:********@h:1,i:2/db");
+  EXPECT_EQ(masked_store("mongodb://u:can@ry/x@h/db"), "mongodb://u:********@h/db");
+  EXPECT_EQ(masked_store("redis://:canary@h"), "redis://:********@h");
+  EXPECT_EQ(masked_store("postgresql://h/d?password=canary"), "postgresql://h/d?…");
+}
+
+TEST(AppId, IsPrintableAsciiWithoutSpacesAndSlashes) {
+  for (const std::string& id : {std::string("w"), std::string("wx0123456789abcdef"),
+                                std::string(128, 'x'), std::string("a.b:c_d-e~")}) {
+    EXPECT_TRUE(check_app_id(id)) << id;
+  }
+  for (const std::string& id :
+       {std::string(), std::string(129, 'x'), std::string("a b"), std::string("a/b"),
+        std::string("a\n"), std::string("虎"), std::string("a\0b", 3), std::string("a\x7f")}) {
+    EXPECT_FALSE(check_app_id(id)) << id;
+  }
+}
+
+TEST(Issuer, IsAPlatformAndOneOfItsEndpoints) {
+  EXPECT_TRUE(check_issuer("wechat", "stable"));
+  EXPECT_TRUE(check_issuer("wechat", "classic"));
+  EXPECT_THAT(check_issuer("wechta", "stable").error().next_step, HasSubstr("wechat"));
+  EXPECT_EQ(check_issuer("wechat", "").error().fault, Fault::usage);
+}
+
+Timing timing(Milliseconds use_slack, Milliseconds refresh_ahead, Milliseconds overlap,
+              Milliseconds lease, Milliseconds request_timeout) {
+  return {use_slack, refresh_ahead, overlap, lease, request_timeout};
+}
+
+TEST(Timing, KeepsThePromiseByDefaultAndWhenItIsShort) {
+  EXPECT_TRUE(check_timing(Timing()));
+  EXPECT_TRUE(check_timing(timing(1s, 5s, 6s, 3s, 1s)));
+  EXPECT_TRUE(check_timing(timing(1ms, 2ms, 4ms, 2ms, 1ms)));
+}
+
+TEST(Timing, IsRefusedWhereItCannotKeepThePromise) {
+  const struct {
+    Timing value;
+    std::vector<const char*> named;
+  } cases[] = {
+      {timing(20s, 30min, 300s, 280s, 8s), {"timing.lease (280s)", "5m − 20s = 280s"}},
+      {timing(20s, 30min, 300s, 290s, 8s), {"timing.lease (290s)"}},
+      {timing(20s, 30min, 20s, 10s, 8s), {"timing.overlap (20s)", "timing.use_slack (20s)"}},
+      {timing(20s, 30min, 10s, 1s, 500ms), {"timing.overlap (10s)", "timing.use_slack (20s)"}},
+      {timing(20s, 30min, 300s, 8s, 8s), {"timing.request_timeout (8s)", "timing.lease (8s)"}},
+      {timing(20s, 20s, 300s, 30s, 8s), {"timing.refresh_ahead (20s)", "timing.use_slack (20s)"}},
+      {timing(0s, 30min, 300s, 30s, 8s), {"timing.use_slack must"}},
+      {timing(20s, 0s, 300s, 30s, 8s), {"timing.refresh_ahead must"}},
+      {timing(20s, 30min, 0s, 30s, 8s), {"timing.overlap must"}},
+      {timing(20s, 30min, 300s, 0s, 8s), {"timing.lease must"}},
+      {timing(20s, 30min, 300s, 30s, -1s), {"timing.request_timeout must"}},
+  };
+  for (const auto& [value, named] : cases) {
+    auto result = check_timing(value);
+    ASSERT_FALSE(result) << named[0];
+    EXPECT_EQ(result.error().fault, Fault::config);
+    EXPECT_FALSE(result.error().next_step.empty());
+    for (const char* name : named) EXPECT_THAT(result.error().message, HasSubstr(name));
+  }
+}
+
+TEST(Nearest, FindsASlipOfTheFingerAndNothingFarther) {
+  EXPECT_EQ(nearest("stauts", {"status", "serve"}), "status");
+  EXPECT_EQ(nearest("sim", {"serve", "sim"}), "sim");
+  EXPECT_EQ(nearest("gt", {"get", "key"}), "get");
+  EXPECT_EQ(nearest("banana", {"get", "key"}), "");
+  EXPECT_EQ(nearest(std::string(10'000, 'x'), {"get"}), "");
+  EXPECT_EQ(nearest("", {"get"}), "");
+}
+
+TEST(SystemFiles, TellAMissingFileFromOneThatCannotBeRead) {
+  auto folder = std::filesystem::temp_directory_path() / ("hufu-" + std::to_string(::getpid()));
+  std::filesystem::create_directory(folder);
+  auto path = (folder / "a").string();
+  std::ofstream(path) << "text\n";
+  ReadFile read = system_files();
+  EXPECT_EQ(read(path), "text\n");
+  EXPECT_TRUE(read(path + "x").error().missing);
+  EXPECT_TRUE(read(path + "/x").error().missing);
+  EXPECT_FALSE(read(folder.string()).error().missing);
+  std::ofstream(path) << std::string(kLargestFile + 1, 'x');
+  EXPECT_THAT(read(path).error().reason, HasSubstr("larger"));
+  std::filesystem::remove_all(folder);
+}
+
+}  // namespace
+}  // namespace hufu::config

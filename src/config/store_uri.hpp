@@ -1,0 +1,22 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "config/sources.hpp"
+#include "hufu/error.hpp"
+
+namespace hufu::config {
+
+/// Whether `uri` is well-formed and of a kind that is among `compiled` ("memory", "sqlite", …).
+/// Fault::config if not; no message repeats a URI that may hold a password.
+Result<void> check_store(std::string_view uri, const std::vector<std::string>& compiled);
+
+/// The SQLite file in the user's state directory: where a store is kept when nobody says where.
+Result<std::string> default_store(const Environment& environment);
+
+/// `uri` fit to be shown: without its password and its query.
+std::string masked_store(std::string_view uri);
+
+}  // namespace hufu::config
