@@ -121,7 +121,7 @@ Result<std::string> check_base_path(std::string_view text) {
 
 Result<std::string> check_base_url(std::string_view text) {
   auto bad = [](std::string why) {
-    return fail(Fault::config, "this is not the URL of a platform: " + std::move(why),
+    return fail(Fault::config, "this is not a usable URL: " + std::move(why),
                 "Write it like \"https://api.weixin.qq.com\"");
   };
   if (!text.starts_with("https://") && !text.starts_with("http://")) {

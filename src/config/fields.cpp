@@ -111,8 +111,8 @@ constexpr std::array kSettings = {
 
 constexpr std::array kPlatformFields = {
     line<PlatformConfig>(
-        "base_url", [](auto& p) { return &p.base_url; }, "", "", "URL of the platform",
-        Rule{check_base_url}),
+        "base_url", [](auto& p) { return &p.base_url; }, "WECHAT_BASE_URL", "",
+        "URL of the platform", Rule{check_base_url}),
     line<PlatformConfig>(
         "allow_http", [](auto& p) { return &p.allow_http; }, "", "",
         "lets base_url be plain http:// to another machine"),
