@@ -68,10 +68,10 @@ constexpr std::array kSettings = {
         "prefix before every route", Rule{check_base_path}),
     set(
         "log_level", [](auto& c) { return &c.log_level; }, "HUFU_LOG_LEVEL", "--log-level",
-        "trace, debug, info, warn or error", Rule{check_log_level}),
+        "what is logged: trace, debug, info, warn or error", Rule{check_log_level}),
     set(
         "log_format", [](auto& c) { return &c.log_format; }, "HUFU_LOG_FORMAT", "--log-format",
-        "text or json", Rule{check_log_format}),
+        "how it is logged: text or json", Rule{check_log_format}),
     set(
         "threads", [](auto& c) { return &c.threads; }, "", "--threads",
         "server threads; 0 is one a core", range(0, 1024)),

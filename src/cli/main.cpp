@@ -1,0 +1,18 @@
+#include <unistd.h>
+
+#include <iostream>
+
+#include "cli/build_info.hpp"
+#include "cli/command.hpp"
+
+int main(int argc, char** argv) {
+  using namespace hufu;
+  cli::Streams streams{std::cin, std::cout, std::cerr, isatty(STDOUT_FILENO) == 1,
+                       isatty(STDERR_FILENO) == 1};
+  config::Sources sources;
+  sources.environment = config::system_environment();
+  sources.read_file = config::system_files();
+
+  cli::Context context(streams, std::move(sources), cli::build_info());
+  return static_cast<int>(cli::run(cli::commands(), {argv + 1, argv + argc}, context));
+}

@@ -1,0 +1,200 @@
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <ostream>
+
+#include "cli/command.hpp"
+#include "config/fields.hpp"
+#include "config/text.hpp"
+
+namespace hufu::cli {
+namespace {
+
+constexpr const char* kAbout =
+    "Hufu keeps the access tokens of WeChat-family platforms and hands them to every business "
+    "server.";
+constexpr const char* kExamples =
+    "Examples:\n"
+    "  hufu config check\n"
+    "  hufu config show --json\n"
+    "Options may stand before or after the command. `hufu COMMAND --help` tells more.";
+
+/// The command line as CLI11 sees it, made from the table.
+class CommandLine {
+ public:
+  CommandLine(std::span<const Command> table, Context& context)
+      : context_(context), root_(kAbout, "hufu") {
+    root_.footer(kExamples);
+    root_.fallthrough();
+    root_.require_subcommand(0, 1);
+    root_.get_formatter()->column_width(36);
+    root_.get_formatter()->label("SUBCOMMAND", "COMMAND");
+    root_.get_formatter()->label("Subcommands", "Commands");
+    root_.set_version_flag("--version", "hufu " + context.build().version);
+    add_global_options();
+    for (const Command& command : table) add(command);
+  }
+
+  ExitStatus run(const std::vector<std::string>& arguments) {
+    try {
+      // CLI11 takes them from the back.
+      root_.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
+    } catch (const CLI::CallForHelp&) {
+      context_.out() << root_.help();
+      return ExitStatus::done;
+    } catch (const CLI::CallForVersion& version) {
+      context_.out() << version.what() << '\n';
+      return ExitStatus::done;
+    } catch (const CLI::ExtrasError&) {
+      return unexpected(root_.remaining(true).front());
+    } catch (const CLI::ParseError& error) {
+      return misused(error.what());
+    }
+
+    auto action = actions_.find(chosen());
+    if (action != actions_.end()) return action->second();
+    context_.err() << root_.help();
+    return ExitStatus::usage;
+  }
+
+ private:
+  void add_global_options() {
+    root_
+        .add_option("--config", context_.sources.file,
+                    "Configuration file (HUFU_CONFIG; ./hufu.toml, /etc/hufu/hufu.toml)")
+        ->type_name("FILE");
+    add_setting_flags(root_, context_, {"store", "key_file", "log_level", "log_format"});
+    root_
+        .add_option("--server", context_.server_flag,
+                    "Ask this running server, with the key in HUFU_KEY (HUFU_SERVER)")
+        ->type_name("URL");
+    root_.add_flag("--json", context_.json, "Print JSON, for programs");
+  }
+
+  void add(const Command& command) {
+    CLI::App* parent = &root_;
+    std::string name(command.name);
+    if (auto space = name.find(' '); space != std::string::npos) {
+      parent = group(name.substr(0, space));
+      name = name.substr(space + 1);
+    }
+    CLI::App* cli = parent->add_subcommand(name, std::string(command.summary));
+    std::string footer = "Examples:";
+    std::string_view rest = command.example;
+    while (!rest.empty()) {
+      auto end = std::min(rest.find('\n'), rest.size());
+      footer += "\n  " + std::string(rest.substr(0, end));
+      rest.remove_prefix(std::min(end + 1, rest.size()));
+    }
+    cli->footer(footer + "\nOptions that every command takes: hufu --help");
+    actions_[cli] = command.declare(*cli, context_);
+  }
+
+  CLI::App* group(const std::string& name) {
+    if (auto known = groups_.find(name); known != groups_.end()) return known->second;
+    auto all = groups();
+    auto described =
+        std::find_if(all.begin(), all.end(), [&](const Group& each) { return each.name == name; });
+    CLI::App* added = root_.add_subcommand(
+        name, described == all.end() ? std::string() : std::string(described->summary));
+    added->require_subcommand(0, 1);
+    added->footer("`hufu " + name + " COMMAND --help` tells more.");
+    groups_[name] = added;
+    return added;
+  }
+
+  /// The innermost command that was named.
+  CLI::App* chosen() {
+    CLI::App* app = &root_;
+    while (!app->get_subcommands().empty()) app = app->get_subcommands().front();
+    return app;
+  }
+
+  static std::string path_of(const CLI::App* app) {
+    std::string path = app->get_name();
+    for (app = app->get_parent(); app != nullptr; app = app->get_parent()) {
+      path = app->get_name() + " " + path;
+    }
+    return path;
+  }
+
+  ExitStatus misused(std::string message, std::string next = {}) {
+    if (next.empty()) next = "See `" + path_of(chosen()) + " --help`";
+    return context_.fail(Error{Fault::usage, std::move(message), std::move(next), {}, {}});
+  }
+
+  /// Something that no command and no option takes. A stray value is not repeated: somebody may
+  /// have tried to pass a secret.
+  ExitStatus unexpected(const std::string& word) {
+    CLI::App* here = chosen();
+    if (word.size() > 1 && word.front() == '-') {
+      std::string option = word.substr(0, word.find('='));
+      std::string_view meant = config::nearest(option, views(options_of(here)));
+      return misused("unknown option " + option,
+                     meant.empty() ? "" : "Did you mean " + std::string(meant) + "?");
+    }
+    if (actions_.contains(here)) {
+      return misused("`" + path_of(here) + "` does not take that many arguments");
+    }
+    std::vector<std::string> names;
+    for (const CLI::App* each : here->get_subcommands({})) names.push_back(each->get_name());
+    std::string_view meant = config::nearest(word, views(names));
+    return misused(
+        "unknown command " + config::quoted(word),
+        meant.empty() ? "" : "Did you mean `" + path_of(here) + " " + std::string(meant) + "`?");
+  }
+
+  static std::vector<std::string> options_of(const CLI::App* app) {
+    std::vector<std::string> names;
+    for (; app != nullptr; app = app->get_parent()) {
+      for (const CLI::Option* option : app->get_options()) {
+        for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+      }
+    }
+    return names;
+  }
+
+  static std::vector<std::string_view> views(const std::vector<std::string>& words) {
+    return {words.begin(), words.end()};
+  }
+
+  Context& context_;
+  CLI::App root_;
+  std::map<std::string, CLI::App*> groups_;
+  std::map<const CLI::App*, Action> actions_;
+};
+
+}  // namespace
+
+void add_setting_flags(CLI::App& cli, Context& context, const std::vector<std::string_view>& keys) {
+  for (std::string_view key : keys) {
+    const auto* field = config::setting(key);
+    std::string about(field->meaning);
+    about.front() = static_cast<char>(std::toupper(static_cast<unsigned char>(about.front())));
+    if (!field->environment.empty()) about += " (" + std::string(field->environment) + ")";
+    cli.add_option_function<std::string>(
+           std::string(field->flag),
+           [&context, name = std::string(key)](const std::string& value) {
+             context.sources.flags[name] = value;
+           },
+           about)
+        ->type_name("VALUE");
+  }
+}
+
+ExitStatus run(std::span<const Command> table, const std::vector<std::string>& arguments,
+               Context& context) {
+  ExitStatus status = CommandLine(table, context).run(arguments);
+  // A full disk or a closed pipe must not pass for success: somebody stores this token.
+  if (!context.out().flush() && status == ExitStatus::done) {
+    return context.fail(Error{Fault::internal,
+                              "standard output cannot be written",
+                              "Check the disk "
+                              "or the program that reads it",
+                              {},
+                              {}});
+  }
+  return status;
+}
+
+}  // namespace hufu::cli
