@@ -19,6 +19,9 @@ endif()
 add_library(hufu_build INTERFACE)
 target_compile_options(hufu_build INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor
                        -Wold-style-cast -Wcast-qual -Woverloaded-virtual)
+if(HUFU_WERROR)
+  target_compile_options(hufu_build INTERFACE -Werror)
+endif()
 if(HUFU_SANITIZE)
   target_compile_options(hufu_build INTERFACE -fsanitize=${HUFU_SANITIZE} -fno-omit-frame-pointer
                          -fno-sanitize-recover=all)

@@ -1,0 +1,87 @@
+# shellcheck shell=bash
+# What the scripts beside this folder share. To be sourced, from the top of the tree.
+
+set -euo pipefail
+
+say() { printf '%s\n' "$*" >&2; }
+die() {
+  say "$(basename "$0"): $*"
+  exit 1
+}
+
+# The packages of the groups named, one a line (see script/packages).
+packages_of() {
+  local group
+  for group in "$@"; do
+    sed -n "s/^$group: *//p" script/packages | tr ' ' '\n'
+  done | sort -u
+}
+
+# Those of the packages named that are not installed.
+missing_of() {
+  local have
+  have=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "$@" 2>/dev/null |
+    sed -n 's/^installed //p' | sort -u) || true
+  comm -23 <(printf '%s\n' "$@" | sort -u) <(printf '%s\n' "$have")
+}
+
+# Sees to it that the package groups named are installed. Asks nobody and does nothing, not even
+# look at the network, when they are.
+need() {
+  local wanted missing
+  mapfile -t wanted < <(packages_of "$@")
+  if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
+    [ -n "${HUFU_PACKAGES_ARE_HERE:-}" ] && return
+    say "This system has no apt. Hufu is built and tested on Debian 12; elsewhere, install what"
+    say "these Debian packages hold, then run this again with HUFU_PACKAGES_ARE_HERE=1:"
+    printf '  %s\n' "${wanted[@]}" >&2
+    exit 1
+  fi
+  mapfile -t missing < <(missing_of "${wanted[@]}")
+  [ ${#missing[@]} -eq 0 ] && return
+
+  local become=()
+  if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo >/dev/null ||
+      die "these packages are missing; install them as root, then run this again: ${missing[*]}"
+    become=(sudo)
+  fi
+  say "Installing ${#missing[@]} packages: ${missing[*]}"
+  # Services that come along (a web server, a cache) must not start: policy-rc.d says so meanwhile.
+  # shellcheck disable=SC2016  # expanded by the inner shell
+  "${become[@]}" sh -c '
+    export DEBIAN_FRONTEND=noninteractive
+    if [ ! -e /usr/sbin/policy-rc.d ]; then
+      trap "rm -f /usr/sbin/policy-rc.d" EXIT
+      printf "#!/bin/sh\nexit 101\n" >/usr/sbin/policy-rc.d && chmod +x /usr/sbin/policy-rc.d
+    fi
+    apt-get -q update && apt-get -q -y install --no-install-recommends "$@"' sh "${missing[@]}" >&2 ||
+    die "apt-get could not install them. Hufu needs the packages of Debian 12 (bookworm)."
+}
+
+# How many compilers may run at once: one a core, and 1.5 GB of memory for each.
+jobs_at_once() {
+  local cores memory
+  cores=$(nproc)
+  memory=$(awk '/^MemAvailable:/ { print int($2 / 1500000) }' /proc/meminfo)
+  [ "$memory" -ge 1 ] || memory=1
+  [ "$memory" -lt "$cores" ] && cores=$memory
+  echo "$cores"
+}
+
+# build PRESET [TARGET…]: configures where needed, then builds. Quick when nothing has changed.
+build() {
+  local preset=$1 began=$SECONDS targets=() style=()
+  shift
+  if [ ! -f "build/$preset/build.ninja" ]; then
+    say "Configuring build/$preset"
+    cmake --preset "$preset" >/dev/null || return 1
+  fi
+  ninja -C "build/$preset" -n "$@" 2>/dev/null | grep -q 'no work to do' && return
+  say "Building build/$preset${*:+: $*}"
+  [ $# -eq 0 ] || targets=(--target "$@")
+  [ -t 2 ] || style=(-- --quiet)  # a line for each file is for people who watch
+  cmake --build "build/$preset" --parallel "$(jobs_at_once)" "${targets[@]}" "${style[@]}" >&2 ||
+    return 1
+  say "Built in $((SECONDS - began)) s"
+}
