@@ -1,0 +1,62 @@
+"""Checks that every folder of src/ includes only what stands below it (docs/architecture.md)."""
+
+import pathlib
+import re
+import subprocess
+import sys
+
+# Each floor and what it may stand on. The order is that of the house, from the ground up; two
+# families of plug-ins, platform/ and store/, do not know each other, nor do server/ and simulator/.
+FLOORS = {
+    "core": [],
+    "net": ["core"],
+    "platform": ["core", "net"],
+    "store": ["core", "net"],
+    "keeper": ["core", "net", "platform", "store"],
+    "library": ["core", "net", "platform", "store", "keeper"],
+    "config": ["core", "net", "platform", "store", "keeper", "library"],
+    "simulator": ["core", "net"],
+    "server": ["core", "net", "platform", "store", "keeper", "library", "config"],
+    "cli": ["core", "net", "platform", "store", "keeper", "library", "config", "simulator",
+            "server"],
+}
+# What a program that embeds Hufu sees: values and interfaces only, open to every floor.
+PUBLIC = "hufu"
+INCLUDE = re.compile(r'^\s*#\s*include\s*["<]([a-z_]+)/', re.M)
+
+
+def fault_of(path, used):
+    """Why `path` may not include something of the folder `used`, or None."""
+    floor = path.parts[1] if path.parts[0] == "src" else None
+    for_tests = path.stem.endswith(("_test", "conformance")) or path.parts[0] in ("tests", "bench")
+    if used == "testing":
+        return None if for_tests or floor == "testing" else "only tests may use testing/"
+    if used not in FLOORS:
+        return None
+    if path.parts[0] == "include":
+        return "public headers may not use private ones"
+    if floor in FLOORS and used != floor and used not in FLOORS[floor]:
+        return f"{used}/ does not stand below {floor}/"
+    return None
+
+
+def main():
+    listed = subprocess.run(["git", "ls-files", "include", "src", "tests", "bench"],
+                            capture_output=True, text=True, check=True).stdout.split()
+    faults = 0
+    for path in map(pathlib.Path, listed):
+        if path.suffix not in (".cpp", ".hpp"):
+            continue
+        if path.parts[0] == "src" and path.parts[1] not in {*FLOORS, "testing"}:
+            print(f"{path}: {path.parts[1]}/ is no floor (script/lib/floors.py)")
+            faults += 1
+        for used in sorted(set(INCLUDE.findall(path.read_text()))):
+            why = fault_of(path, used)
+            if why:
+                print(f"{path}: includes {used}/: {why}")
+                faults += 1
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
