@@ -55,7 +55,10 @@ need() {
       trap "rm -f /usr/sbin/policy-rc.d" EXIT
       printf "#!/bin/sh\nexit 101\n" >/usr/sbin/policy-rc.d && chmod +x /usr/sbin/policy-rc.d
     fi
-    apt-get -q update && apt-get -q -y install --no-install-recommends "$@"' sh "${missing[@]}" >&2 ||
+    said=$(mktemp)
+    { apt-get -qq update && apt-get -qq -y -o Dpkg::Use-Pty=0 install --no-install-recommends "$@"
+    } >"$said" 2>&1 || { tail -n 20 "$said" && rm "$said" && exit 1; }
+    rm "$said"' sh "${missing[@]}" >&2 ||
     die "apt-get could not install them. Hufu needs the packages of Debian 12 (bookworm)."
 }
 
