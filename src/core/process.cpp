@@ -1,7 +1,9 @@
 #include "core/process.hpp"
 
+#include <signal.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <charconv>
 #include <fstream>
 #include <optional>
@@ -75,7 +77,11 @@ bool process_is_gone(std::string_view identity) {
   if (first == std::string_view::npos) return false;
 
   auto pid = number(identity.substr(middle + 1, last - middle - 1));
-  if (identity.substr(first + 1, middle - first - 1) != machine() || !pid) return false;
+  if (identity.substr(first + 1, middle - first - 1) != machine() || !pid || *pid <= 0)
+    return false;
+  if (kill(*pid, 0) != 0 && errno == ESRCH) return true;
+  // A process whose /proc entry is hidden from us (hidepid) may well live.
+  if (access(("/proc/" + std::to_string(*pid) + "/stat").c_str(), R_OK) != 0) return false;
   return start_of(*pid) != identity.substr(last + 1);
 }
 

@@ -13,7 +13,7 @@ TEST(Process, KnowsThatAnEndedOneIsGone) {
   pid_t child = fork();
   if (child == 0) _exit(0);
   ASSERT_GT(child, 0);
-  std::string mine = process_identity();
+  const std::string& mine = process_identity();
   auto last = mine.rfind('/');
   auto middle = mine.rfind('/', last - 1);
   // The same name with the child's id and a start that nobody has any more.
@@ -23,7 +23,7 @@ TEST(Process, KnowsThatAnEndedOneIsGone) {
 }
 
 TEST(Process, SeesThroughARecycledId) {
-  std::string mine = process_identity();
+  const std::string& mine = process_identity();
   EXPECT_TRUE(process_is_gone(mine.substr(0, mine.rfind('/') + 1) + "1"));
 }
 

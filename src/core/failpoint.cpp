@@ -1,0 +1,46 @@
+#include "core/failpoint.hpp"
+
+#ifdef HUFU_FAILPOINTS
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdlib>
+
+namespace hufu {
+namespace {
+
+struct Armed {
+  std::string_view name;
+  int signal = 0;
+  int passages = 1;
+};
+
+Armed from_environment() {
+  const char* text = std::getenv("HUFU_FAILPOINT");
+  if (text == nullptr) return {};
+  std::string_view rest = text;
+  const auto end = rest.find(':');
+  if (end == std::string_view::npos) return {};
+  Armed armed;
+  armed.name = rest.substr(0, end);
+  rest.remove_prefix(end + 1);
+  if (rest.starts_with("kill")) armed.signal = SIGKILL;
+  if (rest.starts_with("stop")) armed.signal = SIGSTOP;
+  if (rest.size() > 5) armed.passages = std::atoi(rest.data() + 5);
+  return armed;
+}
+
+}  // namespace
+
+void pass_failpoint(std::string_view name) noexcept {
+  static const Armed armed = from_environment();
+  static std::atomic<int> passed{0};
+  if (armed.signal == 0 || name != armed.name) return;
+  if (++passed == armed.passages) kill(getpid(), armed.signal);
+}
+
+}  // namespace hufu
+
+#endif

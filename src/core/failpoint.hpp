@@ -1,0 +1,18 @@
+#pragma once
+
+#include <string_view>
+
+namespace hufu {
+
+/// A named place at which a test lets a process die or stand still. Compiled in where the build
+/// says HUFU_FAILPOINTS; elsewhere it is nothing.
+///
+/// The environment variable HUFU_FAILPOINT holds "NAME:kill" (SIGKILL to itself) or "NAME:stop"
+/// (SIGSTOP to itself), with ":N" behind it for the N-th passage instead of the first.
+#ifdef HUFU_FAILPOINTS
+void pass_failpoint(std::string_view name) noexcept;
+#else
+inline void pass_failpoint(std::string_view) noexcept {}
+#endif
+
+}  // namespace hufu
