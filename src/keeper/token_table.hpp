@@ -1,10 +1,22 @@
 #pragma once
 
+#include <array>
+#include <atomic>
+#include <boost/unordered/unordered_flat_set.hpp>
 #include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <shared_mutex>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "hufu/clock.hpp"
 #include "hufu/token.hpp"
+#include "keeper/rules.hpp"
+#include "store/registry.hpp"
 
 namespace hufu::keeper {
 
@@ -16,5 +28,206 @@ struct TokenView {
   std::uint64_t revision = 0;
   Fingerprint fingerprint;
 };
+
+/// Names one row of the table; stays the same while the row lives, is used again after it was
+/// removed.
+using RowId = std::uint32_t;
+
+/// What is known of an app in every one of its rows.
+struct AppFacts {
+  std::uint16_t issuer = 0;  ///< Index into the keeper's list of issuers.
+  bool secret_login = false;
+  bool from_config = false;
+  store::SecretTag tag{};
+};
+
+/// All rows as the keeper's own thread sees them.
+struct RowOutline {
+  Key key;
+  AppFacts facts;
+  bool has_token = false;
+  std::uint16_t issued_by = 0;  ///< Issuer of the token, which the app may have left since.
+  Bounds bounds;
+  WallTime obtained_at{};
+  WallTime expires_at{};
+  std::uint64_t revision = 0;
+  Fingerprint fingerprint;
+};
+
+/// Every token in memory, laid out for a million of them and for readers that never wait for I/O.
+///
+/// 64 shards, each a shared_mutex, an index of row numbers (boost::unordered_flat_set over the rows
+/// themselves: 5 bytes an entry), rows of fixed size in chunks that never move, and tokens in
+/// memory of exactly their size. Measured against the alternatives in docs/decisions/0010.
+///
+/// Thread-safety: `read`, `facts`, `knows`, `apps_after` and `census` may be called from any thread
+/// and hold one shard's lock at a time, shared; the first three allocate nothing. Everything else
+/// is called by the keeper's own thread only, which holds a shard's lock just as long as it takes
+/// to copy a token.
+class TokenTable {
+ public:
+  TokenTable();
+  ~TokenTable();
+  TokenTable(const TokenTable&) = delete;
+  TokenTable& operator=(const TokenTable&) = delete;
+
+  /// Calls `use(view)` and returns true if the token is promised for at least one second from `now`
+  /// and either fresh or promised for at least `min_ttl`.
+  template <class Use>
+  bool read(std::string_view app, std::string_view kind, WallTime now, std::int64_t min_ttl,
+            Use&& use) const;
+
+  [[nodiscard]] std::optional<AppFacts> facts(std::string_view app) const;
+  [[nodiscard]] bool knows(std::string_view app) const;
+
+  /// Apps in order of id, at most `limit`, those after `after`. Looks at every row: a page of a
+  /// million apps costs tens of milliseconds of the caller's thread.
+  [[nodiscard]] std::vector<std::pair<std::string, AppFacts>> apps_after(std::string_view after,
+                                                                         std::size_t limit) const;
+  /// How many apps there are, and how many have a usable access token.
+  struct Census {
+    std::size_t apps = 0;
+    std::size_t usable = 0;
+    std::vector<std::string> without;  ///< Sorted; at most as many as were asked for.
+  };
+  [[nodiscard]] Census census(WallTime now, std::size_t most_named) const;
+
+  /// Makes the row, or changes the facts of the one that is there.
+  RowId put(const Key& key, const AppFacts& facts);
+  void remove(const Key& key);
+  [[nodiscard]] std::optional<RowId> find(const Key& key) const;
+  /// Empty if the row was removed meanwhile.
+  [[nodiscard]] std::optional<RowOutline> outline(RowId row) const;
+  [[nodiscard]] Secret token(RowId row) const;
+
+  /// Readers see this token from now on.
+  void publish(RowId row, const Token& token, std::uint64_t revision, Fingerprint fingerprint,
+               std::uint16_t issued_by, const Bounds& bounds);
+  void set_bounds(RowId row, const Bounds& bounds);
+  /// Forgets the token, keeps the row.
+  void clear(RowId row);
+
+  /// When the row's next event is due; kept here because a million of them must be small.
+  void set_due(RowId row, WallTime due);
+  [[nodiscard]] WallTime due(RowId row) const;
+
+  void for_each(const std::function<void(RowId)>& visit) const;
+  [[nodiscard]] std::size_t size() const noexcept { return size_.load(std::memory_order_relaxed); }
+
+ private:
+  static constexpr std::size_t kShards = 64;
+  static constexpr std::size_t kChunk = 256;
+  static constexpr std::size_t kInlineName = 22;
+
+  /// The name of a row: the app for its access token, app and kind with a separator for the others.
+  class Name {
+   public:
+    Name() = default;
+    explicit Name(std::string_view text);
+    Name(Name&& other) noexcept;
+    Name& operator=(Name&& other) noexcept;
+    ~Name();
+    [[nodiscard]] std::string_view view() const noexcept;
+
+   private:
+    void release() noexcept;
+    std::array<char, kInlineName> bytes_{};  // Or, when longer, a pointer to them.
+    std::uint16_t size_ = 0;
+  };
+
+  struct Row {
+    Name name;
+    std::unique_ptr<char[]> token;
+    std::int64_t renew_at = 0;  // Milliseconds since 1970 on the keeper's line, as all times here.
+    std::int64_t last_end = 0;
+    std::int64_t obtained_at = 0;
+    std::int64_t expires_at = 0;
+    std::int64_t due = 0;
+    std::uint32_t revision = 0;
+    std::uint32_t fingerprint = 0;
+    std::int32_t after_renewal = -1;
+    std::uint16_t token_size = 0;
+    std::uint16_t issuer = 0;
+    std::uint16_t issued_by = 0;
+    bool secret_login : 1 = false;
+    bool from_config : 1 = false;
+    bool used : 1 = false;
+    store::SecretTag tag{};
+
+    [[nodiscard]] Bounds bounds() const noexcept;
+  };
+
+  struct Shard;
+  struct ByName {
+    using is_transparent = void;
+    using is_avalanching = void;
+    const Shard* shard;
+    std::size_t operator()(std::uint32_t index) const noexcept;
+    std::size_t operator()(std::string_view name) const noexcept;
+  };
+  struct SameName {
+    using is_transparent = void;
+    const Shard* shard;
+    bool operator()(std::uint32_t a, std::uint32_t b) const noexcept { return a == b; }
+    bool operator()(std::uint32_t a, std::string_view b) const noexcept;
+    bool operator()(std::string_view a, std::uint32_t b) const noexcept;
+  };
+  struct Shard {
+    mutable std::shared_mutex mutex;
+    std::vector<std::unique_ptr<Row[]>> chunks;
+    std::vector<std::uint32_t> free;
+    boost::unordered_flat_set<std::uint32_t, ByName, SameName> index{0, ByName{this},
+                                                                     SameName{this}};
+    [[nodiscard]] Row& row(std::uint32_t i) const noexcept {
+      return chunks[i / kChunk][i % kChunk];
+    }
+  };
+
+  /// A row's name on the stack.
+  struct NameBuffer {
+    NameBuffer(std::string_view app, std::string_view kind) noexcept;
+    [[nodiscard]] std::string_view view() const noexcept { return name; }
+    std::string_view name;
+    std::array<char, 260> bytes;
+  };
+  static Key key_of(std::string_view name);
+  static std::size_t hash(std::string_view name) noexcept;
+  [[nodiscard]] Shard& shard_of(std::string_view name) const noexcept;
+  [[nodiscard]] Row& row(RowId id) const noexcept;
+  static void forget_token(Row& row) noexcept;
+
+  std::unique_ptr<Shard[]> shards_;
+  std::atomic<std::size_t> size_{0};
+};
+
+inline Bounds TokenTable::Row::bounds() const noexcept {
+  Bounds bounds;
+  bounds.renew_at = WallTime(Milliseconds(renew_at));
+  bounds.last_end = WallTime(Milliseconds(last_end));
+  if (after_renewal >= 0) bounds.after_renewal = Milliseconds(after_renewal);
+  return bounds;
+}
+
+template <class Use>
+bool TokenTable::read(std::string_view app, std::string_view kind, WallTime now,
+                      std::int64_t min_ttl, Use&& use) const {
+  const NameBuffer name(app, kind);
+  const Shard& shard = shard_of(name.view());
+  std::shared_lock lock(shard.mutex);
+  const auto found = shard.index.find(name.view());
+  if (found == shard.index.end()) return false;
+  const Row& row = shard.row(*found);
+  if (!row.token) return false;
+  const Bounds bounds = row.bounds();
+  const std::int64_t promise = bounds.promise(now);
+  if (promise < 1) return false;
+  if (promise < min_ttl && now >= bounds.renew_at) return false;
+  use(TokenView{{row.token.get(), row.token_size},
+                promise,
+                WallTime(Milliseconds(row.expires_at)),
+                row.revision,
+                Fingerprint{row.fingerprint}});
+  return true;
+}
 
 }  // namespace hufu::keeper

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <chrono>
+#include <string>
+
+#include "hufu/clock.hpp"
+#include "store/registry.hpp"
+
+namespace hufu::keeper {
+
+/// The day on which the platform counts `when`: days there end at midnight in China (UTC+8).
+inline std::chrono::sys_days day_of(WallTime when) {
+  return std::chrono::floor<std::chrono::days>(when + std::chrono::hours(8));
+}
+
+/// How long until the platform's next day begins.
+inline Milliseconds until_next_day(WallTime now) {
+  const auto tomorrow = day_of(now) + std::chrono::days(1);
+  return std::chrono::time_point_cast<Milliseconds>(tomorrow) - (now + std::chrono::hours(8));
+}
+
+/// Names credentials in a record of trouble, without telling anything about them: when the name
+/// changes, what was refused before deserves a new try.
+inline std::string credentials_name(const store::SecretTag& tag) {
+  static constexpr char kDigits[] = "0123456789abcdef";
+  std::string name;
+  for (std::size_t i = 0; i < 4; ++i) {
+    name += kDigits[tag[i] >> 4];
+    name += kDigits[tag[i] & 0xf];
+  }
+  return name;
+}
+
+}  // namespace hufu::keeper

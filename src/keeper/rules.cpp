@@ -1,0 +1,153 @@
+#include "keeper/rules.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace hufu::keeper {
+namespace {
+
+using Shape = RenewalRule::Shape;
+using std::chrono::seconds;
+
+constexpr std::size_t kRememberedPredecessors = 8;
+
+Milliseconds part(Milliseconds span, double share) {
+  return Milliseconds(static_cast<Milliseconds::rep>(static_cast<double>(span.count()) * share));
+}
+
+}  // namespace
+
+WallTime plan_renewal(WallTime obtained_at, WallTime expires_at, const Terms& terms, double dice) {
+  const Milliseconds life = expires_at - obtained_at;
+  const Milliseconds overlap = terms.rule.overlap;
+  if (terms.rule.shape == Shape::sticky) return expires_at;
+
+  WallTime planned;
+  WallTime earliest = obtained_at + life / 2;
+  if (terms.rule.shape == Shape::rotating) {
+    planned = expires_at - part(terms.refresh_ahead, 1.0 - 0.1 * dice);
+    earliest = std::max(earliest, obtained_at + overlap);
+  } else {
+    planned = expires_at - part(overlap, 0.9 - 0.2 * dice);
+  }
+  // A second before it becomes unusable, so that no caller waits for the renewal.
+  const WallTime latest = expires_at - terms.slack() - seconds(1);
+  return std::max(obtained_at, std::min(std::max(planned, earliest), latest));
+}
+
+WallTime Bounds::promised_end(WallTime now) const noexcept {
+  if (!after_renewal) return last_end;
+  return std::min(last_end, std::max(renew_at, now) + *after_renewal);
+}
+
+std::int64_t Bounds::promise(WallTime now) const noexcept {
+  return std::chrono::floor<seconds>(promised_end(now) - now).count();
+}
+
+Bounds bounds_of(const Record& record, const Terms& terms, bool issued_by_other) {
+  Bounds bounds;
+  bounds.renew_at = record.renew_at;
+  bounds.last_end = record.token->expires_at - terms.slack();
+  if (auto danger = first_danger(record)) {
+    bounds.last_end = std::min(bounds.last_end, *danger - terms.slack());
+  }
+  if (terms.rule.shape == Shape::rotating && !issued_by_other) {
+    bounds.after_renewal = terms.rule.overlap - terms.slack();
+  }
+  return bounds;
+}
+
+Mark mark_for(const Record& record, const Terms& terms, bool force, WallTime now) {
+  if (!record.token) return {now, now + terms.rule.overlap};
+  switch (terms.rule.shape) {
+    case Shape::rotating: return {now, now + terms.rule.overlap};
+    case Shape::windowed: return {now, force ? now : record.token->expires_at};
+    case Shape::sticky: return {now, record.token->expires_at};
+  }
+  return {now, now};
+}
+
+std::optional<WallTime> first_danger(const Record& record) noexcept {
+  std::optional<WallTime> first;
+  for (const Mark& mark : record.marks) {
+    first = first ? std::min(*first, mark.may_die_at) : mark.may_die_at;
+  }
+  return first;
+}
+
+void settle_marks(Record& record, WallTime when) {
+  std::erase_if(record.marks, [when](const Mark& mark) { return mark.may_die_at <= when; });
+  record.alive_at = record.alive_at ? std::max(*record.alive_at, when) : when;
+}
+
+void merge_marks(Record& record, WallTime now) {
+  if (record.alive_at) settle_marks(record, *record.alive_at);
+  bool kept_one = false;
+  std::erase_if(record.marks, [&](const Mark& mark) {
+    if (mark.may_die_at > now) return false;
+    return std::exchange(kept_one, true);
+  });
+}
+
+WallTime next_attempt(const Record& record, const Terms& terms, bool issued_by_other) {
+  const WallTime patience = record.trouble ? record.trouble->next_attempt_at : WallTime{};
+  if (!record.token || issued_by_other) return patience;
+  WallTime due = record.renew_at;
+  if (const auto danger = first_danger(record)) {
+    const WallTime promised = *danger - terms.slack();
+    due = terms.rule.shape == Shape::rotating ? promised : std::min(due, promised);
+  }
+  return std::max(due, patience);
+}
+
+WallTime too_soon_until(const Record& record, const Terms& terms) {
+  WallTime until{};
+  if (terms.rule.shape == Shape::sticky) return until;
+  if (record.displaced_at) until = *record.displaced_at + terms.rule.overlap;
+  if (terms.rule.shape == Shape::rotating) {
+    for (const Mark& mark : record.marks) {
+      const bool known_dead = mark.may_die_at <= mark.called_at;
+      if (!known_dead) until = std::max(until, mark.called_at + terms.rule.overlap);
+    }
+  }
+  return until;
+}
+
+Record succeed(const Record& before, Issued issued, Fingerprint fingerprint_of_old,
+               std::string_view issuer, const Terms& terms, WallTime called_at, WallTime now,
+               double dice) {
+  Record next;
+  const bool same = before.token && before.token->value.same_as(issued.value.reveal());
+  next.created_at = before.created_at;
+  next.budget = before.budget;
+  next.predecessors = before.predecessors;
+  next.revision = same ? before.revision : before.revision + 1;
+  next.displaced_at = same ? before.displaced_at : std::nullopt;
+
+  WallTime expires_at = called_at + issued.lifetime;
+  if (same && terms.rule.shape == Shape::sticky) {
+    // Ticket calls say 7200 however old the ticket is (facts/platforms.md 2.1): count from the
+    // first sight of a value.
+    expires_at = std::min(expires_at, before.token->expires_at);
+  }
+  if (before.token && !same) {
+    next.predecessors.insert(next.predecessors.begin(), fingerprint_of_old);
+    if (next.predecessors.size() > kRememberedPredecessors) {
+      next.predecessors.resize(kRememberedPredecessors);
+    }
+    if (bounds_of(before, terms, false).promise(called_at) > 0) next.displaced_at = called_at;
+  }
+
+  next.renew_at =
+      plan_renewal(same ? before.token->obtained_at : called_at, expires_at, terms, dice);
+  if (same && next.renew_at <= now) {
+    // The platform's window has not opened yet, or its clock is behind: ask again, ever sooner as
+    // the end comes near, but never in a loop.
+    next.renew_at = now + std::clamp<Milliseconds>((expires_at - now) / 8, seconds(1), seconds(15));
+  }
+  next.token = Token{std::move(issued.value), same ? before.token->obtained_at : called_at,
+                     expires_at, std::string(issuer)};
+  return next;
+}
+
+}  // namespace hufu::keeper

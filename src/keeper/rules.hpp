@@ -1,0 +1,92 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "hufu/config.hpp"
+#include "hufu/issuer.hpp"
+#include "hufu/token.hpp"
+
+/// Every rule of timing, as plain functions of (record, now). No clocks, no I/O, no state: what a
+/// rule says can be read off a table of cases (rules_test.cpp).
+///
+/// All times are on one line, the keeper's; SPEC.md's "The promise" is the source of each rule.
+namespace hufu::keeper {
+
+/// What the rules need to know besides a record: how the platform renews, and the operator's
+/// choice.
+struct Terms {
+  RenewalRule rule;
+  Milliseconds use_slack{};
+  Milliseconds refresh_ahead{};
+
+  /// How long before its end a token is no longer handed out: sticky ones are, to the last second.
+  [[nodiscard]] Milliseconds slack() const noexcept {
+    return rule.shape == RenewalRule::Shape::sticky ? Milliseconds(0) : use_slack;
+  }
+};
+
+/// When to renew a token by choice. Rolled once: `dice` is in [0, 1).
+///
+/// - rotating: `refresh_ahead` before the end, up to a tenth of it later;
+/// - windowed: inside the platform's window, 70 to 90 % of `overlap` before the end, because an
+///   earlier call brings the same token back;
+/// - sticky: right at the end.
+/// Never in the first half of the token's life, for a rotating one never within `overlap` of the
+/// last renewal, and always before the token becomes unusable.
+WallTime plan_renewal(WallTime obtained_at, WallTime expires_at, const Terms& terms, double dice);
+
+/// The two numbers that a reader checks, and from which every `expires_in` is computed.
+struct Bounds {
+  WallTime renew_at{};
+  /// No promise goes beyond this, whatever happens.
+  WallTime last_end{};
+  /// Rotating: a promise made at `t` ends at most this long after the later of `t` and `renew_at`,
+  /// because a renewal may displace the token then. Empty where a renewal displaces nothing.
+  std::optional<Milliseconds> after_renewal;
+
+  /// Until when a token handed out at `now` is promised to work.
+  [[nodiscard]] WallTime promised_end(WallTime now) const noexcept;
+  /// The same in whole seconds from `now`; 0 or less means: not to be handed out.
+  [[nodiscard]] std::int64_t promise(WallTime now) const noexcept;
+};
+
+/// The bounds of the record's token. The record must hold one. `issued_by_other`: the token comes
+/// from another issuer than the app has now (its endpoint was changed): no renewal displaces it.
+Bounds bounds_of(const Record& record, const Terms& terms, bool issued_by_other);
+
+/// The mark of a call that is about to be made: when it may kill the stored token.
+Mark mark_for(const Record& record, const Terms& terms, bool force, WallTime now);
+
+/// The first moment at which some call of unknown outcome may have killed the token.
+std::optional<WallTime> first_danger(const Record& record) noexcept;
+
+/// A probe found the token alive at `when`: calls that would have killed it before then were not
+/// carried out, and their marks go.
+void settle_marks(Record& record, WallTime when);
+
+/// Marks whose danger has begun are judged together by the next probe, so one stands for all: keeps
+/// the list as short as one overlap is long.
+void merge_marks(Record& record, WallTime now);
+
+/// When the next attempt to renew by choice is due: at the plan, and not before the backoff is
+/// over.
+///
+/// A call of unknown outcome changes the plan. Rotating: late in its overlap, at the end of the
+/// promise on this token, no earlier and no later, because the platform may keep only the newest
+/// token and the one before alive. Others: no later than the moment at which the token may be dead.
+/// Without a token, or with one that another issuer's renewal does not displace, only the backoff
+/// counts.
+WallTime next_attempt(const Record& record, const Terms& terms, bool issued_by_other);
+
+/// Until when an operator's refresh would be too soon; a moment in the past if it would not.
+WallTime too_soon_until(const Record& record, const Terms& terms);
+
+/// The record that follows `before` (without the mark of this call) when the platform issued
+/// `issued` upon a call made at `called_at`. A new value gets the next revision; a windowed or
+/// sticky issuer may bring the same value back, which keeps its revision. `dice` is in [0, 1).
+Record succeed(const Record& before, Issued issued, Fingerprint fingerprint_of_old,
+               std::string_view issuer, const Terms& terms, WallTime called_at, WallTime now,
+               double dice);
+
+}  // namespace hufu::keeper

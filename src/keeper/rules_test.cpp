@@ -1,0 +1,348 @@
+#include "keeper/rules.hpp"
+
+#include <gtest/gtest.h>
+
+#include "keeper/backoff.hpp"
+#include "testing/fake_clock.hpp"
+
+namespace hufu::keeper {
+namespace {
+
+using std::chrono::hours;
+using std::chrono::seconds;
+using Shape = RenewalRule::Shape;
+
+constexpr WallTime kT0 = testing::FakeClock::kStart;
+
+Terms terms_of(Shape shape, seconds overlap = seconds(300), seconds slack = seconds(20),
+               seconds ahead = seconds(1800)) {
+  Terms terms;
+  terms.rule = {shape, overlap, seconds(7200), 20, seconds(30)};
+  terms.use_slack = slack;
+  terms.refresh_ahead = ahead;
+  return terms;
+}
+
+Record record_with(seconds life, const Terms& terms, double dice = 0.5) {
+  Record record;
+  record.token = Token{Secret(std::string_view("t1")), kT0, kT0 + life, "i"};
+  record.revision = 1;
+  record.renew_at = plan_renewal(kT0, kT0 + life, terms, dice);
+  return record;
+}
+
+// ---- plan_renewal
+
+struct Plan {
+  const char* what;
+  Shape shape;
+  seconds life;
+  seconds overlap;
+  seconds slack;
+  seconds ahead;
+  double dice;
+  Milliseconds expected;  ///< After the token was obtained.
+};
+
+class PlanRenewal : public ::testing::TestWithParam<Plan> {};
+
+TEST_P(PlanRenewal, IsAsTheTableSays) {
+  const Plan& plan = GetParam();
+  const Terms terms = terms_of(plan.shape, plan.overlap, plan.slack, plan.ahead);
+  EXPECT_EQ(plan_renewal(kT0, kT0 + plan.life, terms, plan.dice) - kT0, plan.expected) << plan.what;
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Rules, PlanRenewal,
+    ::testing::Values(
+        Plan{"rotating: refresh_ahead before the end", Shape::rotating, seconds(7200), seconds(300),
+             seconds(20), seconds(1800), 0.0, seconds(5400)},
+        Plan{"rotating: up to a tenth of it later", Shape::rotating, seconds(7200), seconds(300),
+             seconds(20), seconds(1800), 0.5, seconds(5490)},
+        Plan{"rotating: never in the first half of a life", Shape::rotating, seconds(2000),
+             seconds(300), seconds(20), seconds(1800), 0.0, seconds(1000)},
+        Plan{"rotating: never within the overlap of the last renewal", Shape::rotating,
+             seconds(400), seconds(300), seconds(20), seconds(1800), 0.0, seconds(300)},
+        Plan{"rotating: before the token becomes unusable", Shape::rotating, seconds(60),
+             seconds(300), seconds(20), seconds(1800), 0.0, seconds(39)},
+        Plan{"windowed: 90 % of the overlap before the end", Shape::windowed, seconds(7200),
+             seconds(300), seconds(20), seconds(1800), 0.0, seconds(6930)},
+        Plan{"windowed: or 70 %", Shape::windowed, seconds(7200), seconds(300), seconds(20),
+             seconds(1800), 1.0, seconds(6990)},
+        Plan{"windowed: not in the first half of what is left", Shape::windowed, seconds(310),
+             seconds(300), seconds(20), seconds(1800), 0.0, seconds(155)},
+        Plan{"sticky: at the end", Shape::sticky, seconds(7200), seconds(300), seconds(20),
+             seconds(1800), 0.0, seconds(7200)},
+        Plan{"never before the token was there", Shape::rotating, seconds(10), seconds(300),
+             seconds(20), seconds(1800), 0.0, seconds(0)}));
+
+// ---- promises
+
+TEST(Promise, OfARotatingTokenEndsWithTheOverlapOfThePlannedRenewal) {
+  const Terms terms = terms_of(Shape::rotating);
+  const Bounds bounds = bounds_of(record_with(seconds(7200), terms, 0.0), terms, false);
+  EXPECT_EQ(bounds.promise(kT0), 5400 + 300 - 20);
+  EXPECT_EQ(bounds.promise(kT0 + seconds(5000)), 680);
+}
+
+TEST(Promise, StretchesToTheEndWhileTheRenewalIsLate) {
+  const Terms terms = terms_of(Shape::rotating);
+  const Bounds bounds = bounds_of(record_with(seconds(7200), terms, 0.0), terms, false);
+  EXPECT_EQ(bounds.promise(kT0 + seconds(5400)), 280);
+  EXPECT_EQ(bounds.promise(kT0 + seconds(6000)), 280);
+  EXPECT_EQ(bounds.promise(kT0 + seconds(7000)), 180);
+  EXPECT_EQ(bounds.promise(kT0 + seconds(7180)), 0);
+}
+
+TEST(Promise, OfAWindowedTokenIsItsLifeLessTheSlack) {
+  const Terms terms = terms_of(Shape::windowed);
+  const Bounds bounds = bounds_of(record_with(seconds(7200), terms), terms, false);
+  EXPECT_EQ(bounds.promise(kT0), 7180);
+}
+
+TEST(Promise, OfAStickyTokenGoesToItsVeryEnd) {
+  const Terms terms = terms_of(Shape::sticky);
+  const Bounds bounds = bounds_of(record_with(seconds(7200), terms), terms, false);
+  EXPECT_EQ(bounds.promise(kT0), 7200);
+  EXPECT_EQ(bounds.promise(kT0 + seconds(7199)), 1);
+}
+
+TEST(Promise, EndsBeforeACallOfUnknownOutcomeCanKill) {
+  const Terms terms = terms_of(Shape::rotating);
+  Record record = record_with(seconds(7200), terms, 0.0);
+  record.marks.push_back(mark_for(record, terms, false, kT0 + seconds(5400)));
+  const Bounds bounds = bounds_of(record, terms, false);
+  EXPECT_EQ(bounds.promise(kT0 + seconds(5400)), 280);
+  EXPECT_EQ(bounds.promise(kT0 + seconds(5600)), 80);
+}
+
+TEST(Promise, OfATokenThatAnotherIssuerMadeIsNotCutByARenewal) {
+  const Terms terms = terms_of(Shape::rotating);
+  const Bounds bounds = bounds_of(record_with(seconds(7200), terms, 0.0), terms, true);
+  EXPECT_EQ(bounds.promise(kT0), 7180);
+}
+
+/// Whatever the moment of the answer: if the renewal happens as planned or later, the token still
+/// lives (by the platform's rule) at the last promised second.
+TEST(Promise, HoldsAtEverySecondOfARotatingLife) {
+  const Terms terms = terms_of(Shape::rotating);
+  const Record record = record_with(seconds(7200), terms, 0.3);
+  const Bounds bounds = bounds_of(record, terms, false);
+  for (WallTime renewal = record.renew_at; renewal < kT0 + seconds(7200); renewal += seconds(60)) {
+    const WallTime death = std::min(renewal + seconds(300), record.token->expires_at);
+    for (WallTime asked = kT0; asked <= renewal; asked += seconds(7)) {
+      ASSERT_LE(asked + seconds(bounds.promise(asked)), death - terms.use_slack);
+    }
+  }
+}
+
+// ---- marks
+
+TEST(Mark, OfARotatingCallIsDangerousWhenItsOverlapIsOver) {
+  const Terms terms = terms_of(Shape::rotating);
+  const Record record = record_with(seconds(7200), terms);
+  EXPECT_EQ(mark_for(record, terms, false, kT0).may_die_at, kT0 + seconds(300));
+}
+
+TEST(Mark, OfAWindowedCallIsHarmlessUnlessForced) {
+  const Terms terms = terms_of(Shape::windowed);
+  const Record record = record_with(seconds(7200), terms);
+  EXPECT_EQ(mark_for(record, terms, false, kT0).may_die_at, record.token->expires_at);
+  EXPECT_EQ(mark_for(record, terms, true, kT0).may_die_at, kT0);
+}
+
+TEST(Mark, GoesWhenAProbeFindsTheTokenAliveAfterItsDanger) {
+  Record record;
+  record.marks = {{kT0, kT0 + seconds(300)}, {kT0 + seconds(280), kT0 + seconds(580)}};
+  settle_marks(record, kT0 + seconds(299));
+  EXPECT_EQ(record.marks.size(), 2U);
+  settle_marks(record, kT0 + seconds(300));
+  ASSERT_EQ(record.marks.size(), 1U);
+  EXPECT_EQ(record.marks[0].called_at, kT0 + seconds(280));
+  EXPECT_EQ(record.alive_at, kT0 + seconds(300));
+}
+
+TEST(Mark, OnesWhoseDangerHasBegunAreKeptAsOne) {
+  Record record;
+  for (int i = 0; i < 50; ++i) record.marks.push_back({kT0 + seconds(i), kT0 + seconds(300 + i)});
+  merge_marks(record, kT0 + seconds(330));
+  EXPECT_EQ(record.marks.size(), 1U + 19U);
+  EXPECT_EQ(first_danger(record), kT0 + seconds(300));
+}
+
+// ---- the next attempt
+
+TEST(NextAttempt, IsAtThePlan) {
+  const Terms terms = terms_of(Shape::rotating);
+  EXPECT_EQ(next_attempt(record_with(seconds(7200), terms, 0.0), terms, false),
+            kT0 + seconds(5400));
+}
+
+TEST(NextAttempt, WaitsForTheBackoff) {
+  const Terms terms = terms_of(Shape::rotating);
+  Record record = record_with(seconds(7200), terms, 0.0);
+  record.trouble = Trouble{};
+  record.trouble->next_attempt_at = kT0 + seconds(6000);
+  EXPECT_EQ(next_attempt(record, terms, false), kT0 + seconds(6000));
+}
+
+TEST(NextAttempt, AfterALostCallIsLateInItsOverlap) {
+  const Terms terms = terms_of(Shape::rotating);
+  Record record = record_with(seconds(7200), terms, 0.0);
+  const WallTime lost = kT0 + seconds(5400);
+  record.marks.push_back(mark_for(record, terms, false, lost));
+  EXPECT_EQ(next_attempt(record, terms, false), lost + seconds(280));
+}
+
+TEST(NextAttempt, AfterALostRefreshInTheMiddleOfALifeIsAlsoLateInItsOverlap) {
+  const Terms terms = terms_of(Shape::rotating);
+  Record record = record_with(seconds(7200), terms, 0.0);
+  record.marks.push_back(mark_for(record, terms, false, kT0 + seconds(100)));
+  EXPECT_EQ(next_attempt(record, terms, false), kT0 + seconds(380));
+}
+
+TEST(NextAttempt, OfAWindowedTokenIsNotHeldUpByALostCall) {
+  const Terms terms = terms_of(Shape::windowed);
+  Record record = record_with(seconds(7200), terms, 0.0);
+  record.marks.push_back(mark_for(record, terms, false, record.renew_at));
+  EXPECT_EQ(next_attempt(record, terms, false), record.renew_at);
+}
+
+TEST(NextAttempt, IsAtOnceWhenTheAppMovedToAnotherIssuer) {
+  const Terms terms = terms_of(Shape::windowed);
+  EXPECT_EQ(next_attempt(record_with(seconds(7200), terms), terms, true), WallTime{});
+}
+
+// ---- too soon
+
+TEST(TooSoon, IsARefreshWithinTheOverlapOfADisplacement) {
+  const Terms terms = terms_of(Shape::rotating);
+  Record record = record_with(seconds(7200), terms);
+  EXPECT_EQ(too_soon_until(record, terms), WallTime{});
+  record.displaced_at = kT0;
+  EXPECT_EQ(too_soon_until(record, terms), kT0 + seconds(300));
+}
+
+TEST(TooSoon, IsARefreshWithinTheOverlapOfALostCall) {
+  const Terms terms = terms_of(Shape::rotating);
+  Record record = record_with(seconds(7200), terms);
+  record.marks.push_back(mark_for(record, terms, false, kT0 + seconds(9)));
+  EXPECT_EQ(too_soon_until(record, terms), kT0 + seconds(309));
+}
+
+TEST(TooSoon, IsNotTheRefreshOfATokenThatWasFoundDead) {
+  const Terms terms = terms_of(Shape::rotating);
+  Record record = record_with(seconds(7200), terms);
+  record.marks.push_back({kT0 + seconds(9), kT0 + seconds(9)});
+  EXPECT_EQ(too_soon_until(record, terms), WallTime{});
+}
+
+// ---- succession
+
+Issued issued(const char* value, seconds life) { return {Secret(std::string_view(value)), life}; }
+
+TEST(Succeed, GivesTheFirstTokenRevisionOne) {
+  const Terms terms = terms_of(Shape::rotating);
+  const Record next = succeed({}, issued("a", seconds(7200)), {}, "i", terms, kT0, kT0, 0.0);
+  EXPECT_EQ(next.revision, 1U);
+  EXPECT_EQ(next.token->expires_at, kT0 + seconds(7200));
+  EXPECT_FALSE(next.displaced_at);
+  EXPECT_TRUE(next.predecessors.empty());
+}
+
+TEST(Succeed, RemembersWhatItDisplaced) {
+  const Terms terms = terms_of(Shape::rotating);
+  const Record before = record_with(seconds(7200), terms);
+  const WallTime when = kT0 + seconds(5400);
+  const Record next =
+      succeed(before, issued("t2", seconds(7200)), Fingerprint{7}, "i", terms, when, when, 0.0);
+  EXPECT_EQ(next.revision, 2U);
+  EXPECT_EQ(next.displaced_at, when);
+  EXPECT_EQ(next.predecessors, (std::vector<Fingerprint>{{7}}));
+}
+
+TEST(Succeed, DisplacesNothingWhenThePromiseOnTheOldTokenIsOver) {
+  const Terms terms = terms_of(Shape::rotating);
+  const Record before = record_with(seconds(7200), terms);
+  const WallTime when = kT0 + seconds(7185);
+  EXPECT_FALSE(
+      succeed(before, issued("t2", seconds(7200)), {}, "i", terms, when, when, 0.0).displaced_at);
+}
+
+TEST(Succeed, RemembersEightPredecessorsAtMost) {
+  const Terms terms = terms_of(Shape::rotating);
+  Record before = record_with(seconds(7200), terms);
+  before.predecessors.assign(8, Fingerprint{1});
+  const Record next =
+      succeed(before, issued("t2", seconds(7200)), Fingerprint{9}, "i", terms, kT0, kT0, 0.0);
+  EXPECT_EQ(next.predecessors.size(), 8U);
+  EXPECT_EQ(next.predecessors[0], Fingerprint{9});
+}
+
+TEST(Succeed, ForgetsTroubleAndMarks) {
+  const Terms terms = terms_of(Shape::rotating);
+  Record before = record_with(seconds(7200), terms);
+  before.trouble = Trouble{};
+  before.marks.push_back({kT0, kT0 + seconds(300)});
+  const Record next = succeed(before, issued("t2", seconds(7200)), {}, "i", terms, kT0, kT0, 0.0);
+  EXPECT_FALSE(next.trouble);
+  EXPECT_TRUE(next.marks.empty());
+}
+
+TEST(Succeed, KeepsTheRevisionOfTheSameValue) {
+  const Terms terms = terms_of(Shape::windowed);
+  const Record before = record_with(seconds(7200), terms);
+  const WallTime when = kT0 + seconds(1000);
+  const Record next = succeed(before, issued("t1", seconds(6200)), {}, "i", terms, when, when, 0.5);
+  EXPECT_EQ(next.revision, 1U);
+  EXPECT_EQ(next.token->obtained_at, kT0);
+  EXPECT_EQ(next.renew_at, before.renew_at);
+}
+
+TEST(Succeed, AsksAgainSoonButNeverInALoopWhenTheWindowIsNotOpenYet) {
+  const Terms terms = terms_of(Shape::windowed);
+  const Record before = record_with(seconds(7200), terms);
+  for (int left : {240, 100, 30, 4}) {
+    const WallTime when = kT0 + seconds(7200 - left);
+    const Record next =
+        succeed(before, issued("t1", seconds(left)), {}, "i", terms, when, when, 0.5);
+    EXPECT_GE(next.renew_at - when, seconds(1)) << left;
+    EXPECT_LE(next.renew_at - when, seconds(15)) << left;
+  }
+}
+
+TEST(Succeed, CountsAStickyTicketFromItsFirstSight) {
+  const Terms terms = terms_of(Shape::sticky);
+  const Record before = record_with(seconds(7200), terms);
+  const WallTime when = kT0 + seconds(3600);
+  const Record next = succeed(before, issued("t1", seconds(7200)), {}, "i", terms, when, when, 0.5);
+  EXPECT_EQ(next.token->expires_at, kT0 + seconds(7200));
+}
+
+// ---- backoff
+
+TEST(Backoff, DoublesUnderFullJitter) {
+  using Lane = IssueFailure::Lane;
+  const int steps[] = {1, 2, 4, 8, 16, 32, 60, 60};
+  for (int i = 0; i < 8; ++i) {
+    EXPECT_EQ(delay_after(i + 1, Lane::backoff, false, 0.999999) / seconds(1), steps[i] - 1);
+    EXPECT_EQ(delay_after(i + 1, Lane::backoff, false, 0.0), Milliseconds(steps[i] * 250));
+  }
+}
+
+TEST(Backoff, IsCappedAtFifteenSecondsWhenUrgent) {
+  EXPECT_LE(delay_after(99, IssueFailure::Lane::backoff, true, 0.999), seconds(15));
+}
+
+TEST(Backoff, GivesRefusalsThatCannotHealFiveMinutes) {
+  const auto delay = delay_after(1, IssueFailure::Lane::slow, true, 0.5);
+  EXPECT_GE(delay, std::chrono::minutes(5));
+  EXPECT_LE(delay, std::chrono::minutes(6));
+}
+
+TEST(Backoff, WaitsForTheQuotaOfTheNextMinute) {
+  EXPECT_GE(delay_after(1, IssueFailure::Lane::next_minute, true, 0.0), std::chrono::minutes(1));
+}
+
+}  // namespace
+}  // namespace hufu::keeper
