@@ -1,5 +1,9 @@
 #pragma once
 
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -25,8 +29,34 @@ struct AppInfo {
   std::string endpoint;
   bool secret_login = true;
   bool from_config = false;  ///< In the config file or environment: cannot be put or removed.
-  WallTime created_at{};     ///< Zero for an app of the config.
-  WallTime updated_at{};
+};
+
+/// How the keeper is, at one glance.
+struct Health {
+  bool started = false;                   ///< Every app and token of the store has been read in.
+  bool store_ok = false;                  ///< The latest call to the store did not fail.
+  std::size_t apps = 0;                   ///< Known apps.
+  std::size_t unusable = 0;               ///< Those whose access token cannot be handed out now.
+  std::vector<std::string> unusable_ids;  ///< The first of those, in order of id.
+};
+
+/// What the keeper has done since the process started. Every number only grows, except `waiting`.
+struct Activity {
+  /// Why a renewal was begun.
+  enum class Reason { schedule, demand, report, operator_choice };
+  /// How it ended. `fenced`: it brought a token, but somebody else had renewed meanwhile.
+  enum class Outcome { renewed, fenced, refused, unreachable, store };
+  static constexpr std::size_t kReasons = 4;
+  static constexpr std::size_t kOutcomes = 5;
+  std::array<std::array<std::uint64_t, kOutcomes>, kReasons> renewals{};  ///< [reason][outcome].
+  Milliseconds renewing{};                 ///< Time that all calls for a token took together.
+  std::uint64_t leases_granted = 0;        ///< `begin` answered Granted;
+  std::uint64_t leases_held = 0;           ///< Held;
+  std::uint64_t leases_newer = 0;          ///< Newer;
+  std::uint64_t leases_failed = 0;         ///< with an error.
+  std::array<std::uint64_t, 5> reports{};  ///< By ReportOutcome.
+  std::uint64_t probes = 0;                ///< Calls that judged a token.
+  std::uint64_t waiting = 0;               ///< Callers who wait for a renewal at this moment.
 };
 
 /// The keeper as the server uses it: nothing blocks, everything is answered through `done`, on the
@@ -35,10 +65,19 @@ class AsyncKeeper {
  public:
   virtual ~AsyncKeeper() = default;
 
-  /// The hot path: if the key's token is fresh, or stale and no wish stands against it, calls
+  /// The hot path: if the key's token is fresh, or stale and promised for `min_ttl` seconds, calls
   /// `use(TokenView)` under a shared lock and returns true. Allocates nothing. False: call `get`.
   template <class Use>
-  bool read(std::string_view app, std::string_view kind, std::int64_t min_ttl, Use&& use) const;
+  bool read(std::string_view app, std::string_view kind, std::int64_t min_ttl, Use&& use) const {
+    return read(
+        app, kind, min_ttl,
+        [](void* target, const TokenView& view) {
+          (*static_cast<std::remove_reference_t<Use>*>(target))(view);
+        },
+        &use);
+  }
+  virtual bool read(std::string_view app, std::string_view kind, std::int64_t min_ttl,
+                    void (*use)(void*, const TokenView&), void* target) const = 0;
 
   virtual void get(Key key, std::chrono::seconds min_ttl, Done<Result<Grant>> done) = 0;
   virtual void report(Key key, Refused refused, Done<Result<Report>> done) = 0;
@@ -49,18 +88,25 @@ class AsyncKeeper {
                     Done<Result<std::optional<Grant>>> done) = 0;
 
   /// Whether `secret` is the real secret of `app`, and the app lets it open the drop-in routes.
-  /// Takes no lock that a renewal holds; constant time in the secret.
+  /// Constant time in the secret; takes no lock that a renewal holds.
   [[nodiscard]] virtual bool is_secret_of(std::string_view app, std::string_view secret) const = 0;
   [[nodiscard]] virtual bool knows(std::string_view app) const = 0;
   [[nodiscard]] virtual std::optional<AppInfo> app(std::string_view id) const = 0;
-  /// Apps in order of id, at most `limit`, after `after`.
+  /// Apps in order of id, at most `limit`, those after `after`.
   [[nodiscard]] virtual std::vector<AppInfo> apps(std::string_view after,
                                                   std::size_t limit) const = 0;
-  /// Durable once `done` reports success. Fault::usage for an app of the config file.
+  /// Durable once `done` reports success. Fault::usage for an app of the config file, Fault::config
+  /// for an unknown platform or endpoint. An app that exists may be put without its secret (empty):
+  /// the old one stays.
   virtual void put_app(AppConfig app, Done<Result<AppInfo>> done) = 0;
   virtual void remove_app(std::string id, Done<Result<bool>> done) = 0;
 
   virtual void status(Done<Result<std::vector<TokenStatus>>> done) = 0;
+
+  /// Cheap enough to be asked every second with a million apps, so what it counts over all of them
+  /// may be a second old. `unusable_ids` holds at most `limit` names, and never more than 100.
+  [[nodiscard]] virtual Health health(std::size_t limit) const = 0;
+  [[nodiscard]] virtual Activity activity() const = 0;
 };
 
 }  // namespace hufu::keeper

@@ -1,0 +1,176 @@
+#include <algorithm>
+
+#include "keeper/await.hpp"
+#include "keeper/heart.hpp"
+
+namespace hufu::keeper {
+using std::chrono::seconds;
+
+bool Heart::read(std::string_view app, std::string_view kind, std::int64_t min_ttl,
+                 void (*use)(void*, const TokenView&), void* target) const {
+  return table_.read(app, kind, now(), min_ttl,
+                     [use, target](const TokenView& view) { use(target, view); });
+}
+
+void Heart::get(Key key, seconds min_ttl, Done<Result<Grant>> done) {
+  enter<Result<Grant>>(std::move(done),
+                       [this, key = std::move(key), min_ttl] { return answer(key, min_ttl); });
+}
+
+/// Fresh → answer. Stale → answer, and renew behind the caller's back; before the answer where the
+/// caller wishes for more than is left. Unusable → join the one renewal. In doubt → ask the
+/// platform.
+Heart::Task<Result<Grant>> Heart::answer(Key key, seconds min_ttl) {
+  const auto located = co_await locate(key);
+  if (!located) co_return tl::unexpected(located.error());
+  const RowId row = *located;
+
+  if (auto fresh_enough = grant(row, key, min_ttl.count())) {
+    const bool stale = now() >= table_.outline(row)->bounds.renew_at;
+    if (stale && due_at(row) <= now()) launch(row, Cause::schedule);
+    co_return std::move(*fresh_enough);
+  }
+
+  // A verdict that is still warm spares the caller from waiting for a platform that may hang.
+  if (in_doubt(row)) {
+    const Case& file = case_of(row);
+    const Milliseconds age = now() - file.verdict.at;
+    if (file.verdict.at != WallTime{} && age <= 3 * parts_.timing.use_slack) {
+      if (auto suspect = suspect_grant(row, key)) {
+        if (due_at(row) <= now()) launch(row, Cause::schedule);
+        if (age > parts_.timing.use_slack && !file.probe) spawn(refresh_verdict(row));
+        co_return std::move(*suspect);
+      }
+    }
+  }
+
+  Failure failure;
+  const Case* file = case_at(row);
+  if ((file != nullptr && file->flight) || due_at(row) <= now()) {
+    const bool condemned = file != nullptr && file->condemned;
+    failure = co_await join(row, condemned ? Cause::report : Cause::demand);
+  }
+  const auto still_there = table_.outline(row);
+  if (!still_there || !(still_there->key == key)) co_return tl::unexpected(unknown_app(key.app));
+  if (auto usable = grant(row, key, 0)) co_return std::move(*usable);
+  if (in_doubt(row)) {
+    if (auto doubtful = co_await answer_in_doubt(row, key)) co_return std::move(*doubtful);
+  }
+  co_return tl::unexpected(why_not(row, failure));
+}
+
+/// The row of a key; in the foreground mode the store is asked for it.
+Heart::Task<Result<RowId>> Heart::locate(Key key) {
+  if (parts_.background) {
+    if (auto row = table_.find(key)) co_return *row;
+  }
+  auto app = table_.find(Key{key.app});
+  if (!app && parts_.registry) {
+    co_await reload_app(key.app);
+    app = table_.find(Key{key.app});
+  }
+  if (!app) co_return tl::unexpected(unknown_app(key.app));
+
+  auto row = table_.find(key);
+  if (!row) {
+    const AppFacts facts = table_.outline(*app)->facts;
+    const std::string platform = issuers_[facts.issuer].platform;
+    const std::string endpoint = issuers_[facts.issuer].endpoint;
+    const auto issuer = issuer_index(platform, endpoint, key.kind);
+    if (!issuer) co_return tl::unexpected(issuer.error());
+    row = table_.put(key, {*issuer, false, facts.from_config, facts.tag});
+  }
+  const RowId found = *row;
+  auto record =
+      co_await await<Result<Record>>([&](auto done) { parts_.tokens->load(key, std::move(done)); });
+  note_store(record ? nullptr : &record.error());
+  if (!record) co_return tl::unexpected(record.error());
+  if (table_.find(key) != found) co_return tl::unexpected(unknown_app(key.app));
+  adopt(found, *record);
+  co_return found;
+}
+
+std::optional<Grant> Heart::grant(RowId, const Key& key, std::int64_t min_ttl) const {
+  std::optional<Grant> granted;
+  table_.read(key.app, key.kind, now(), min_ttl, [&](const TokenView& view) {
+    granted = Grant{key,
+                    Secret(view.token),
+                    seconds(view.expires_in),
+                    view.expires_at,
+                    view.revision,
+                    view.fingerprint,
+                    false};
+  });
+  return granted;
+}
+
+/// The token as it stands, promised or not.
+Grant Heart::current(RowId row, const Key& key) const {
+  if (auto promised = grant(row, key, 0)) return std::move(*promised);
+  if (auto suspect = suspect_grant(row, key)) return std::move(*suspect);
+  const RowOutline outline = *table_.outline(row);
+  return Grant{
+      key, table_.token(row), seconds(0), outline.expires_at, outline.revision, outline.fingerprint,
+      true};
+}
+
+/// Whether only calls of unknown outcome stand between this token and its being handed out.
+bool Heart::in_doubt(RowId row) const {
+  const Case* file = case_at(row);
+  if (file == nullptr || file->condemned || file->marks.empty()) return false;
+  const RowOutline outline = *table_.outline(row);
+  if (!outline.has_token) return false;
+  const Milliseconds left = outline.expires_at - issuer_of(row).terms.slack() - now();
+  return left >= seconds(1) && outline.bounds.promise(now()) < 1;
+}
+
+/// A token that most likely works, in promises of at most the use slack.
+std::optional<Grant> Heart::suspect_grant(RowId row, const Key& key) const {
+  if (!in_doubt(row)) return std::nullopt;
+  const RowOutline outline = *table_.outline(row);
+  const Milliseconds left = outline.expires_at - issuer_of(row).terms.slack() - now();
+  const auto promise =
+      std::chrono::floor<seconds>(std::min<Milliseconds>(left, parts_.timing.use_slack));
+  return Grant{key,
+               table_.token(row),
+               std::max(promise, seconds(1)),
+               outline.expires_at,
+               outline.revision,
+               outline.fingerprint,
+               true};
+}
+
+/// Asks the platform about a token that a lost call may have displaced (SPEC.md, promise 5).
+Heart::Task<std::optional<Grant>> Heart::answer_in_doubt(RowId row, Key key) {
+  const Pulse verdict = co_await pulse(row);
+  const auto outline = table_.outline(row);
+  if (!outline || !(outline->key == key)) co_return std::nullopt;
+  if (auto settled = grant(row, key, 0)) co_return std::move(settled);
+  if (verdict == Pulse::dead) co_return std::nullopt;
+  co_return suspect_grant(row, key);
+}
+
+Heart::Task<void> Heart::refresh_verdict(RowId row) { co_await pulse(row); }
+
+/// Why there is no usable token, with the moment from which it makes sense to ask again.
+Error Heart::why_not(RowId row, const Failure& failure) const {
+  const Case* file = case_at(row);
+  Error error;
+  if (failure) {
+    error = *failure;
+  } else if (file != nullptr && file->trouble) {
+    error = file->trouble->error;
+  } else if (file != nullptr && file->condemned) {
+    error.fault = Fault::throttled;
+    error.message = "the platform refuses the token, and too many renewals were asked for";
+    error.next_step = "find out who else renews this app's token: hufu doctor";
+  } else {
+    error.fault = Fault::unreachable;
+    error.message = "there is no usable token yet";
+  }
+  const Milliseconds wait = due_at(row) - now();
+  error.retry_after = std::max<Milliseconds>(wait, seconds(1));
+  return error;
+}
+
+}  // namespace hufu::keeper

@@ -1,0 +1,445 @@
+#include "keeper/heart.hpp"
+
+#include <algorithm>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/post.hpp>
+#include <utility>
+
+#include "keeper/await.hpp"
+#include "keeper/budget.hpp"
+
+namespace hufu::keeper {
+namespace asio = boost::asio;
+using std::chrono::seconds;
+
+namespace {
+
+/// Never-fetched tokens are fetched at most this often (SPEC.md, promise 7).
+constexpr Milliseconds kBetweenFirstFetches{20};
+constexpr Milliseconds kBetweenChanges{250};
+/// A record from further ahead than this was written under another wall clock.
+constexpr Milliseconds kClockTolerance{5000};
+
+}  // namespace
+
+Heart::Heart(asio::io_context& loop, Parts parts)
+    : loop_(loop),
+      parts_(std::move(parts)),
+      clock_(*parts_.clock),
+      observer_(*parts_.observer),
+      origin_(clock_.steady() - clock_.wall().time_since_epoch()) {}
+
+Heart::~Heart() = default;
+
+// ---- start and stop
+
+void Heart::start(Done<Result<void>> done) {
+  spawn([](Heart& self, Done<Result<void>> report) -> Task<void> {
+    Result<void> result = co_await self.begin_work();
+    report(std::move(result));
+  }(*this, std::move(done)));
+}
+
+Heart::Task<Result<void>> Heart::begin_work() {
+  if (auto taken = take_config_apps(std::move(parts_.apps)); !taken) co_return taken;
+  if (parts_.background) {
+    auto read = co_await read_store();
+    if (!read) co_return read;
+    spawn(follow_changes());
+    watch_clock();
+  }
+  started_ = true;
+  co_return Result<void>();
+}
+
+namespace {
+
+/// Carries rows from the store's thread to the loop in batches: a million of them must neither be
+/// held all at once nor be posted one by one.
+template <class Row>
+class Conveyor : public std::enable_shared_from_this<Conveyor<Row>> {
+ public:
+  Conveyor(asio::io_context& loop, std::function<void(Row&)> take)
+      : loop_(loop), take_(std::move(take)) {}
+
+  void put(Row row) {
+    bool first = false;
+    {
+      std::lock_guard lock(mutex_);
+      first = rows_.empty();
+      rows_.push_back(std::move(row));
+    }
+    if (first) asio::post(loop_, [self = this->shared_from_this()] { self->unload(); });
+  }
+
+ private:
+  void unload() {
+    std::vector<Row> rows;
+    {
+      std::lock_guard lock(mutex_);
+      rows.swap(rows_);
+    }
+    for (Row& row : rows) take_(row);
+  }
+
+  asio::io_context& loop_;
+  std::function<void(Row&)> take_;
+  std::mutex mutex_;
+  std::vector<Row> rows_;
+};
+
+}  // namespace
+
+Heart::Task<Result<void>> Heart::read_store() {
+  // The cursor first: what changes while everything is read is then told afterwards.
+  auto changes = co_await await<Result<Changes>>(
+      [this](auto done) { parts_.tokens->changes({}, std::move(done)); });
+  if (!changes) co_return tl::unexpected(changes.error());
+  cursor_ = changes->cursor;
+
+  if (parts_.registry) {
+    auto apps = std::make_shared<Conveyor<store::AppRow>>(
+        loop_, [this](store::AppRow& row) { take_app(row); });
+    auto scan = [this, apps](auto done) {
+      parts_.registry->scan_apps([apps](store::AppRow row) { apps->put(std::move(row)); },
+                                 std::move(done));
+    };
+    auto read = co_await await<Result<void>>(std::move(scan));
+    if (!read) co_return read;
+  }
+
+  using Entry = std::pair<Key, Record>;
+  auto tokens = std::make_shared<Conveyor<Entry>>(
+      loop_, [this](Entry& entry) { take_record(entry.first, entry.second); });
+  auto scan = [this, tokens](auto done) {
+    parts_.tokens->scan(
+        [tokens](Key key, Record record) { tokens->put(Entry(std::move(key), std::move(record))); },
+        std::move(done));
+  };
+  auto read = co_await await<Result<void>>(std::move(scan));
+  if (!read) co_return read;
+  table_.for_each([this](RowId row) { reschedule(row); });
+  co_return Result<void>();
+}
+
+/// A record of an app that is known; what belongs to no app is left alone.
+void Heart::take_record(const Key& key, const Record& record) {
+  auto row = table_.find(key);
+  if (!row && key.kind != kAccessToken) {
+    // A kind that somebody asked for before; its app tells which issuer it has now.
+    const auto app = table_.find(Key{key.app});
+    if (!app) return;
+    const AppFacts facts = table_.outline(*app)->facts;
+    const KnownIssuer& parent = issuers_[facts.issuer];
+    const auto issuer = issuer_index(parent.platform, parent.endpoint, key.kind);
+    if (!issuer) return;
+    row = table_.put(key, {*issuer, false, facts.from_config, facts.tag});
+  }
+  if (row) adopt(*row, record);
+}
+
+void Heart::stop(std::function<void()> done) {
+  asio::post(loop_, [this, done = std::move(done)]() mutable {
+    stopping_ = true;
+    stopped_ = std::move(done);
+    waiting_room_.clear();
+    // Whoever sleeps wakes up and sees that it is over.
+    for (auto& [when, run] : std::exchange(timers_, {})) asio::post(loop_, std::move(run));
+    if (tasks_ == 0) std::exchange(stopped_, nullptr)();
+  });
+}
+
+void Heart::spawn(Task<void> task) {
+  ++tasks_;
+  asio::co_spawn(loop_, std::move(task), [this](const std::exception_ptr& bug) {
+    if (bug) std::rethrow_exception(bug);  // No exception crosses a folder: this is a bug.
+    --tasks_;
+    if (stopping_ && tasks_ == 0 && stopped_) std::exchange(stopped_, nullptr)();
+  });
+}
+
+// ---- the loop
+
+WallTime Heart::run_due() {
+  const WallTime moment = now();
+  while (!timers_.empty() && timers_.begin()->first <= moment) {
+    auto run = std::move(timers_.extract(timers_.begin()).mapped());
+    run();
+  }
+  RowId row = 0;
+  while (!stopping_ && schedule_.pop(moment, row)) on_due(row);
+  const WallTime timer = timers_.empty() ? WallTime::max() : timers_.begin()->first;
+  return std::min(timer, schedule_.next());
+}
+
+void Heart::at(WallTime when, std::function<void()> run) {
+  timers_.emplace(stopping_ ? WallTime{} : when, std::move(run));
+  if (rescheduled_) rescheduled_();
+}
+
+Heart::Task<void> Heart::sleep(Milliseconds span) {
+  if (stopping_) co_return;
+  const WallTime until = now() + span;
+  co_await await<bool>(
+      [this, until](Done<bool> done) { at(until, [done = std::move(done)] { done(true); }); });
+}
+
+WallTime Heart::due_at(RowId row) const {
+  const Record record = known(row);
+  const KnownIssuer& issuer = issuer_of(row);
+  WallTime due = next_attempt(record, issuer.terms, left_issuer(row));
+  if (const Case* file = case_at(row); file != nullptr && file->condemned) {
+    // Dead: no plan and no promise stands in the way, only patience.
+    due = record.trouble ? record.trouble->next_attempt_at : WallTime{};
+    due = std::max(due, throttled_until(file->budget, issuer.terms));
+  }
+  return due;
+}
+
+void Heart::reschedule(RowId row) {
+  if (!parts_.background || stopping_) return;
+  auto outline = table_.outline(row);
+  if (!outline) return;
+  if (const Case* file = case_at(row); file != nullptr && file->flight) return;
+  WallTime due = due_at(row);
+  if (due == WallTime{}) {
+    last_first_fetch_ = std::max(now(), last_first_fetch_ + kBetweenFirstFetches);
+    due = last_first_fetch_;
+  }
+  schedule_.set(row, due);
+  if (rescheduled_ && started_) rescheduled_();
+}
+
+void Heart::on_due(RowId row) {
+  if (!table_.outline(row)) return;
+  const Case* file = case_at(row);
+  if (file != nullptr && file->flight) return;
+  if (due_at(row) > now()) return reschedule(row);
+  launch(row, file != nullptr && file->condemned ? Cause::report : Cause::schedule);
+}
+
+void Heart::watch_clock() {
+  const Milliseconds ahead = clock_.wall() - now();
+  if (abs(ahead - wall_ahead_) > seconds(2)) observer_.clock_stepped(ahead - wall_ahead_);
+  wall_ahead_ = ahead;
+  at(now() + seconds(5), [this] {
+    if (!stopping_) watch_clock();
+  });
+}
+
+// ---- what came from the store
+
+Heart::Task<void> Heart::follow_changes() {
+  while (!stopping_) {
+    co_await sleep(kBetweenChanges);
+    if (stopping_) break;
+    auto changes = co_await await<Result<Changes>>(
+        [this](auto done) { parts_.tokens->changes(cursor_, std::move(done)); });
+    note_store(changes ? nullptr : &changes.error());
+    if (!changes || stopping_) continue;
+    if (changes->everything) {
+      auto read = co_await read_store();
+      note_store(read ? nullptr : &read.error());
+      observer_.keys_changed();
+      continue;
+    }
+    cursor_ = changes->cursor;
+    co_await take_changes(std::move(*changes));
+  }
+}
+
+Heart::Task<void> Heart::take_changes(Changes changes) {
+  if (changes.keys) observer_.keys_changed();
+  for (const std::string& app : changes.apps) co_await reload_app(app);
+  for (const Key& key : changes.tokens) {
+    auto row = table_.find(key);
+    if (!row) continue;
+    // What this node is writing itself, it knows.
+    if (const Case* file = case_at(*row); file != nullptr && file->flight) continue;
+    co_await reload(*row, key);
+  }
+}
+
+Heart::Task<void> Heart::reload(RowId row, Key key) {
+  auto record =
+      co_await await<Result<Record>>([&](auto done) { parts_.tokens->load(key, std::move(done)); });
+  note_store(record ? nullptr : &record.error());
+  auto outline = table_.outline(row);
+  if (record && outline && outline->key == key) adopt(row, *record);
+}
+
+void Heart::note_store(const Error* error) {
+  const bool usable = error == nullptr;
+  if (store_ok_.exchange(usable) != usable) observer_.store_changed(usable, error);
+}
+
+void Heart::adopt(RowId row, const Record& record) {
+  const auto outline = table_.outline(row);
+  if (record.revision < outline->revision) return;  // Read before the latest commit.
+  const bool newer = record.revision > outline->revision;
+
+  Case& file = case_of(row);
+  file.marks = record.marks;
+  file.trouble = record.trouble;
+  file.budget = record.budget;
+  if (newer) {
+    file.condemned = false;
+    file.alive_at = record.alive_at;
+    file.verdict = {};
+    file.reported_since = WallTime{};
+  } else if (record.alive_at) {
+    file.alive_at = file.alive_at ? std::max(*file.alive_at, *record.alive_at) : *record.alive_at;
+  }
+  if (file.alive_at) {
+    std::erase_if(file.marks, [&](const Mark& mark) { return mark.may_die_at <= *file.alive_at; });
+  }
+  if (file.trouble && !file.trouble->credentials.empty() &&
+      file.trouble->credentials != credentials_name(outline->facts.tag)) {
+    file.trouble.reset();  // Other credentials deserve a try of their own.
+  }
+  if (record.token && record.token->obtained_at > now() + kClockTolerance) {
+    // Written under a wall clock that was ahead: its age is not known, so a probe must judge it.
+    file.marks.push_back({now(), now()});
+  }
+
+  if (record.token) {
+    if (newer || !outline->has_token || record.token->expires_at != outline->expires_at) {
+      publish(row, record);
+    } else {
+      rebound(row);
+    }
+  } else {
+    table_.clear(row);
+  }
+  close_case(row);
+  if (started_) reschedule(row);
+  if (newer) notify_watchers(row);
+}
+
+void Heart::publish(RowId row, const Record& record) {
+  std::uint16_t issued_by = 0;
+  for (; issued_by < issuers_.size(); ++issued_by) {
+    if (issuers_[issued_by].issuer->name() == record.token->issuer) break;
+  }
+  const auto outline = table_.outline(row);
+  const bool known_issuer = issued_by < issuers_.size();
+  if (!known_issuer) issued_by = UINT16_MAX;
+  const Terms& terms = issuers_[known_issuer ? issued_by : outline->facts.issuer].terms;
+  Record judged = record.clone();
+  if (const Case* file = case_at(row)) judged.marks = file->marks;
+  const Bounds bounds = bounds_of(judged, terms, issued_by != outline->facts.issuer);
+  table_.publish(row, *record.token, record.revision,
+                 parts_.sealer->fingerprint(record.token->value.reveal()), issued_by, bounds);
+}
+
+Record Heart::known(RowId row) const {
+  const RowOutline outline = *table_.outline(row);
+  Record record;
+  record.revision = outline.revision;
+  record.renew_at = outline.bounds.renew_at;
+  if (outline.has_token) {
+    record.token = Token{Secret(), outline.obtained_at, outline.expires_at, std::string()};
+  }
+  if (const Case* file = case_at(row)) {
+    record.marks = file->marks;
+    record.trouble = file->trouble;
+    record.alive_at = file->alive_at;
+    record.budget = file->budget;
+  }
+  return record;
+}
+
+/// Recomputes what readers may promise, after marks came or went.
+void Heart::rebound(RowId row) {
+  const RowOutline outline = *table_.outline(row);
+  if (!outline.has_token) return;
+  const bool known_issuer = outline.issued_by < issuers_.size();
+  const Terms& terms = issuers_[known_issuer ? outline.issued_by : outline.facts.issuer].terms;
+  Bounds bounds = bounds_of(known(row), terms, outline.issued_by != outline.facts.issuer);
+  if (const Case* file = case_at(row); file != nullptr && file->condemned)
+    bounds.last_end = WallTime{};
+  table_.set_bounds(row, bounds);
+}
+
+const Heart::KnownIssuer& Heart::issuer_of(RowId row) const {
+  return issuers_[table_.outline(row)->facts.issuer];
+}
+
+bool Heart::left_issuer(RowId row) const {
+  const RowOutline outline = *table_.outline(row);
+  return outline.has_token && outline.issued_by != outline.facts.issuer;
+}
+
+// ---- cases
+
+bool Heart::Case::closed() const noexcept {
+  return !trouble && marks.empty() && !condemned && reported_since == WallTime{} && !probe &&
+         !flight && watchers.empty();
+}
+
+const Heart::Case* Heart::case_at(RowId row) const {
+  const auto found = cases_.find(row);
+  return found == cases_.end() ? nullptr : &found->second;
+}
+
+void Heart::close_case(RowId row) {
+  if (const auto found = cases_.find(row); found != cases_.end() && found->second.closed()) {
+    cases_.erase(found);
+  }
+}
+
+// ---- waiting for another revision
+
+void Heart::wait(Key key, std::uint64_t seen, Milliseconds patience,
+                 Done<Result<std::optional<Grant>>> done) {
+  using Answer = Result<std::optional<Grant>>;
+  enter<Answer>(std::move(done), [this, key = std::move(key), seen, patience]() -> Task<Answer> {
+    return wait_for(key, seen, patience);
+  });
+}
+
+Heart::Task<Result<std::optional<Grant>>> Heart::wait_for(Key key, std::uint64_t seen,
+                                                          Milliseconds patience) {
+  const auto row = co_await locate(key);
+  if (!row) co_return tl::unexpected(row.error());
+  const WallTime until = now() + patience;
+  for (;;) {
+    const auto outline = table_.outline(*row);
+    if (!outline || !(outline->key == key)) co_return std::optional<Grant>();
+    if (auto present = grant(*row, key, 0); present && present->revision != seen) {
+      co_return std::move(present);
+    }
+    if (stopping_ || now() >= until) co_return std::optional<Grant>();
+    co_await next_revision(*row, until);
+  }
+}
+
+/// Returns when the row's token was replaced, or at `until`.
+Heart::Task<void> Heart::next_revision(RowId row, WallTime until) {
+  const std::uint64_t id = next_watcher_++;
+  co_await await<bool>([this, row, id, until](Done<bool> wake) {
+    case_of(row).watchers.push_back({id, std::move(wake)});
+    at(until, [this, row, id] {
+      const auto found = cases_.find(row);
+      if (found == cases_.end()) return;
+      auto& watchers = found->second.watchers;
+      const auto watcher =
+          std::find_if(watchers.begin(), watchers.end(), [id](auto& w) { return w.id == id; });
+      if (watcher == watchers.end()) return;
+      const Done<bool> over = std::move(watcher->wake);
+      watchers.erase(watcher);
+      close_case(row);
+      over(false);
+    });
+  });
+}
+
+void Heart::notify_watchers(RowId row) {
+  const auto found = cases_.find(row);
+  if (found == cases_.end()) return;
+  for (const Watcher& watcher : std::exchange(found->second.watchers, {})) watcher.wake(true);
+  close_case(row);
+}
+
+}  // namespace hufu::keeper

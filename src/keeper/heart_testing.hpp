@@ -1,0 +1,389 @@
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "hufu/issuer.hpp"
+#include "keeper/heart.hpp"
+#include "store/memory_store.hpp"
+#include "testing/fake_clock.hpp"
+
+/// What the tests of the keeper stand on: a platform that remembers, a store that can be broken,
+/// and a world in which time passes only when told.
+namespace hufu::keeper::testing {
+
+using hufu::testing::FakeClock;
+using hufu::testing::LoadedDice;
+
+/// A platform in one object: it follows its own rule strictly (only the newest token and the one
+/// before live), remembers every token, and answers when the test lets it.
+class FakePlatform final : public Issuer {
+ public:
+  /// What becomes of the next call.
+  enum class Fate {
+    answer,         ///< Carried out, answered.
+    hold,           ///< Carried out and answered when the test calls `release`.
+    lose_answer,    ///< Carried out, the answer lost.
+    lose_request,   ///< Not carried out, and nobody can tell.
+    no_connection,  ///< Not sent.
+    refuse,         ///< Answered with an errcode that passes by itself.
+    refuse_for_good,
+  };
+
+  FakePlatform(const Clock& clock, RenewalRule rule, std::string name = "fake/e/access_token")
+      : clock_(clock), rule_(rule), name_(std::move(name)) {}
+
+  [[nodiscard]] std::string_view name() const noexcept override { return name_; }
+  [[nodiscard]] const RenewalRule& rule() const noexcept override { return rule_; }
+  [[nodiscard]] const std::vector<std::string>& needs() const noexcept override { return needs_; }
+
+  void issue(IssueRequest request, Done<IssueOutcome> done) override {
+    calls.push_back({clock_.wall(), request.force});
+    secrets.push_back(std::string(request.secret.reveal()));
+    Fate fate = usual;
+    if (!fates.empty()) {
+      fate = fates.front();
+      fates.pop_front();
+    }
+    switch (fate) {
+      case Fate::answer: return done(mint(request.force));
+      case Fate::hold: held_.push_back({request.force, std::move(done)}); return;
+      case Fate::lose_answer: mint(request.force); [[fallthrough]];
+      case Fate::lose_request:
+        return done(
+            failure(Fault::unreachable, IssueFailure::Delivery::lost, IssueFailure::Lane::backoff));
+      case Fate::no_connection:
+        return done(failure(Fault::unreachable, IssueFailure::Delivery::not_sent,
+                            IssueFailure::Lane::backoff));
+      case Fate::refuse:
+        return done(
+            failure(Fault::refused, IssueFailure::Delivery::answered, IssueFailure::Lane::backoff));
+      case Fate::refuse_for_good:
+        return done(
+            failure(Fault::refused, IssueFailure::Delivery::answered, IssueFailure::Lane::slow));
+    }
+  }
+
+  void probe(const Secret& token, Milliseconds, Done<Pulse> done) override {
+    ++probes;
+    const Pulse verdict = !reachable              ? Pulse::unknown
+                          : alive(token.reveal()) ? Pulse::alive
+                                                  : Pulse::dead;
+    if (hold_probes) {
+      held_probes_.push_back([verdict, done = std::move(done)] { done(verdict); });
+    } else {
+      done(verdict);
+    }
+  }
+
+  [[nodiscard]] bool alive(std::string_view token) const {
+    const auto found = dies_.find(std::string(token));
+    return found != dies_.end() && found->second > clock_.wall();
+  }
+  /// The platform takes a token back.
+  void revoke(std::string_view token) { dies_[std::string(token)] = clock_.wall(); }
+  [[nodiscard]] const std::string& newest() const { return newest_; }
+
+  void release() {
+    auto held = std::exchange(held_, {});
+    for (auto& [force, done] : held) done(mint(force));
+  }
+  void release_as(IssueFailure::Delivery delivery) {
+    auto held = std::exchange(held_, {});
+    for (auto& [force, done] : held) {
+      done(failure(Fault::unreachable, delivery, IssueFailure::Lane::backoff));
+    }
+  }
+  void release_probes() {
+    for (auto& answer : std::exchange(held_probes_, {})) answer();
+  }
+  [[nodiscard]] std::size_t in_flight() const { return held_.size(); }
+
+  struct Call {
+    WallTime at;
+    bool force;
+  };
+  std::vector<Call> calls;
+  std::vector<std::string> secrets;
+  int probes = 0;
+  std::deque<Fate> fates;
+  Fate usual = Fate::answer;
+  Milliseconds life = std::chrono::seconds(7200);
+  bool reachable = true;
+  bool hold_probes = false;
+
+ private:
+  static IssueOutcome failure(Fault fault, IssueFailure::Delivery delivery,
+                              IssueFailure::Lane lane) {
+    IssueFailure failed;
+    failed.error = {fault, "the platform said no", "wait", {}, {}};
+    if (fault == Fault::refused) failed.error.errcode = 40164;
+    failed.delivery = delivery;
+    failed.lane = lane;
+    return tl::unexpected(std::move(failed));
+  }
+
+  IssueOutcome mint(bool force) {
+    const WallTime now = clock_.wall();
+    const bool windowed = rule_.shape == RenewalRule::Shape::windowed;
+    const bool sticky = rule_.shape == RenewalRule::Shape::sticky;
+    if (windowed || sticky) {
+      const auto left = newest_.empty() ? Milliseconds(0) : dies_[newest_] - now;
+      const bool same = sticky ? left > Milliseconds(0) : !force && left > rule_.overlap;
+      if (same) return Issued{Secret(std::string_view(newest_)), left};
+      if (force && !newest_.empty()) dies_[newest_] = now;
+    } else {
+      if (!before_.empty()) dies_[before_] = std::min(dies_[before_], now);
+      if (!newest_.empty()) dies_[newest_] = std::min(dies_[newest_], now + rule_.overlap);
+    }
+    before_ = newest_;
+    newest_ = "token-" + std::to_string(++minted_);
+    dies_[newest_] = now + life;
+    return Issued{Secret(std::string_view(newest_)), life};
+  }
+
+  const Clock& clock_;
+  RenewalRule rule_;
+  std::string name_;
+  std::vector<std::string> needs_;
+  std::string newest_;
+  std::string before_;
+  int minted_ = 0;
+  std::map<std::string, WallTime> dies_;
+  std::vector<std::pair<bool, Done<IssueOutcome>>> held_;
+  std::vector<std::function<void()>> held_probes_;
+};
+
+/// A memory store whose verbs can be made to fail.
+class BrittleStore final : public TokenStore {
+ public:
+  explicit BrittleStore(std::shared_ptr<store::MemoryStore> inner) : inner_(std::move(inner)) {}
+
+  bool out = false;             ///< Every verb fails.
+  bool refuse_commits = false;  ///< Only commits fail.
+  int begins = 0;
+  int commits = 0;
+  std::function<void()> before_commit;
+
+  void load(const Key& key, Done<Result<Record>> done) override {
+    if (out) return done(broken());
+    inner_->load(key, std::move(done));
+  }
+  void begin(Intent intent, Done<Result<BeginOutcome>> done) override {
+    ++begins;
+    if (out) return done(broken());
+    inner_->begin(std::move(intent), std::move(done));
+  }
+  void commit(Lease lease, Record next, Done<Result<WriteOutcome>> done) override {
+    if (before_commit) std::exchange(before_commit, nullptr)();
+    if (out || refuse_commits) return done(broken());
+    ++commits;
+    inner_->commit(std::move(lease), std::move(next), std::move(done));
+  }
+  void abandon(Lease lease, Record next, Done<Result<WriteOutcome>> done) override {
+    if (out) return done(broken());
+    inner_->abandon(std::move(lease), std::move(next), std::move(done));
+  }
+  void mark(const Key& key, Mark mark, Done<Result<void>> done) override {
+    if (out) return done(broken());
+    inner_->mark(key, mark, std::move(done));
+  }
+  void changes(std::string cursor, Done<Result<Changes>> done) override {
+    if (out) return done(broken());
+    inner_->changes(std::move(cursor), std::move(done));
+  }
+  void scan(std::function<void(Key, Record)> visit, Done<Result<void>> done) override {
+    if (out) return done(broken());
+    inner_->scan(std::move(visit), std::move(done));
+  }
+
+ private:
+  static tl::unexpected<Error> broken() {
+    return hufu::fail(Fault::store, "the disk is full", "make room");
+  }
+  std::shared_ptr<store::MemoryStore> inner_;
+};
+
+/// Recognises texts by a plain hash; seals nothing.
+class PlainSealer final : public store::Sealer {
+ public:
+  [[nodiscard]] Secret seal(std::string_view plain, std::string_view) const override {
+    return Secret(plain);
+  }
+  [[nodiscard]] Result<Secret> open(std::string_view sealed, std::string_view) const override {
+    return Secret(sealed);
+  }
+  [[nodiscard]] Fingerprint fingerprint(std::string_view token) const override {
+    return {static_cast<std::uint32_t>(std::hash<std::string_view>()(token))};
+  }
+  [[nodiscard]] store::SecretTag tag(std::string_view app, std::string_view secret) const override {
+    const auto hash = std::hash<std::string>()(std::string(app) + "|" + std::string(secret));
+    store::SecretTag tag{};
+    for (std::size_t i = 0; i < 8; ++i) tag[i] = static_cast<std::uint8_t>(hash >> (8 * i));
+    return tag;
+  }
+};
+
+/// One clock, one store, one platform, and any number of keepers on them.
+class World {
+ public:
+  explicit World(RenewalRule rule = rotating())
+      : platform(std::make_shared<FakePlatform>(clock, rule)) {}
+
+  static RenewalRule rotating() {
+    return {RenewalRule::Shape::rotating, std::chrono::seconds(300), std::chrono::seconds(7200), 0,
+            std::chrono::seconds(0)};
+  }
+  static RenewalRule windowed() {
+    return {RenewalRule::Shape::windowed, std::chrono::seconds(300), std::chrono::seconds(7200), 20,
+            std::chrono::seconds(30)};
+  }
+  static RenewalRule sticky() {
+    return {RenewalRule::Shape::sticky, std::chrono::seconds(0), std::chrono::seconds(7200), 0,
+            std::chrono::seconds(0)};
+  }
+
+  FakeClock clock;
+  LoadedDice dice;
+  std::shared_ptr<FakePlatform> platform;
+  std::shared_ptr<store::MemoryStore> store = std::make_shared<store::MemoryStore>(clock);
+};
+
+/// One process: a loop, a heart, and a view of the world's store that can break by itself.
+class Node : public Observer {
+ public:
+  explicit Node(World& world, bool background = true, std::vector<AppConfig> apps = default_apps())
+      : world_(world), store(std::make_shared<BrittleStore>(world.store)) {
+    Parts parts;
+    parts.clock = &world.clock;
+    parts.random = &world.dice;
+    parts.observer = this;
+    parts.tokens = store;
+    parts.registry = world.store;
+    parts.sealer = std::make_shared<PlainSealer>();
+    parts.make_issuer = [&world](const std::string& platform, const std::string&,
+                                 const std::string& kind) -> Result<std::shared_ptr<Issuer>> {
+      if (platform != "fake" || kind != kAccessToken) {
+        return hufu::fail(Fault::config, "no such platform or kind");
+      }
+      return std::shared_ptr<Issuer>(world.platform);
+    };
+    parts.timing = {};
+    parts.apps = std::move(apps);
+    parts.background = background;
+    heart = std::make_unique<Heart>(loop_, std::move(parts));
+  }
+  ~Node() override {
+    bool stopped = false;
+    heart->stop([&stopped] { stopped = true; });
+    run();
+    world_.platform->release_as(IssueFailure::Delivery::lost);
+    world_.platform->release_probes();
+    run();
+  }
+
+  static std::vector<AppConfig> default_apps() {
+    std::vector<AppConfig> apps(1);
+    apps[0].id = "wx1";
+    apps[0].platform = "fake";
+    apps[0].endpoint = "e";
+    apps[0].secret = Secret(std::string_view("not-a-secret"));
+    return apps;
+  }
+
+  /// Starts; fails the test if it cannot.
+  void start() {
+    std::optional<Result<void>> result;
+    heart->start([&result](Result<void> r) { result = std::move(r); });
+    run();
+    if (!result || !*result) throw std::runtime_error("the node did not start");
+  }
+
+  /// Lets everything happen that can happen at this moment.
+  void run() {
+    for (int i = 0; i < 1000; ++i) {
+      loop_.restart();
+      const auto ran = loop_.poll();
+      heart->run_due();
+      loop_.restart();
+      if (ran + loop_.poll() == 0) return;
+    }
+  }
+  /// Lets time pass in steps, as a loop with a timer would see it.
+  void pass(Milliseconds span, Milliseconds step = Milliseconds(250)) {
+    run();
+    while (span > Milliseconds(0)) {
+      const auto part = std::min(span, step);
+      world_.clock.advance(part);
+      span -= part;
+      run();
+    }
+  }
+
+  /// The outcome of an asynchronous call, when it has come.
+  template <class T>
+  struct Pending {
+    std::shared_ptr<std::optional<T>> slot = std::make_shared<std::optional<T>>();
+    [[nodiscard]] bool ready() const { return slot->has_value(); }
+    T& operator*() { return **slot; }
+    T* operator->() { return &**slot; }
+  };
+  Pending<Result<Grant>> ask(std::chrono::seconds min_ttl = {}, const std::string& app = "wx1") {
+    Pending<Result<Grant>> pending;
+    heart->get(Key{app}, min_ttl, [slot = pending.slot](Result<Grant> r) { *slot = std::move(r); });
+    run();
+    return pending;
+  }
+  Pending<Result<Report>> report(const std::string& token, const std::string& app = "wx1") {
+    Pending<Result<Report>> pending;
+    heart->report(Key{app}, Secret(std::string_view(token)),
+                  [slot = pending.slot](Result<Report> r) { *slot = std::move(r); });
+    run();
+    return pending;
+  }
+  Pending<Result<Grant>> refresh(const std::string& app = "wx1") {
+    Pending<Result<Grant>> pending;
+    heart->refresh(Key{app}, [slot = pending.slot](Result<Grant> r) { *slot = std::move(r); });
+    run();
+    return pending;
+  }
+  /// The token now, or "" with the error remembered.
+  std::string token(std::chrono::seconds min_ttl = {}) {
+    auto answer = ask(min_ttl);
+    if (!answer.ready()) return "(waiting)";
+    if (!*answer) {
+      error = answer->error();
+      return "";
+    }
+    return std::string(answer->value().token.reveal());
+  }
+
+  void renewed(const Key&, Cause cause, std::uint64_t, Fingerprint, Milliseconds) override {
+    causes.push_back(cause);
+  }
+  void fenced(const Key&) override { ++times_fenced; }
+  void store_changed(bool usable, const Error*) override { store_usable = usable; }
+  void clock_stepped(Milliseconds by) override { stepped = by; }
+
+ private:
+  World& world_;
+  boost::asio::io_context loop_;
+
+ public:
+  std::shared_ptr<BrittleStore> store;
+  std::unique_ptr<Heart> heart;
+  Error error;
+  std::vector<Cause> causes;
+  int times_fenced = 0;
+  bool store_usable = true;
+  Milliseconds stepped{0};
+};
+
+}  // namespace hufu::keeper::testing

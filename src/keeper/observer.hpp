@@ -1,0 +1,43 @@
+#pragma once
+
+#include <string_view>
+
+#include "hufu/error.hpp"
+#include "hufu/issuer.hpp"
+#include "hufu/keeper.hpp"
+#include "keeper/async_keeper.hpp"
+
+namespace hufu::keeper {
+
+using Cause = Activity::Reason;
+constexpr std::string_view name_of(Cause cause) noexcept {
+  switch (cause) {
+    case Cause::schedule: return "schedule";
+    case Cause::demand: return "demand";
+    case Cause::report: return "report";
+    case Cause::operator_choice: return "operator";
+  }
+  return "";
+}
+
+/// What happens inside the keeper, for logs. Called on the keeper's own thread; must be
+/// quick and must not call back into the keeper. No secret and no token is ever handed over.
+class Observer {
+ public:
+  virtual ~Observer() = default;
+  virtual void renewed(const Key&, Cause, std::uint64_t /*revision*/, Fingerprint,
+                       Milliseconds /*call*/) {}
+  virtual void renewal_failed(const Key&, Cause, const Error&, IssueFailure::Lane,
+                              Milliseconds /*until next attempt*/) {}
+  /// The call succeeded but the store could not be written: the token is served from memory.
+  virtual void commit_failed(const Key&, const Error&) {}
+  virtual void fenced(const Key&) {}
+  virtual void reported(const Key&, ReportOutcome) {}
+  virtual void store_changed(bool /*usable*/, const Error* /*why not*/) {}
+  /// The wall clock was set while the process ran; decisions keep to the steady one.
+  virtual void clock_stepped(Milliseconds /*by*/) {}
+  /// Somebody made or revoked an API key, maybe in another process.
+  virtual void keys_changed() {}
+};
+
+}  // namespace hufu::keeper

@@ -1,0 +1,431 @@
+#include <algorithm>
+#include <variant>
+
+#include "core/failpoint.hpp"
+#include "core/process.hpp"
+#include "keeper/await.hpp"
+#include "keeper/backoff.hpp"
+#include "keeper/budget.hpp"
+#include "keeper/heart.hpp"
+
+namespace hufu::keeper {
+using std::chrono::seconds;
+using Delivery = IssueFailure::Delivery;
+using Lane = IssueFailure::Lane;
+using Shape = RenewalRule::Shape;
+
+namespace {
+
+/// Calls that were merely due, in flight at once; callers who wait do not queue here.
+constexpr std::size_t kMostFlights = 256;
+/// How often to look whether somebody else's renewal is done.
+constexpr Milliseconds kBetweenLooks{50};
+/// Time kept free for the commit at the end of a lease.
+constexpr Milliseconds kForCommit{500};
+
+}  // namespace
+
+// ---- one in flight
+
+/// Waits for the renewal in flight, or starts it.
+Heart::Task<Heart::Failure> Heart::join(RowId row, Cause cause) {
+  note([](Activity& a) { ++a.waiting; });
+  Failure failure = co_await await<Failure>([this, row, cause](Done<Failure> done) {
+    auto& flight = case_of(row).flight;
+    if (!flight && stopping_) {
+      return done(Error{Fault::unreachable, "shutting down", "ask again in a moment", {}, {}});
+    }
+    const bool first = !flight;
+    if (first) flight = std::make_shared<Flight>(Flight{cause, {}});
+    flight->waiting.push_back(std::move(done));
+    if (first) spawn(fly(row));
+  });
+  note([](Activity& a) { --a.waiting; });
+  co_return failure;
+}
+
+/// Starts the renewal unless it is in flight; nobody waits.
+void Heart::launch(RowId row, Cause cause) {
+  if (stopping_) return;
+  Case& file = case_of(row);
+  if (file.flight) return;
+  if (flights_ >= kMostFlights) {
+    waiting_room_.push_back(row);
+    return close_case(row);
+  }
+  file.flight = std::make_shared<Flight>(Flight{cause, {}});
+  spawn(fly(row));
+}
+
+Heart::Task<void> Heart::fly(RowId row) {
+  ++flights_;
+  const std::shared_ptr<Flight> flight = case_of(row).flight;
+  const Key key = table_.outline(row)->key;
+  const Failure failure = co_await renew(row, key, flight->cause);
+  --flights_;
+
+  auto waiting = std::move(flight->waiting);
+  if (const auto outline = table_.outline(row); outline && outline->key == key) {
+    if (case_of(row).flight == flight) case_of(row).flight.reset();
+    close_case(row);
+    reschedule(row);
+  }
+  for (auto& answer : waiting) answer(failure);
+  admit_waiting();
+}
+
+void Heart::admit_waiting() {
+  while (!stopping_ && flights_ < kMostFlights && !waiting_room_.empty()) {
+    const RowId row = waiting_room_.front();
+    waiting_room_.pop_front();
+    if (table_.outline(row)) on_due(row);
+  }
+}
+
+// ---- the four steps: begin → issue → commit → publish
+
+Heart::Task<Heart::Failure> Heart::renew(RowId row, Key key, Cause cause) {
+  for (;;) {
+    const std::uint64_t seen = table_.outline(row)->revision;
+    const Terms terms = issuer_of(row).terms;
+    const Case* file = case_at(row);
+    const bool dead = file->condemned;
+    const bool force = terms.rule.shape == Shape::windowed && table_.outline(row)->has_token &&
+                       (dead || cause == Cause::report || cause == Cause::operator_choice) &&
+                       may_force(file->budget, terms);
+
+    // From here on readers promise no more than a call made now would leave alive.
+    const Mark mark = mark_for(known(row), terms, force, now());
+    expect(row, mark);
+    Intent intent{key, seen, process_identity(), parts_.timing.lease, mark};
+    const WallTime lease_end = now() + parts_.timing.lease;
+    auto begun = co_await await<Result<BeginOutcome>>(
+        [&](auto done) { parts_.tokens->begin(std::move(intent), std::move(done)); });
+    note_store(begun ? nullptr : &begun.error());
+    if (const auto outline = table_.outline(row); !outline || !(outline->key == key)) {
+      co_return unknown_app(key.app);
+    }
+
+    if (!begun) {
+      note([](Activity& a) { ++a.leases_failed; });
+      unexpect(row, mark);
+      // Without the store nobody knows who else is renewing: the platform is not called.
+      Trouble trouble = case_of(row).trouble.value_or(Trouble{});
+      trouble.error = begun.error();
+      trouble.at = now();
+      trouble.next_attempt_at =
+          now() + delay_after(++trouble.failures, Lane::backoff, true, parts_.random->uniform());
+      case_of(row).trouble = trouble;
+      co_return begun.error();
+    }
+    if (auto* newer = std::get_if<Newer>(&*begun)) {
+      note([](Activity& a) { ++a.leases_newer; });
+      unexpect(row, mark);
+      adopt(row, newer->record);
+      co_return std::nullopt;
+    }
+    if (auto* held = std::get_if<Held>(&*begun)) {
+      note([](Activity& a) { ++a.leases_held; });
+      unexpect(row, mark);
+      co_await sleep(std::min(kBetweenLooks, held->remaining));
+      co_await reload(row, key);
+      const auto outline = table_.outline(row);
+      if (!outline || !(outline->key == key)) co_return unknown_app(key.app);
+      if (outline->revision > seen) co_return std::nullopt;
+      if (stopping_) co_return Error{Fault::unreachable, "shutting down", {}, {}, {}};
+      continue;
+    }
+    note([](Activity& a) { ++a.leases_granted; });
+    pass_failpoint("renew.after_begin");
+    auto& granted = std::get<Granted>(*begun);
+    co_return co_await renew_under(row, std::move(granted.lease), std::move(granted.record),
+                                   lease_end, cause, force);
+  }
+}
+
+/// The lease is ours: whatever the store says now, counts.
+Heart::Task<Heart::Failure> Heart::renew_under(RowId row, Lease lease, Record record,
+                                               WallTime lease_end, Cause cause, bool force) {
+  const Key key = lease.key;
+  const Mark own = record.marks.empty() ? Mark{} : record.marks.back();
+  adopt(row, record);
+  const KnownIssuer issuer = issuer_of(row);
+
+  // Somebody else may have tried meanwhile, and failed: one backoff for all.
+  const bool by_choice = cause == Cause::schedule || cause == Cause::demand;
+  if (by_choice && !case_of(row).condemned) {
+    unexpect(row, own);
+    if (due_at(row) > now()) {
+      Failure why;
+      if (!grant(row, key, 0)) why = why_not(row, std::nullopt);
+      std::erase(record.marks, own);
+      co_await give_back(std::move(lease), std::move(record));
+      co_return why;
+    }
+    expect(row, own);
+  }
+
+  Result<Secret> secret = co_await secret_of(key);
+  Result<std::vector<Secret>> needed;
+  if (secret) needed = co_await needed_tokens(key, issuer.issuer);
+  if (!secret || !needed) {
+    IssueFailure failure;
+    failure.error = secret ? needed.error() : secret.error();
+    failure.delivery = Delivery::not_sent;
+    failure.lane = failure.error.fault == Fault::config ? Lane::slow : Lane::backoff;
+    co_return co_await note_failure(row, std::move(lease), std::move(record), std::move(failure),
+                                    cause);
+  }
+  const Milliseconds room = lease_end - now() - kForCommit;
+  if (room < parts_.timing.request_timeout / 2) {
+    IssueFailure failure;
+    failure.error = {Fault::store,
+                     "the store took too long to grant the lease",
+                     "look at the store's load, or raise timing.lease",
+                     {},
+                     {}};
+    failure.delivery = Delivery::not_sent;
+    co_return co_await note_failure(row, std::move(lease), std::move(record), std::move(failure),
+                                    cause);
+  }
+
+  IssueRequest request;
+  request.app = key.app;
+  request.secret = std::move(*secret);
+  request.force = force;
+  request.needed = std::move(*needed);
+  request.timeout = std::min(room, parts_.timing.request_timeout);
+  co_return co_await call_platform(row, std::move(lease), std::move(record), cause, force,
+                                   std::move(request));
+}
+
+Heart::Task<Heart::Failure> Heart::call_platform(RowId row, Lease lease, Record record, Cause cause,
+                                                 bool force, IssueRequest request) {
+  const KnownIssuer issuer = issuer_of(row);
+  if (cause == Cause::report) {
+    const bool in_a_row = now() - record.budget.streak_at <= issuer.terms.rule.overlap;
+    record.budget.streak = in_a_row ? record.budget.streak + 1 : 1;
+    record.budget.streak_at = now();
+  }
+  if (force) {
+    const bool same_day =
+        record.budget.forced_at && day_of(*record.budget.forced_at) == day_of(now());
+    record.budget.forced = same_day ? record.budget.forced + 1 : 1;
+    record.budget.forced_at = now();
+  }
+
+  pass_failpoint("renew.before_call");
+  const WallTime sent_at = now();
+  auto outcome = co_await await<IssueOutcome>(
+      [&](auto done) { issuer.issuer->issue(std::move(request), std::move(done)); });
+  pass_failpoint("renew.after_call");
+  const Milliseconds took = now() - sent_at;
+  note([took](Activity& a) { a.renewing += took; });
+  const auto outline = table_.outline(row);
+  if (!outline || !(outline->key == lease.key)) co_return unknown_app(lease.key.app);
+  if (!outcome) {
+    co_return co_await note_failure(row, std::move(lease), std::move(record),
+                                    std::move(outcome.error()), cause);
+  }
+
+  if (!record.marks.empty()) record.marks.pop_back();  // This call's own: its outcome is known.
+  Record next = succeed(record, std::move(*outcome), outline->fingerprint, issuer.issuer->name(),
+                        issuer.terms, sent_at, now(), parts_.random->uniform());
+  const Bounds bounds = bounds_of(next, issuer.terms, false);
+  if (bounds.promise(now()) < 1) {
+    // Alive, but shorter than the slack: nobody could use it, and asking on would be a storm.
+    const int failures = record.trouble ? record.trouble->failures + 1 : 1;
+    next.trouble =
+        Trouble{{Fault::unreachable,
+                 "the platform issued a token that ends within the use slack",
+                 "lower timing.use_slack, or look at the platform's clock",
+                 {},
+                 {}},
+                now(),
+                now() + delay_after(failures, Lane::backoff, true, parts_.random->uniform()),
+                failures,
+                {}};
+  }
+  co_return co_await keep(row, std::move(lease), std::move(record), std::move(next), sent_at, cause,
+                          took);
+}
+
+/// A token in hand: store it, then show it.
+Heart::Task<Heart::Failure> Heart::keep(RowId row, Lease lease, Record before, Record next,
+                                        WallTime sent_at, Cause cause, Milliseconds took) {
+  const Key key = lease.key;
+  const bool same = next.revision == before.revision;
+  auto written = co_await await<Result<WriteOutcome>>([&](auto done) {
+    if (same) {
+      parts_.tokens->abandon(lease, next.clone(), std::move(done));
+    } else {
+      parts_.tokens->commit(lease, next.clone(), std::move(done));
+    }
+  });
+  note_store(written ? nullptr : &written.error());
+  pass_failpoint("renew.after_commit");
+  const auto outline = table_.outline(row);
+  if (!outline || !(outline->key == key)) co_return unknown_app(key.app);
+
+  if (!written) {
+    // The token exists and the one in the store is on its way out. Serve it from memory, promise no
+    // more than what holds when this process dies and its successor, who finds only the mark,
+    // renews late in the overlap; and go on trying to store it.
+    observer_.commit_failed(key, written.error());
+    note_renewal(cause, Activity::Outcome::store);
+    const Terms& terms = issuer_of(row).terms;
+    const WallTime successor_renews = sent_at + terms.rule.overlap - terms.slack();
+    Record shown = next.clone();
+    shown.renew_at = std::min(next.renew_at, std::max(successor_renews, now()));
+    adopt(row, shown);
+    spawn(keep_trying(row, std::move(lease), std::move(next)));
+    co_return std::nullopt;
+  }
+  if (*written == WriteOutcome::fenced) {
+    // Somebody renewed meanwhile, and this call may have displaced theirs.
+    observer_.fenced(key);
+    note_renewal(cause, Activity::Outcome::fenced);
+    co_await reload(row, key);
+    const auto theirs = table_.outline(row);
+    const Terms terms = issuer_of(row).terms;
+    if (terms.rule.shape == Shape::rotating && theirs && theirs->has_token) {
+      // If it came after theirs at the platform, theirs dies an overlap later at the earliest.
+      const WallTime earliest = std::max(sent_at, theirs->obtained_at);
+      const Mark doubt{now(), earliest + terms.rule.overlap};
+      co_await await<Result<void>>(
+          [&](auto done) { parts_.tokens->mark(key, doubt, std::move(done)); });
+      co_await reload(row, key);
+    }
+    if (grant(row, key, 0)) co_return std::nullopt;
+    co_return Error{Fault::store,
+                    "the lease was lost before the answer came",
+                    "ask again; look at the store's load if it happens often",
+                    {},
+                    {}};
+  }
+  adopt(row, next);
+  note_renewal(cause, Activity::Outcome::renewed);
+  observer_.renewed(key, cause, next.revision, table_.outline(row)->fingerprint, took);
+  co_return std::nullopt;
+}
+
+/// Stores a token that is served from memory, until it is stored or somebody else's is newer.
+Heart::Task<void> Heart::keep_trying(RowId row, Lease lease, Record next) {
+  for (int failures = 1;; ++failures) {
+    co_await sleep(delay_after(failures, Lane::backoff, true, parts_.random->uniform()));
+    const auto outline = table_.outline(row);
+    if (!outline || !(outline->key == lease.key) || outline->revision > next.revision) co_return;
+    auto written = co_await await<Result<WriteOutcome>>(
+        [&](auto done) { parts_.tokens->commit(lease, next.clone(), std::move(done)); });
+    note_store(written ? nullptr : &written.error());
+    if (written) {
+      if (*written == WriteOutcome::fenced) {
+        co_await reload(row, lease.key);
+      } else {
+        publish(row, next);
+        reschedule(row);
+      }
+      co_return;
+    }
+    if (stopping_) co_return;
+  }
+}
+
+/// No token: note why and when to try again, beside the token that still works.
+Heart::Task<Heart::Failure> Heart::note_failure(RowId row, Lease lease, Record record,
+                                                IssueFailure failure, Cause cause) {
+  const Key key = lease.key;
+  const KnownIssuer& issuer = issuer_of(row);
+  if (failure.delivery != Delivery::lost && !record.marks.empty()) record.marks.pop_back();
+  if (const Case* file = case_at(row)) record.alive_at = file->alive_at;
+  merge_marks(record, now());
+
+  const bool usable = table_.outline(row)->has_token && !case_of(row).condemned &&
+                      record.token->expires_at - issuer.terms.slack() > now();
+  const bool urgent = issuer.terms.rule.shape == Shape::windowed || !usable;
+  Trouble trouble;
+  trouble.failures = record.trouble ? record.trouble->failures + 1 : 1;
+  trouble.at = now();
+  const double dice = parts_.random->uniform();
+  Milliseconds delay = delay_after(trouble.failures, failure.lane, urgent, dice);
+  if (usable && failure.lane == Lane::backoff) {
+    // When the token runs out meanwhile, the shorter patience of that moment counts.
+    const Milliseconds left = record.token->expires_at - issuer.terms.slack() - now();
+    delay =
+        std::min(delay, std::max(left, delay_after(trouble.failures, failure.lane, true, dice)));
+  }
+  trouble.next_attempt_at = now() + delay;
+  trouble.credentials = credentials_name(table_.outline(row)->facts.tag);
+  trouble.error = failure.error;
+  record.trouble = trouble;
+
+  adopt(row, record);
+  note_renewal(cause, failure.error.fault == Fault::refused ? Activity::Outcome::refused
+                      : failure.error.fault == Fault::store ? Activity::Outcome::store
+                                                            : Activity::Outcome::unreachable);
+  observer_.renewal_failed(key, cause, failure.error, failure.lane, delay);
+  co_await give_back(std::move(lease), std::move(record));
+  co_return std::move(failure.error);
+}
+
+Heart::Task<void> Heart::give_back(Lease lease, Record record) {
+  auto written = co_await await<Result<WriteOutcome>>([&](auto done) {
+    parts_.tokens->abandon(std::move(lease), std::move(record), std::move(done));
+  });
+  note_store(written ? nullptr : &written.error());
+}
+
+// ---- what a call needs
+
+Heart::Task<Result<std::vector<Secret>>> Heart::needed_tokens(Key key,
+                                                              std::shared_ptr<Issuer> issuer) {
+  std::vector<Secret> tokens;
+  for (const std::string& kind : issuer->needs()) {
+    const Key parent{key.app, kind};
+    auto grant = co_await answer(parent, seconds(0));
+    if (!grant) co_return tl::unexpected(grant.error());
+    tokens.push_back(std::move(grant->token));
+  }
+  co_return tokens;
+}
+
+Heart::Task<Result<Secret>> Heart::secret_of(Key key) {
+  if (const auto found = config_secrets_.find(key.app); found != config_secrets_.end()) {
+    co_return found->second.clone();
+  }
+  if (parts_.registry) {
+    auto app = co_await await<Result<std::optional<store::AppRow>>>(
+        [&](auto done) { parts_.registry->load_app(key.app, std::move(done)); });
+    if (!app) co_return tl::unexpected(app.error());
+    if (*app) co_return std::move((*app)->secret);
+  }
+  co_return tl::unexpected(unknown_app(key.app));
+}
+
+void Heart::note_renewal(Cause cause, Activity::Outcome outcome) {
+  note([&](Activity& a) {
+    ++a.renewals[static_cast<std::size_t>(cause)][static_cast<std::size_t>(outcome)];
+  });
+}
+
+/// Takes the mark of a call that is about to be made into what readers are promised.
+void Heart::expect(RowId row, const Mark& mark) {
+  case_of(row).marks.push_back(mark);
+  rebound(row);
+}
+
+/// The call was not made, or not carried out.
+void Heart::unexpect(RowId row, const Mark& mark) {
+  auto& marks = case_of(row).marks;
+  const auto found = std::find(marks.rbegin(), marks.rend(), mark);
+  if (found != marks.rend()) marks.erase(std::next(found).base());
+  rebound(row);
+}
+
+bool Heart::may_force(const Budget& budget, const Terms& terms) const {
+  if (!budget.forced_at) return true;
+  if (now() - *budget.forced_at < terms.rule.forced_apart) return false;
+  return day_of(*budget.forced_at) != day_of(now()) || budget.forced < terms.rule.forced_a_day;
+}
+
+}  // namespace hufu::keeper
