@@ -1,0 +1,93 @@
+#include "simulator/call.hpp"
+
+#include <array>
+#include <boost/json.hpp>
+#include <boost/url/parse_query.hpp>
+
+namespace hufu::simulator {
+namespace {
+
+namespace json = boost::json;
+
+constexpr std::string_view kRoot = "/cgi-bin/";
+
+Endpoint endpoint_of(std::string_view path) {
+  struct Row {
+    std::string_view name;
+    Endpoint endpoint;
+  };
+  static constexpr std::array kRows = {
+      Row{"token", Endpoint::token},
+      Row{"stable_token", Endpoint::stable_token},
+      Row{"clear_quota", Endpoint::clear_quota},
+      Row{"clear_quota/v2", Endpoint::clear_quota_v2},
+      Row{"openapi/quota/get", Endpoint::quota_get},
+      Row{"openapi/quota/clear", Endpoint::quota_clear},
+  };
+  if (path.starts_with("/wxa/")) return Endpoint::business;
+  if (!path.starts_with(kRoot)) return Endpoint::none;
+  path.remove_prefix(kRoot.size());
+  for (const Row& row : kRows)
+    if (row.name == path) return row.endpoint;
+  return Endpoint::business;
+}
+
+void read_query(std::string_view query, Call& call) {
+  call.appid = parameter(query, "appid");
+  call.secret = parameter(query, "secret");
+  call.grant_type = parameter(query, "grant_type");
+}
+
+std::string text(const json::object& object, std::string_view name) {
+  const json::value* value = object.if_contains(name);
+  return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string();
+}
+
+void read_body(std::string_view body, Call& call) {
+  json::error_code error;
+  json::value parsed = json::parse(body, error);
+  if (error || !parsed.is_object()) return;
+  const json::object& object = parsed.get_object();
+  call.appid = text(object, "appid");
+  call.secret = text(object, call.endpoint == Endpoint::clear_quota_v2 ? "appsecret" : "secret");
+  call.grant_type = text(object, "grant_type");
+  call.cgi_path = text(object, "cgi_path");
+  const json::value* force = object.if_contains("force_refresh");
+  call.force_refresh = force != nullptr && force->is_bool() && force->get_bool();
+}
+
+}  // namespace
+
+std::string parameter(std::string_view query, std::string_view name) {
+  auto parsed = boost::urls::parse_query(query);
+  if (!parsed) return {};
+  boost::urls::encoding_opts plus_is_space;
+  plus_is_space.space_as_plus = true;
+  for (auto item : *parsed)
+    if (item.key.decode() == name) return item.value.decode(plus_is_space);
+  return {};
+}
+
+Call read_call(const WireRequest& request) {
+  Call call;
+  call.endpoint = endpoint_of(request.path);
+  call.name = request.path.starts_with(kRoot) ? request.path.substr(kRoot.size()) : request.path;
+  call.post = request.method == "POST";
+  call.peer = request.peer;
+  switch (call.endpoint) {
+    case Endpoint::token: read_query(request.query, call); break;
+    case Endpoint::stable_token:
+    case Endpoint::clear_quota_v2: read_body(request.body, call); break;
+    case Endpoint::clear_quota:
+    case Endpoint::quota_get:
+    case Endpoint::quota_clear:
+      read_body(request.body, call);
+      call.access_token = parameter(request.query, "access_token");
+      break;
+    case Endpoint::business: call.access_token = parameter(request.query, "access_token"); break;
+    case Endpoint::none: break;
+  }
+  return call;
+}
+
+}  // namespace hufu::simulator
