@@ -39,6 +39,12 @@ class Pending {
   virtual ~Pending() = default;
   virtual void reply(const Reply& reply) = 0;
   [[nodiscard]] virtual bool abandoned() const noexcept = 0;
+  /// Instead of `reply`, for a server that misbehaves on purpose: sends `bytes` as they are and
+  /// closes the connection; without bytes, resets it (RST). One without a connection answers 500.
+  virtual void break_off(std::string_view bytes) {
+    static_cast<void>(bytes);
+    reply({500});
+  }
 };
 
 /// What a handler answers through: at once, or later.
