@@ -59,6 +59,7 @@ void read_body(std::string_view body, Call& call) {
 }  // namespace
 
 std::string parameter(std::string_view query, std::string_view name) {
+  if (query.empty()) return {};  // Boost 1.81 reads an empty view through its null pointer.
   auto parsed = boost::urls::parse_query(query);
   if (!parsed) return {};
   boost::urls::encoding_opts plus_is_space;

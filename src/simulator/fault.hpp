@@ -8,18 +8,19 @@
 #include <vector>
 
 #include "hufu/clock.hpp"
+#include "hufu/error.hpp"
 
 namespace hufu::simulator {
 
-/// One way in which a call goes wrong on purpose.
+/// One way in which calls go wrong on purpose.
 struct FaultSwitch {
   enum class Kind {
-    hang,   ///< No answer until the client gives up.
-    slow,   ///< `delay` passes first.
-    reset,  ///< The connection is reset instead of an answer.
-    reply,  ///< `status`, `content_type` and `body` instead of an answer; default: a page of HTML.
+    hang,       ///< No answer until the client gives up.
+    slow,       ///< `delay` passes first. The call is carried out even if the client has gone.
+    reset,      ///< The connection is reset instead of an answer.
+    reply,      ///< `status`, `content_type` and `body` instead of an answer.
     truncated,  ///< A well-formed reply with the first half of the answer.
-    cut,        ///< The reply announces the whole answer and ends after half of it.
+    cut,        ///< The reply announces the whole answer, and the connection ends after half of it.
     absurd,     ///< The answer, with `fields` put in and those of `remove` taken out.
     errcode,    ///< `errcode`, in the platform's shape.
   };
@@ -30,16 +31,21 @@ struct FaultSwitch {
   int count = 0;         ///< How many calls it befalls; 0: all until it is cleared.
 
   /// Whether the call is carried out first (a token is made, the old one displaced) and only its
-  /// answer suffers. Always so for `absurd`, never for `errcode`.
+  /// answer suffers. Of `hang`, `slow`, `reset` and `reply`; the others are what their name says:
+  /// an errcode is not carried out, an answer that is spoilt was one.
   bool after = false;
 
-  Milliseconds delay{};  ///< Real time, not the simulator's. Of `slow`.
+  Milliseconds delay{};  ///< Of `slow`. Real time, not the simulator's.
   int errcode = -1;
   int status = 200;
   std::string content_type = "text/html";
-  std::optional<std::string> body;
+  std::optional<std::string> body;  ///< Of `reply`; without one, a page of HTML.
   boost::json::object fields;
   std::vector<std::string> remove;
+
+  /// Reads the names above as they are ("delay" as "500ms"). Fault::usage names what does not fit.
+  static Result<FaultSwitch> from_json(const boost::json::object& object);
+  [[nodiscard]] boost::json::object to_json() const;
 };
 
 std::string_view name_of(FaultSwitch::Kind kind) noexcept;

@@ -157,9 +157,10 @@ Answer Model::answer(Call call) {
   return answer;
 }
 
-Answer Model::refusal(int errcode, std::string_view peer) {
+Answer Model::refuse(const Visit& visit, int errcode) {
   std::lock_guard lock(mutex_);
-  return {200, error_body(errcode, peer)};
+  note(visit, {Deed::refused, errcode, {}, {}, {}});
+  return {200, error_body(errcode, visit.call.peer)};
 }
 
 void Model::note(const Visit& visit, const Verdict& verdict) {

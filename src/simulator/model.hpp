@@ -95,8 +95,8 @@ class Model {
   /// All three, for a call that no fault befalls.
   Answer answer(Call call);
 
-  /// The body of an errcode as the platform would send it to `peer`.
-  Answer refusal(int errcode, std::string_view peer);
+  /// Instead of `carry_out`: answers `errcode`, whatever was asked.
+  Answer refuse(const Visit& visit, int errcode);
 
   // The people who run the platform.
 
