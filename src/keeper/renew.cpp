@@ -20,8 +20,8 @@ namespace {
 constexpr std::size_t kMostFlights = 256;
 /// How often to look whether somebody else's renewal is done.
 constexpr Milliseconds kBetweenLooks{50};
-/// Time kept free for the commit at the end of a lease.
-constexpr Milliseconds kForCommit{500};
+/// Time kept free for the commit at the end of a lease: a tenth of it, at most this.
+constexpr Milliseconds kMostForCommit{500};
 
 }  // namespace
 
@@ -176,7 +176,7 @@ Heart::Task<Heart::Failure> Heart::renew_under(RowId row, Lease lease, Record re
     co_return co_await note_failure(row, std::move(lease), std::move(record), std::move(failure),
                                     cause);
   }
-  const Milliseconds room = lease_end - now() - kForCommit;
+  const Milliseconds room = lease_end - now() - std::min(kMostForCommit, parts_.timing.lease / 10);
   if (room < parts_.timing.request_timeout / 2) {
     IssueFailure failure;
     failure.error = {Fault::store,

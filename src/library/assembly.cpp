@@ -1,0 +1,130 @@
+#include "library/assembly.hpp"
+
+#include <future>
+#include <utility>
+
+#include "config/timing_rules.hpp"
+#include "library/loop.hpp"
+#include "net/http_client.hpp"
+#include "platform/catalog.hpp"
+#include "store/blocking.hpp"
+#include "store/open_store.hpp"
+
+namespace hufu::library {
+
+/// Dies in this order: the heart stops, nothing can call back any more, the loop ends, the heart goes.
+class Assembly::Impl {
+ public:
+  Impl(Config given, Surroundings surroundings)
+      : config(std::move(given)),
+        clock(surroundings.clock != nullptr ? *surroundings.clock : system_clock()),
+        random(surroundings.random != nullptr ? *surroundings.random : own_random),
+        observer(surroundings.observer != nullptr ? *surroundings.observer : nobody),
+        background(surroundings.background),
+        loop(clock) {}
+
+  Result<void> open() {
+    if (auto checked = config::check_timing(config.timing); !checked) return checked;
+    const bool custom = config.custom_store != nullptr;
+    auto opened = store::open_store(custom ? "memory:" : config.store, config.key_file, clock);
+    if (!opened) return tl::unexpected(opened.error());
+    store = std::move(*opened);
+    if (custom) {
+      store.tokens = config.custom_store;
+      store.registry = nullptr;
+    }
+    // One issuer of every platform that the config names, so that a bad address is told at once.
+    for (const AppConfig& app : config.apps) {
+      auto issuer = make_issuer(app.platform, app.endpoint, std::string(kAccessToken));
+      if (!issuer) return tl::unexpected(issuer.error());
+    }
+    keeper::Parts parts;
+    parts.clock = &clock;
+    parts.random = &random;
+    parts.observer = &observer;
+    parts.tokens = store.tokens;
+    parts.registry = store.registry;
+    parts.sealer = store.sealer;
+    parts.make_issuer = [this](const std::string& platform, const std::string& endpoint,
+                               const std::string& kind) {
+      return make_issuer(platform, endpoint, kind);
+    };
+    parts.timing = config.timing;
+    parts.apps = std::move(config.apps);
+    parts.background = background;
+    heart = std::make_unique<keeper::Heart>(loop.context(), std::move(parts));
+    return {};
+  }
+
+  Result<std::shared_ptr<Issuer>> make_issuer(const std::string& platform,
+                                              const std::string& endpoint,
+                                              const std::string& kind) {
+    const auto found = config.platforms.find(platform);
+    const PlatformConfig reached =
+        found == config.platforms.end() ? PlatformConfig() : found->second;
+    return platform::make_issuer(platform, endpoint, kind, config.timing, reached, client);
+  }
+
+  ~Impl() {
+    if (!running) return;
+    std::promise<void> stopped;
+    heart->stop([&stopped] { stopped.set_value(); });
+    stopped.get_future().wait();
+    // Nothing may call back any more while the loop ends: stores and platforms first.
+    client.reset();
+    store = {};
+    config.custom_store.reset();
+    loop.stop();
+  }
+
+  Config config;
+  SystemRandom own_random;
+  keeper::Observer nobody;
+  const Clock& clock;
+  Random& random;
+  keeper::Observer& observer;
+  bool background;
+  std::shared_ptr<net::HttpClient> client = std::make_shared<net::HttpClient>();
+  store::OpenStore store;
+  Loop loop;
+  std::unique_ptr<keeper::Heart> heart;
+  bool running = false;
+};
+
+Result<std::unique_ptr<Assembly>> Assembly::build(Config config, Surroundings surroundings) {
+  auto impl = std::make_unique<Impl>(std::move(config), surroundings);
+  if (auto opened = impl->open(); !opened) return tl::unexpected(opened.error());
+  return std::unique_ptr<Assembly>(new Assembly(std::move(impl)));
+}
+
+Assembly::Assembly(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Assembly::~Assembly() = default;
+
+Result<void> Assembly::start() {
+  return store::await<Result<void>>([this](auto done) { start(std::move(done)); });
+}
+
+void Assembly::start(Done<Result<void>> done) {
+  impl_->running = true;
+  impl_->loop.run(*impl_->heart);
+  impl_->heart->start(std::move(done));
+}
+
+Result<void> Assembly::set_apps(std::vector<AppConfig> apps) {
+  // Shared, because the function that carries it must be copyable and an AppConfig is not.
+  auto shared = std::make_shared<std::vector<AppConfig>>(std::move(apps));
+  return store::await<Result<void>>([this, shared](auto done) {
+    impl_->heart->set_config_apps(std::move(*shared), std::move(done));
+  });
+}
+
+keeper::AsyncKeeper& Assembly::keeper() noexcept { return *impl_->heart; }
+const std::shared_ptr<store::Registry>& Assembly::registry() const noexcept {
+  return impl_->store.registry;
+}
+const std::shared_ptr<const store::Sealer>& Assembly::sealer() const noexcept {
+  return impl_->store.sealer;
+}
+const Clock& Assembly::clock() const noexcept { return impl_->clock; }
+
+}  // namespace hufu::library
