@@ -116,7 +116,7 @@ void print_zsh(std::ostream& out, const Node& root) {
   out << "#compdef hufu\n"
          "_hufu() {\n"
          "  local at=hufu word\n"
-         "  local -a commands options\n"
+         "  local -a verbs flags\n"
          "  for word in ${words[2,CURRENT-1]}; do\n"
          "    case \"$at $word\" in\n"
          "      "
@@ -126,17 +126,17 @@ void print_zsh(std::ostream& out, const Node& root) {
          "  done\n"
          "  case \"$at\" in\n";
   walk(root, [&](const Node& node) {
-    out << "    " << quoted(node.path) << ")\n      commands=(";
+    out << "    " << quoted(node.path) << ")\n      verbs=(";
     for (const Node& each : node.commands) out << entry(last_word(each.path), each.about);
-    out << ")\n      options=(";
+    out << ")\n      flags=(";
     for (const Option& option : node.options) out << entry(option.name, option.about);
     out << ") ;;\n";
   });
   out << "  esac\n"
          "  if [[ $PREFIX == -* ]]; then\n"
-         "    _describe option options\n"
-         "  elif ((${#commands})); then\n"
-         "    _describe command commands\n"
+         "    _describe option flags\n"
+         "  elif ((${#verbs})); then\n"
+         "    _describe command verbs\n"
          "  else\n"
          "    _default\n"
          "  fi\n"

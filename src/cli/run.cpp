@@ -129,19 +129,18 @@ class CommandLine {
     CLI::App* here = chosen();
     if (word.size() > 1 && word.front() == '-') {
       std::string option = word.substr(0, word.find('='));
-      std::string_view meant = config::nearest(option, views(options_of(here)));
+      std::string meant = nearest(option, options_of(here));
       return misused("unknown option " + option,
-                     meant.empty() ? "" : "Did you mean " + std::string(meant) + "?");
+                     meant.empty() ? "" : "Did you mean " + meant + "?");
     }
     if (actions_.contains(here)) {
       return misused("`" + path_of(here) + "` does not take that many arguments");
     }
     std::vector<std::string> names;
     for (const CLI::App* each : here->get_subcommands({})) names.push_back(each->get_name());
-    std::string_view meant = config::nearest(word, views(names));
-    return misused(
-        "unknown command " + config::quoted(word),
-        meant.empty() ? "" : "Did you mean `" + path_of(here) + " " + std::string(meant) + "`?");
+    std::string meant = nearest(word, names);
+    return misused("unknown command " + config::quoted(word),
+                   meant.empty() ? "" : "Did you mean `" + path_of(here) + " " + meant + "`?");
   }
 
   static std::vector<std::string> options_of(const CLI::App* app) {
@@ -154,8 +153,8 @@ class CommandLine {
     return names;
   }
 
-  static std::vector<std::string_view> views(const std::vector<std::string>& words) {
-    return {words.begin(), words.end()};
+  static std::string nearest(const std::string& word, const std::vector<std::string>& names) {
+    return std::string(config::nearest(word, {names.begin(), names.end()}));
   }
 
   Context& context_;
