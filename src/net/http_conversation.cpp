@@ -121,6 +121,15 @@ void Conversation::answer(std::uint64_t ticket, const Reply& reply) {
   advance();
 }
 
+void Conversation::break_off(std::uint64_t ticket, std::string_view bytes) {
+  if (!waiting_ || ticket != ticket_) return;
+  waiting_ = false;
+  deferred_.reset();
+  ended_ = true;
+  reset_ = bytes.empty();
+  out_.append(bytes);
+}
+
 void Conversation::fail(std::uint64_t ticket) {
   if (waiting_ && ticket == ticket_) refuse(500);
 }

@@ -82,6 +82,10 @@ class Conversation final : private Exchange {
 
   /// The answer to a deferred request. Nothing happens if it is not awaited (any more).
   void answer(std::uint64_t ticket, const Reply& reply);
+  /// As Pending::break_off. Nothing happens if the answer is not awaited (any more).
+  void break_off(std::uint64_t ticket, std::string_view bytes);
+  /// Whether the connection is to end with a reset.
+  [[nodiscard]] bool wants_reset() const noexcept { return reset_; }
   /// The answer will never come: 500. Nothing happens if it is not awaited.
   void fail(std::uint64_t ticket);
   /// Answers by itself, in place of the handler, and ends the conversation.
@@ -118,6 +122,7 @@ class Conversation final : private Exchange {
   bool head_ = false;
   bool input_ended_ = false;
   bool ended_ = false;    ///< No request will be answered any more.
+  bool reset_ = false;    ///< The last answer was broken off.
   bool hurried_ = false;  ///< The client sends faster than is read.
 };
 

@@ -71,12 +71,15 @@ struct OwnedReply {
   ~OwnedReply() { wipe(body); }
   OwnedReply(OwnedReply&&) = default;
   OwnedReply& operator=(OwnedReply&&) = default;
+  /// Of Pending::break_off: `body` is all the bytes there are.
+  explicit OwnedReply(std::string_view bytes) : body(bytes), broken_off(true) {}
   [[nodiscard]] Reply view() const { return {status, content_type, headers, body}; }
 
-  int status;
+  int status = 0;
   std::string content_type;
   std::string headers;
   std::string body;
+  bool broken_off = false;
 };
 
 /// Where other threads leave answers for a worker. It outlives the worker for as long as somebody
@@ -106,6 +109,10 @@ class PendingReply final : public Deferred {
   void reply(const Reply& reply) override {
     if (answered_.exchange(true)) return;
     mailbox_->post(conversation_, ticket_, std::make_unique<OwnedReply>(reply));
+  }
+  void break_off(std::string_view bytes) override {
+    if (answered_.exchange(true)) return;
+    mailbox_->post(conversation_, ticket_, std::make_unique<OwnedReply>(bytes));
   }
   [[nodiscard]] bool abandoned() const noexcept override { return abandoned_; }
   void abandon() noexcept override { abandoned_ = true; }
@@ -208,10 +215,13 @@ class Worker final : public Surroundings {
     auto found = connections_.find(conversation);
     if (found == connections_.end()) return;
     auto connection = found->second;
-    if (reply != nullptr) {
-      connection->conversation().answer(ticket, reply->view());
+    Conversation& awaiting = connection->conversation();
+    if (reply == nullptr) {
+      awaiting.fail(ticket);
+    } else if (reply->broken_off) {
+      awaiting.break_off(ticket, reply->body);
     } else {
-      connection->conversation().fail(ticket);
+      awaiting.answer(ticket, reply->view());
     }
     connection->proceed();
   }
@@ -378,6 +388,10 @@ void Connection::end() {
   if (std::exchange(ending_, true)) return;
   active_ = worker_.now;
   error_code error;
+  if (conversation_.wants_reset()) {
+    socket_.set_option(Socket::linger(true, 0), error);
+    return close();
+  }
   socket_.shutdown(Socket::shutdown_send, error);
   if (error) close();
 }
