@@ -59,8 +59,9 @@ void read_body(std::string_view body, Call& call) {
 }  // namespace
 
 std::string parameter(std::string_view query, std::string_view name) {
-  if (query.empty()) return {};  // Boost 1.81 reads an empty view through its null pointer.
-  auto parsed = boost::urls::parse_query(query);
+  // Boost 1.81 takes the view for a C string and reads on to the next NUL: give it one that ends.
+  std::string ended(query);
+  auto parsed = boost::urls::parse_query(ended.c_str());
   if (!parsed) return {};
   boost::urls::encoding_opts plus_is_space;
   plus_is_space.space_as_plus = true;

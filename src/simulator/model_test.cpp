@@ -132,6 +132,13 @@ TEST_F(ModelTest, LooksAtFreezeThenAddressThenVerdictThenQuota) {
   EXPECT_EQ(errcode(call_token()), 40243);
 }
 
+TEST(Parameter, EndsWhereTheQueryEnds) {
+  std::string_view query = "a=1&b=two HTTP/1.1";
+  EXPECT_EQ(parameter(query.substr(0, 9), "b"), "two");
+  EXPECT_EQ(parameter("b=%E8%99%8E+x&b=later", "b"), "虎 x");
+  EXPECT_EQ(parameter({}, "b"), "");
+}
+
 TEST_F(ModelTest, LetsAListedAddressIn) {
   set(R"({"ip_list":["203.0.113.7"]})");
   std::string query =

@@ -24,7 +24,7 @@ net::Reply reply_of(const Answer& answer) {
 
 /// What a web server in front of the platform would say.
 std::string html_page(int status) {
-  std::string title = status == 200 ? "Welcome" : std::to_string(status) + " Bad Gateway";
+  std::string title = "This is no token (" + std::to_string(status) + ")";
   return "<html><head><title>" + title + "</title></head><body><center><h1>" + title +
          "</h1></center></body></html>\n";
 }
