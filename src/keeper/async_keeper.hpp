@@ -1,9 +1,5 @@
 #pragma once
 
-#include <array>
-#include <chrono>
-#include <cstddef>
-#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -31,32 +27,13 @@ struct AppInfo {
   bool from_config = false;  ///< In the config file or environment: cannot be put or removed.
 };
 
-/// How the keeper is, at one glance.
+/// How well the keeper is, for health checks.
 struct Health {
-  bool started = false;                   ///< Every app and token of the store has been read in.
-  bool store_ok = false;                  ///< The latest call to the store did not fail.
-  std::size_t apps = 0;                   ///< Known apps.
-  std::size_t unusable = 0;               ///< Those whose access token cannot be handed out now.
-  std::vector<std::string> unusable_ids;  ///< The first of those, in order of id.
-};
-
-/// What the keeper has done since the process started. Every number only grows, except `waiting`.
-struct Activity {
-  /// Why a renewal was begun.
-  enum class Reason { schedule, demand, report, operator_choice };
-  /// How it ended. `fenced`: it brought a token, but somebody else had renewed meanwhile.
-  enum class Outcome { renewed, fenced, refused, unreachable, store };
-  static constexpr std::size_t kReasons = 4;
-  static constexpr std::size_t kOutcomes = 5;
-  std::array<std::array<std::uint64_t, kOutcomes>, kReasons> renewals{};  ///< [reason][outcome].
-  Milliseconds renewing{};                 ///< Time that all calls for a token took together.
-  std::uint64_t leases_granted = 0;        ///< `begin` answered Granted;
-  std::uint64_t leases_held = 0;           ///< Held;
-  std::uint64_t leases_newer = 0;          ///< Newer;
-  std::uint64_t leases_failed = 0;         ///< with an error.
-  std::array<std::uint64_t, 5> reports{};  ///< By ReportOutcome.
-  std::uint64_t probes = 0;                ///< Calls that judged a token.
-  std::uint64_t waiting = 0;               ///< Callers who wait for a renewal at this moment.
+  bool started = false;   ///< Everything in the store has been read.
+  bool store_ok = false;  ///< The latest exchange with the store succeeded.
+  std::size_t apps = 0;
+  std::size_t usable = 0;            ///< Apps whose access token can be handed out.
+  std::vector<std::string> without;  ///< Apps without a usable one: the first 100, sorted.
 };
 
 /// The keeper as the server uses it: nothing blocks, everything is answered through `done`, on the
@@ -102,11 +79,7 @@ class AsyncKeeper {
   virtual void remove_app(std::string id, Done<Result<bool>> done) = 0;
 
   virtual void status(Done<Result<std::vector<TokenStatus>>> done) = 0;
-
-  /// Cheap enough to be asked every second with a million apps, so what it counts over all of them
-  /// may be a second old. `unusable_ids` holds at most `limit` names, and never more than 100.
-  [[nodiscard]] virtual Health health(std::size_t limit) const = 0;
-  [[nodiscard]] virtual Activity activity() const = 0;
+  [[nodiscard]] virtual Health health() const = 0;
 };
 
 }  // namespace hufu::keeper

@@ -94,8 +94,7 @@ class Heart final : public AsyncKeeper {
   void put_app(AppConfig app, Done<Result<AppInfo>> done) override;
   void remove_app(std::string id, Done<Result<bool>> done) override;
   void status(Done<Result<std::vector<TokenStatus>>> done) override;
-  [[nodiscard]] Health health(std::size_t limit) const override;
-  [[nodiscard]] Activity activity() const override;
+  [[nodiscard]] Health health() const override;
 
  private:
   template <class T>
@@ -168,12 +167,6 @@ class Heart final : public AsyncKeeper {
   Task<void> next_revision(RowId row, WallTime until);
   void notify_watchers(RowId row);
   void note_store(const Error* error);
-  template <class Change>
-  void note(Change change) {
-    std::lock_guard lock(activity_mutex_);
-    change(activity_);
-  }
-  void note_renewal(Cause cause, Activity::Outcome outcome);
   void watch_clock();
   void at(WallTime when, std::function<void()> run);
   Task<void> sleep(Milliseconds span);
@@ -272,8 +265,6 @@ class Heart final : public AsyncKeeper {
   std::function<void()> rescheduled_;
   std::atomic<bool> started_{false};
   std::atomic<bool> store_ok_{true};
-  mutable std::mutex activity_mutex_;
-  Activity activity_;
   mutable std::mutex health_mutex_;
   mutable Health health_;
   mutable WallTime health_at_{};

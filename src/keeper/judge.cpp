@@ -105,14 +105,12 @@ Heart::Task<Result<Report>> Heart::judge(Key key, Refused refused) {
 Heart::Task<Result<Report>> Heart::conclude(Key key, ReportOutcome outcome) {
   auto present = co_await answer(key, seconds(0));
   if (!present) co_return tl::unexpected(present.error());
-  note([outcome](Activity& a) { ++a.reports[static_cast<std::size_t>(outcome)]; });
   observer_.reported(key, outcome);
   co_return Report{outcome, std::move(*present)};
 }
 
 /// The outcome with the token as it stands.
 Report Heart::finish(RowId row, const Key& key, ReportOutcome outcome) {
-  note([outcome](Activity& a) { ++a.reports[static_cast<std::size_t>(outcome)]; });
   observer_.reported(key, outcome);
   return Report{outcome, current(row, key)};
 }
@@ -161,7 +159,7 @@ Heart::Task<Pulse> Heart::pulse(RowId row) {
   const WallTime asked_at = now();
   const Pulse verdict = co_await await<Pulse>(
       [&](auto done) { issuer->probe(token, parts_.timing.request_timeout, std::move(done)); });
-  note([](Activity& a) { ++a.probes; });
+  observer_.probed(before.key, verdict);
 
   const auto outline = table_.outline(row);
   if (outline && outline->key == before.key) {
@@ -246,7 +244,7 @@ Heart::Task<Result<Grant>> Heart::operate(Key key) {
     }
   }
 
-  const Failure failure = co_await join(row, Cause::operator_choice);
+  const Failure failure = co_await join(row, Cause::operated);
   const auto after = table_.outline(row);
   if (!after || !(after->key == key)) co_return tl::unexpected(unknown_app(key.app));
   if (failure) {

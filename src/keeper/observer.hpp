@@ -5,22 +5,27 @@
 #include "hufu/error.hpp"
 #include "hufu/issuer.hpp"
 #include "hufu/keeper.hpp"
-#include "keeper/async_keeper.hpp"
 
 namespace hufu::keeper {
 
-using Cause = Activity::Reason;
+/// Why a renewal was made.
+enum class Cause {
+  schedule,  ///< It was due.
+  demand,    ///< Somebody waits for it: no usable token, or a wish for a longer one.
+  report,    ///< The token was reported and found dead, or reports of it went on.
+  operated,  ///< An operator's refresh.
+};
 constexpr std::string_view name_of(Cause cause) noexcept {
   switch (cause) {
     case Cause::schedule: return "schedule";
     case Cause::demand: return "demand";
     case Cause::report: return "report";
-    case Cause::operator_choice: return "operator";
+    case Cause::operated: return "refresh";
   }
   return "";
 }
 
-/// What happens inside the keeper, for logs. Called on the keeper's own thread; must be
+/// What happens inside the keeper, for logs and metrics. Called on the keeper's own thread; must be
 /// quick and must not call back into the keeper. No secret and no token is ever handed over.
 class Observer {
  public:
@@ -32,6 +37,8 @@ class Observer {
   /// The call succeeded but the store could not be written: the token is served from memory.
   virtual void commit_failed(const Key&, const Error&) {}
   virtual void fenced(const Key&) {}
+  virtual void lease(std::string_view /*"granted", "held", "newer" or "error"*/) {}
+  virtual void probed(const Key&, Pulse) {}
   virtual void reported(const Key&, ReportOutcome) {}
   virtual void store_changed(bool /*usable*/, const Error* /*why not*/) {}
   /// The wall clock was set while the process ran; decisions keep to the steady one.

@@ -29,8 +29,7 @@ constexpr Milliseconds kMostForCommit{500};
 
 /// Waits for the renewal in flight, or starts it.
 Heart::Task<Heart::Failure> Heart::join(RowId row, Cause cause) {
-  note([](Activity& a) { ++a.waiting; });
-  Failure failure = co_await await<Failure>([this, row, cause](Done<Failure> done) {
+  co_return co_await await<Failure>([this, row, cause](Done<Failure> done) {
     auto& flight = case_of(row).flight;
     if (!flight && stopping_) {
       return done(Error{Fault::unreachable, "shutting down", "ask again in a moment", {}, {}});
@@ -40,8 +39,6 @@ Heart::Task<Heart::Failure> Heart::join(RowId row, Cause cause) {
     flight->waiting.push_back(std::move(done));
     if (first) spawn(fly(row));
   });
-  note([](Activity& a) { --a.waiting; });
-  co_return failure;
 }
 
 /// Starts the renewal unless it is in flight; nobody waits.
@@ -91,7 +88,7 @@ Heart::Task<Heart::Failure> Heart::renew(RowId row, Key key, Cause cause) {
     const Case* file = case_at(row);
     const bool dead = file->condemned;
     const bool force = terms.rule.shape == Shape::windowed && table_.outline(row)->has_token &&
-                       (dead || cause == Cause::report || cause == Cause::operator_choice) &&
+                       (dead || cause == Cause::report || cause == Cause::operated) &&
                        may_force(file->budget, terms);
 
     // From here on readers promise no more than a call made now would leave alive.
@@ -107,7 +104,7 @@ Heart::Task<Heart::Failure> Heart::renew(RowId row, Key key, Cause cause) {
     }
 
     if (!begun) {
-      note([](Activity& a) { ++a.leases_failed; });
+      observer_.lease("error");
       unexpect(row, mark);
       // Without the store nobody knows who else is renewing: the platform is not called.
       Trouble trouble = case_of(row).trouble.value_or(Trouble{});
@@ -119,13 +116,13 @@ Heart::Task<Heart::Failure> Heart::renew(RowId row, Key key, Cause cause) {
       co_return begun.error();
     }
     if (auto* newer = std::get_if<Newer>(&*begun)) {
-      note([](Activity& a) { ++a.leases_newer; });
+      observer_.lease("newer");
       unexpect(row, mark);
       adopt(row, newer->record);
       co_return std::nullopt;
     }
     if (auto* held = std::get_if<Held>(&*begun)) {
-      note([](Activity& a) { ++a.leases_held; });
+      observer_.lease("held");
       unexpect(row, mark);
       co_await sleep(std::min(kBetweenLooks, held->remaining));
       co_await reload(row, key);
@@ -135,7 +132,7 @@ Heart::Task<Heart::Failure> Heart::renew(RowId row, Key key, Cause cause) {
       if (stopping_) co_return Error{Fault::unreachable, "shutting down", {}, {}, {}};
       continue;
     }
-    note([](Activity& a) { ++a.leases_granted; });
+    observer_.lease("granted");
     pass_failpoint("renew.after_begin");
     auto& granted = std::get<Granted>(*begun);
     co_return co_await renew_under(row, std::move(granted.lease), std::move(granted.record),
@@ -220,7 +217,6 @@ Heart::Task<Heart::Failure> Heart::call_platform(RowId row, Lease lease, Record 
       [&](auto done) { issuer.issuer->issue(std::move(request), std::move(done)); });
   pass_failpoint("renew.after_call");
   const Milliseconds took = now() - sent_at;
-  note([took](Activity& a) { a.renewing += took; });
   const auto outline = table_.outline(row);
   if (!outline || !(outline->key == lease.key)) co_return unknown_app(lease.key.app);
   if (!outcome) {
@@ -272,8 +268,7 @@ Heart::Task<Heart::Failure> Heart::keep(RowId row, Lease lease, Record before, R
     // more than what holds when this process dies and its successor, who finds only the mark,
     // renews late in the overlap; and go on trying to store it.
     observer_.commit_failed(key, written.error());
-    note_renewal(cause, Activity::Outcome::store);
-    const Terms& terms = issuer_of(row).terms;
+      const Terms& terms = issuer_of(row).terms;
     const WallTime successor_renews = sent_at + terms.rule.overlap - terms.slack();
     Record shown = next.clone();
     shown.renew_at = std::min(next.renew_at, std::max(successor_renews, now()));
@@ -284,8 +279,7 @@ Heart::Task<Heart::Failure> Heart::keep(RowId row, Lease lease, Record before, R
   if (*written == WriteOutcome::fenced) {
     // Somebody renewed meanwhile, and this call may have displaced theirs.
     observer_.fenced(key);
-    note_renewal(cause, Activity::Outcome::fenced);
-    co_await reload(row, key);
+      co_await reload(row, key);
     const auto theirs = table_.outline(row);
     const Terms terms = issuer_of(row).terms;
     if (terms.rule.shape == Shape::rotating && theirs && theirs->has_token) {
@@ -304,7 +298,6 @@ Heart::Task<Heart::Failure> Heart::keep(RowId row, Lease lease, Record before, R
                     {}};
   }
   adopt(row, next);
-  note_renewal(cause, Activity::Outcome::renewed);
   observer_.renewed(key, cause, next.revision, table_.outline(row)->fingerprint, took);
   co_return std::nullopt;
 }
@@ -360,9 +353,6 @@ Heart::Task<Heart::Failure> Heart::note_failure(RowId row, Lease lease, Record r
   record.trouble = trouble;
 
   adopt(row, record);
-  note_renewal(cause, failure.error.fault == Fault::refused ? Activity::Outcome::refused
-                      : failure.error.fault == Fault::store ? Activity::Outcome::store
-                                                            : Activity::Outcome::unreachable);
   observer_.renewal_failed(key, cause, failure.error, failure.lane, delay);
   co_await give_back(std::move(lease), std::move(record));
   co_return std::move(failure.error);
@@ -400,12 +390,6 @@ Heart::Task<Result<Secret>> Heart::secret_of(Key key) {
     if (*app) co_return std::move((*app)->secret);
   }
   co_return tl::unexpected(unknown_app(key.app));
-}
-
-void Heart::note_renewal(Cause cause, Activity::Outcome outcome) {
-  note([&](Activity& a) {
-    ++a.renewals[static_cast<std::size_t>(cause)][static_cast<std::size_t>(outcome)];
-  });
 }
 
 /// Takes the mark of a call that is about to be made into what readers are promised.
