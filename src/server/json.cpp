@@ -1,0 +1,227 @@
+#include "server/json.hpp"
+
+#include <charconv>
+
+#include "server/query.hpp"
+
+namespace hufu::server {
+namespace {
+
+/// A member's name and colon, with a comma before all but the first.
+void append_name(std::string& out, std::string_view name) {
+  if (out.back() != '{') out += ',';
+  out += '"';
+  out += name;
+  out += "\":";
+}
+
+void append_member(std::string& out, std::string_view name, std::string_view text) {
+  append_name(out, name);
+  append_string(out, text);
+}
+
+void append_member(std::string& out, std::string_view name, std::int64_t number) {
+  append_name(out, name);
+  append_number(out, number);
+}
+
+void append_flag(std::string& out, std::string_view name, bool flag) {
+  append_name(out, name);
+  out += flag ? "true" : "false";
+}
+
+void append_time_member(std::string& out, std::string_view name, WallTime time) {
+  append_name(out, name);
+  append_time(out, time);
+}
+
+/// As Fingerprint::hex, without a string of its own.
+void append_fingerprint(std::string& out, Fingerprint fingerprint) {
+  static constexpr char kDigits[] = "0123456789abcdef";
+  append_name(out, "fingerprint");
+  out += '"';
+  for (int shift = 28; shift >= 0; shift -= 4) out += kDigits[(fingerprint.bits >> shift) & 0xf];
+  out += '"';
+}
+
+/// Everything of a token but the closing brace.
+void open_token(std::string& out, std::string_view app, std::string_view kind,
+                std::string_view token, std::int64_t expires_in, WallTime expires_at,
+                std::uint64_t revision, Fingerprint fingerprint) {
+  out += '{';
+  append_member(out, "app", app);
+  append_member(out, "kind", kind);
+  append_member(out, "token", token);
+  append_member(out, "expires_in", expires_in);
+  append_time_member(out, "expires_at", expires_at);
+  append_member(out, "revision", static_cast<std::int64_t>(revision));
+  append_fingerprint(out, fingerprint);
+}
+
+void open_token(std::string& out, const Grant& grant) {
+  open_token(out, grant.key.app, grant.key.kind, grant.token.reveal(), grant.expires_in.count(),
+             grant.expires_at, grant.revision, grant.fingerprint);
+  if (grant.suspect) append_flag(out, "suspect", true);
+}
+
+void append_trouble(std::string& out, const Trouble& trouble) {
+  append_name(out, "trouble");
+  out += '{';
+  append_member(out, "code", name_of(trouble.error.fault));
+  if (trouble.error.errcode) append_member(out, "errcode", *trouble.error.errcode);
+  append_member(out, "message", trouble.error.message);
+  if (!trouble.error.next_step.empty()) append_member(out, "next_step", trouble.error.next_step);
+  append_time_member(out, "at", trouble.at);
+  append_time_member(out, "next_attempt_at", trouble.next_attempt_at);
+  append_member(out, "failures", trouble.failures);
+  out += '}';
+}
+
+void append_escaped(std::string& out, std::string_view text) {
+  static constexpr char kDigits[] = "0123456789abcdef";
+  for (char c : text) {
+    auto byte = static_cast<unsigned char>(c);
+    if (c == '"' || c == '\\') {
+      out += '\\';
+      out += c;
+    } else if (byte < 0x20 || byte == 0x7f) {
+      out += "\\u00";
+      out += kDigits[byte >> 4];
+      out += kDigits[byte & 0xf];
+    } else {
+      out += c;
+    }
+  }
+}
+
+void append_two_digits(std::string& out, unsigned number) {
+  out += static_cast<char>('0' + number / 10 % 10);
+  out += static_cast<char>('0' + number % 10);
+}
+
+}  // namespace
+
+void append_string(std::string& out, std::string_view text) {
+  out += '"';
+  if (is_utf8(text)) {
+    append_escaped(out, text);
+  } else {
+    for (std::size_t i = 0; i < text.size(); ++i) {
+      bool ascii = static_cast<unsigned char>(text[i]) < 0x80;
+      append_escaped(out, ascii ? text.substr(i, 1) : std::string_view("\xef\xbf\xbd"));
+    }
+  }
+  out += '"';
+}
+
+void append_number(std::string& out, std::int64_t number) {
+  char digits[24];
+  auto [end, error] = std::to_chars(digits, digits + sizeof digits, number);
+  out.append(digits, end);
+}
+
+void append_time(std::string& out, WallTime time) {
+  auto seconds = std::chrono::floor<std::chrono::seconds>(time);
+  auto day = std::chrono::floor<std::chrono::days>(seconds);
+  std::chrono::year_month_day date(day);
+  auto of_day = static_cast<unsigned>((seconds - day).count());
+  auto year = static_cast<unsigned>(static_cast<int>(date.year()));
+  out += '"';
+  append_two_digits(out, year / 100);
+  append_two_digits(out, year % 100);
+  out += '-';
+  append_two_digits(out, static_cast<unsigned>(date.month()));
+  out += '-';
+  append_two_digits(out, static_cast<unsigned>(date.day()));
+  out += 'T';
+  append_two_digits(out, of_day / 3600);
+  out += ':';
+  append_two_digits(out, of_day / 60 % 60);
+  out += ':';
+  append_two_digits(out, of_day % 60);
+  out += "Z\"";
+}
+
+void append_json(std::string& out, const Grant& grant) {
+  open_token(out, grant);
+  out += '}';
+}
+
+void append_json(std::string& out, std::string_view app, std::string_view kind,
+                 const keeper::TokenView& view) {
+  open_token(out, app, kind, view.token, view.expires_in, view.expires_at, view.revision,
+             view.fingerprint);
+  out += '}';
+}
+
+void append_json(std::string& out, const Report& report) {
+  open_token(out, report.grant);
+  append_member(out, "outcome", name_of(report.outcome));
+  out += '}';
+}
+
+void append_json(std::string& out, const keeper::AppInfo& app) {
+  out += '{';
+  append_member(out, "id", app.id);
+  append_member(out, "platform", app.platform);
+  append_member(out, "endpoint", app.endpoint);
+  append_flag(out, "secret_login", app.secret_login);
+  append_member(out, "origin", app.from_config ? "config" : "store");
+  out += '}';
+}
+
+void append_json(std::string& out, const TokenStatus& status) {
+  out += '{';
+  append_member(out, "app", status.key.app);
+  append_member(out, "kind", status.key.kind);
+  append_member(out, "issuer", status.issuer);
+  append_member(out, "state", name_of(status.state));
+  append_member(out, "revision", static_cast<std::int64_t>(status.revision));
+  append_member(out, "expires_in", status.expires_in.count());
+  if (status.fingerprint) append_fingerprint(out, *status.fingerprint);
+  if (status.obtained_at != WallTime()) append_time_member(out, "obtained_at", status.obtained_at);
+  if (status.expires_at != WallTime()) append_time_member(out, "expires_at", status.expires_at);
+  if (status.renew_at != WallTime()) append_time_member(out, "renew_at", status.renew_at);
+  if (status.suspect) append_flag(out, "suspect", true);
+  if (status.renewing) append_flag(out, "renewing", true);
+  if (status.trouble) append_trouble(out, *status.trouble);
+  out += '}';
+}
+
+void append_json(std::string& out, const std::vector<TokenStatus>& status) {
+  out += '{';
+  append_member(out, "verdict", verdict_on(status));
+  append_name(out, "tokens");
+  out += '[';
+  for (const TokenStatus& token : status) {
+    if (out.back() != '[') out += ',';
+    append_json(out, token);
+  }
+  out += "]}";
+}
+
+std::string verdict_on(const std::vector<TokenStatus>& status) {
+  constexpr std::size_t kNamed = 3;
+  if (status.empty()) return "no app is known";
+  std::size_t unusable = 0;
+  std::size_t failing = 0;
+  std::string names;
+  for (const TokenStatus& token : status) {
+    bool usable = token.state == TokenState::fresh || token.state == TokenState::stale;
+    if (usable && token.trouble) ++failing;
+    if (usable) continue;
+    if (++unusable > kNamed) continue;
+    names += (names.empty() ? " " : ", ") + token.key.app;
+    if (token.key.kind != kAccessToken) names += " " + token.key.kind;
+  }
+  std::string total = std::to_string(status.size()) + (status.size() == 1 ? " token" : " tokens");
+  if (unusable > 0) {
+    if (unusable > kNamed) names += ", …";
+    return std::to_string(unusable) + " of " + total + " unusable:" + names;
+  }
+  std::string verdict = total + ", all usable";
+  if (failing > 0) verdict += "; the renewal of " + std::to_string(failing) + " fails";
+  return verdict;
+}
+
+}  // namespace hufu::server

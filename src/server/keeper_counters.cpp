@@ -1,0 +1,106 @@
+#include "server/keeper_counters.hpp"
+
+#include <algorithm>
+#include <string>
+
+namespace hufu::server {
+namespace {
+
+void count(std::atomic<std::uint64_t>& counter) noexcept {
+  counter.fetch_add(1, std::memory_order_relaxed);
+}
+
+std::uint64_t value_of(const std::atomic<std::uint64_t>& counter) noexcept {
+  return counter.load(std::memory_order_relaxed);
+}
+
+std::size_t result_of(Fault fault) noexcept {
+  switch (fault) {
+    case Fault::refused: return 1;
+    case Fault::unreachable: return 2;
+    default: return 3;
+  }
+}
+
+}  // namespace
+
+void KeeperCounters::renewed(const Key& /*key*/, keeper::Cause cause, std::uint64_t /*revision*/,
+                             Fingerprint /*fingerprint*/, Milliseconds call) {
+  count(renewals_[static_cast<std::size_t>(cause)][0]);
+  auto bucket = std::lower_bound(kBuckets.begin(), kBuckets.end(), call.count());
+  count(calls_[static_cast<std::size_t>(bucket - kBuckets.begin())]);
+  calls_ms_.fetch_add(static_cast<std::uint64_t>(std::max(call, Milliseconds(0)).count()),
+                      std::memory_order_relaxed);
+}
+
+void KeeperCounters::renewal_failed(const Key& /*key*/, keeper::Cause cause, const Error& error,
+                                    IssueFailure::Lane /*lane*/, Milliseconds /*next*/) {
+  count(renewals_[static_cast<std::size_t>(cause)][result_of(error.fault)]);
+}
+
+void KeeperCounters::commit_failed(const Key& /*key*/, const Error& /*error*/) {
+  count(commits_failed_);
+}
+
+void KeeperCounters::fenced(const Key& /*key*/) { count(fenced_); }
+
+void KeeperCounters::lease(std::string_view outcome) {
+  auto found = std::find(kLeases.begin(), kLeases.end() - 1, outcome);
+  count(leases_[static_cast<std::size_t>(found - kLeases.begin())]);
+}
+
+void KeeperCounters::probed(const Key& /*key*/, Pulse pulse) {
+  count(probes_[static_cast<std::size_t>(pulse)]);
+}
+
+void KeeperCounters::reported(const Key& /*key*/, ReportOutcome outcome) {
+  count(reports_[static_cast<std::size_t>(outcome)]);
+}
+
+void KeeperCounters::clock_stepped(Milliseconds /*by*/) { count(clock_steps_); }
+
+void KeeperCounters::render(MetricsText& text) const {
+  text.metric("hufu_token_refresh_total", "counter", "Renewals, by how they ended and why begun.");
+  for (std::size_t cause = 0; cause < kCauses; ++cause) {
+    for (std::size_t result = 0; result < kResults.size(); ++result) {
+      text.value(
+          value_of(renewals_[cause][result]),
+          {{"result", kResults[result]}, {"reason", name_of(static_cast<keeper::Cause>(cause))}});
+    }
+  }
+
+  text.metric("hufu_token_refresh_duration_seconds", "histogram",
+              "Time the platform took for a call that brought a token.");
+  std::uint64_t below = 0;
+  for (std::size_t i = 0; i < kBuckets.size(); ++i) {
+    below += value_of(calls_[i]);
+    text.bucket(below, Milliseconds(kBuckets[i]));
+  }
+  below += value_of(calls_.back());
+  text.value(below, {{"le", "+Inf"}}, "_bucket");
+  text.seconds(Milliseconds(value_of(calls_ms_)), {}, "_sum").value(below, {}, "_count");
+
+  text.metric("hufu_lease_acquire_total", "counter", "Attempts to get the right to renew.");
+  for (std::size_t i = 0; i < kLeases.size(); ++i) {
+    text.value(value_of(leases_[i]), {{"result", kLeases[i]}});
+  }
+  text.metric("hufu_fence_rejected_total", "counter",
+              "New tokens not stored because somebody else had renewed meanwhile.")
+      .value(value_of(fenced_));
+  text.metric("hufu_commit_failed_total", "counter",
+              "New tokens that could not be stored and are served from memory.")
+      .value(value_of(commits_failed_));
+  text.metric("hufu_report_total", "counter", "Reports that a token was refused, by outcome.");
+  for (std::size_t i = 0; i < kReports; ++i) {
+    text.value(value_of(reports_[i]), {{"outcome", name_of(static_cast<ReportOutcome>(i))}});
+  }
+  text.metric("hufu_probe_total", "counter",
+              "Calls that asked the platform whether a token lives.");
+  for (std::size_t i = 0; i < kPulses.size(); ++i) {
+    text.value(value_of(probes_[i]), {{"pulse", kPulses[i]}});
+  }
+  text.metric("hufu_clock_steps_total", "counter", "Times the wall clock was set while running.")
+      .value(value_of(clock_steps_));
+}
+
+}  // namespace hufu::server

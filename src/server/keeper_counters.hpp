@@ -1,0 +1,55 @@
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "keeper/observer.hpp"
+#include "server/metrics_text.hpp"
+
+namespace hufu::server {
+
+/// Counts what the keeper tells its observer, for /metrics.
+///
+/// Thread-safety: the keeper's thread tells, any thread may render meanwhile.
+class KeeperCounters final : public keeper::Observer {
+ public:
+  void renewed(const Key& key, keeper::Cause cause, std::uint64_t revision, Fingerprint fingerprint,
+               Milliseconds call) override;
+  void renewal_failed(const Key& key, keeper::Cause cause, const Error& error,
+                      IssueFailure::Lane lane, Milliseconds next) override;
+  void commit_failed(const Key& key, const Error& error) override;
+  void fenced(const Key& key) override;
+  void lease(std::string_view outcome) override;
+  void probed(const Key& key, Pulse pulse) override;
+  void reported(const Key& key, ReportOutcome outcome) override;
+  void clock_stepped(Milliseconds by) override;
+
+  void render(MetricsText& text) const;
+
+ private:
+  static constexpr std::size_t kCauses = 4;
+  static constexpr std::array<std::string_view, 4> kResults = {"renewed", "refused", "unreachable",
+                                                               "other"};
+  static constexpr std::array<std::string_view, 5> kLeases = {"granted", "held", "newer", "error",
+                                                              "other"};
+  static constexpr std::array<std::string_view, 3> kPulses = {"alive", "dead", "unknown"};
+  static constexpr std::size_t kReports = 5;
+  static constexpr std::array<int, 8> kBuckets = {50, 100, 250, 500, 1000, 2500, 5000, 10'000};
+
+  using Counter = std::atomic<std::uint64_t>;
+
+  std::array<std::array<Counter, kResults.size()>, kCauses> renewals_{};
+  std::array<Counter, kBuckets.size() + 1> calls_{};  // Not cumulative; the last is +Inf.
+  Counter calls_ms_{0};
+  std::array<Counter, kLeases.size()> leases_{};
+  std::array<Counter, kPulses.size()> probes_{};
+  std::array<Counter, kReports> reports_{};
+  Counter commits_failed_{0};
+  Counter fenced_{0};
+  Counter clock_steps_{0};
+};
+
+}  // namespace hufu::server

@@ -1,0 +1,114 @@
+#include "server/key_table.hpp"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <set>
+#include <string>
+#include <thread>
+
+namespace hufu::server {
+namespace {
+
+store::ApiKeyRow row(std::string name, const NewApiKey& key, std::vector<std::string> apps,
+                     store::Rights rights) {
+  return {std::move(name), key.hash, std::move(apps), rights, {}};
+}
+
+TEST(ApiKey, IsAPrefixAnd43CharactersOfBase64Url) {
+  std::set<std::string> seen;
+  for (int i = 0; i < 100; ++i) {
+    NewApiKey made = make_api_key().value();
+    std::string key(made.key.reveal());
+    ASSERT_EQ(key.size(), 46U);
+    EXPECT_EQ(key.substr(0, 3), "hf_");
+    EXPECT_EQ(key.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                                    "0123456789-_"),
+              std::string::npos);
+    EXPECT_EQ(made.hash, hash_of(key));
+    EXPECT_TRUE(seen.insert(key).second);
+  }
+}
+
+TEST(ApiKey, IsKeptAsItsSha256) {
+  // FIPS 180-2, appendix B.1.
+  const KeyHash abc = {0xba, 0x78, 0x16, 0xbf, 0x8f, 0x01, 0xcf, 0xea, 0x41, 0x41, 0x40,
+                       0xde, 0x5d, 0xae, 0x22, 0x23, 0xb0, 0x03, 0x61, 0xa3, 0x96, 0x17,
+                       0x7a, 0x9c, 0xb4, 0x10, 0xff, 0x61, 0xf2, 0x00, 0x15, 0xad};
+  EXPECT_EQ(hash_of("abc"), abc);
+}
+
+TEST(KeyTable, GrantsWhatTheKeyMayDoAndNothingElse) {
+  NewApiKey key = make_api_key().value();
+  KeyTable table;
+  table.reload({row("shop", key, {"wx2", "wx1"}, {.read = true, .report = true})});
+
+  EXPECT_EQ(table.check(key.key.reveal(), Right::read, "wx1"), Access::granted);
+  EXPECT_EQ(table.check(key.key.reveal(), Right::report, "wx2"), Access::granted);
+  EXPECT_EQ(table.check(key.key.reveal(), Right::read, ""), Access::granted);
+  EXPECT_EQ(table.check(key.key.reveal(), Right::refresh, "wx1"), Access::forbidden);
+  EXPECT_EQ(table.check(key.key.reveal(), Right::read, "wx3"), Access::forbidden);
+  EXPECT_EQ(table.check(key.key.reveal(), Right::read, "wx"), Access::forbidden);
+}
+
+TEST(KeyTable, TakesAKeyWithoutAppsToMeanAllOfThem) {
+  NewApiKey key = make_api_key().value();
+  KeyTable table;
+  table.reload({row("ops", key, {}, {.admin = true})});
+  EXPECT_EQ(table.check(key.key.reveal(), Right::admin, "wx-any"), Access::granted);
+  EXPECT_TRUE(table.find(key.key.reveal())->sees_all());
+}
+
+TEST(KeyTable, KnowsNobodyByAnEmptyUnknownAlteredOrEndlessKey) {
+  NewApiKey key = make_api_key().value();
+  KeyTable table;
+  table.reload({row("shop", key, {}, {.read = true})});
+  std::string altered(key.key.reveal());
+  altered.back() = altered.back() == 'A' ? 'B' : 'A';
+  for (const std::string& wrong :
+       {std::string(), std::string("hf_"), altered, std::string(key.key.reveal()) + "A",
+        std::string(1'000'000, 'x'), std::string("\0\xff", 2)}) {
+    EXPECT_EQ(table.check(wrong, Right::read, "wx1"), Access::stranger);
+    EXPECT_FALSE(table.find(wrong));
+  }
+}
+
+TEST(KeyTable, ForgetsARevokedKeyWithTheNextReload) {
+  NewApiKey first = make_api_key().value();
+  NewApiKey second = make_api_key().value();
+  KeyTable table;
+  table.reload({row("a", first, {}, {.read = true}), row("b", second, {}, {.read = true})});
+  table.reload({row("b", second, {}, {.read = true})});
+  EXPECT_EQ(table.check(first.key.reveal(), Right::read, ""), Access::stranger);
+  EXPECT_EQ(table.check(second.key.reveal(), Right::read, ""), Access::granted);
+  EXPECT_EQ(table.size(), 1U);
+}
+
+TEST(KeyTable, AnswersWhileItIsReloaded) {
+  NewApiKey always = make_api_key().value();
+  NewApiKey sometimes = make_api_key().value();
+  KeyTable table;
+  table.reload({row("a", always, {"wx1"}, {.read = true})});
+  std::atomic<bool> stop{false};
+  std::atomic<int> wrong{0};
+  std::vector<std::thread> readers;
+  for (int i = 0; i < 3; ++i) {
+    readers.emplace_back([&] {
+      while (!stop) {
+        if (table.check(always.key.reveal(), Right::read, "wx1") != Access::granted) ++wrong;
+        (void)table.check(sometimes.key.reveal(), Right::read, "wx1");
+      }
+    });
+  }
+  for (int i = 0; i < 200; ++i) {
+    std::vector<store::ApiKeyRow> rows{row("a", always, {"wx1"}, {.read = true})};
+    if (i % 2 == 0) rows.push_back(row("b", sometimes, {}, {.read = true}));
+    table.reload(std::move(rows));
+  }
+  stop = true;
+  for (std::thread& reader : readers) reader.join();
+  EXPECT_EQ(wrong, 0);
+}
+
+}  // namespace
+}  // namespace hufu::server

@@ -1,0 +1,106 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "hufu/clock.hpp"
+#include "keeper/async_keeper.hpp"
+#include "net/http_server.hpp"
+#include "server/key_table.hpp"
+#include "server/metrics.hpp"
+
+namespace hufu::server {
+
+/// What the routes work with. Shared with every answer that is still under way, so that one that
+/// comes after the server was stopped finds everything in place.
+struct Services {
+  Services(keeper::AsyncKeeper& keeper_, const Clock& clock_, std::string version_,
+           std::shared_ptr<const KeeperCounters> counters_ = nullptr);
+
+  keeper::AsyncKeeper& keeper;  ///< Outlives this object.
+  const Clock& clock;           ///< Outlives this object.
+  std::string version;
+  std::shared_ptr<const KeeperCounters> counters;  ///< What the keeper has told; may be none.
+  KeyTable keys;
+  Metrics metrics;
+};
+
+struct Route;
+
+/// The one answer to one request, counted and logged as it is given.
+class Answer {
+ public:
+  virtual ~Answer() = default;
+  /// Once.
+  virtual void reply(const net::Reply& reply) const = 0;
+};
+
+/// An answer that comes later, from any thread. A value, so that a callback can hold it.
+class LaterAnswer final : public Answer {
+ public:
+  LaterAnswer(std::shared_ptr<Services> services, std::shared_ptr<net::Pending> pending,
+              const Route* route, std::string_view peer);
+  void reply(const net::Reply& reply) const override;
+  [[nodiscard]] Services& services() const noexcept { return *services_; }
+
+ private:
+  std::shared_ptr<Services> services_;
+  std::shared_ptr<net::Pending> pending_;
+  const Route* route_;
+  std::string peer_;
+  SteadyTime begun_;
+};
+
+/// One request on its way through the handler of its route. Lives until the handler returns.
+class Call final : public Answer {
+ public:
+  Call(const std::shared_ptr<Services>& services, const net::Request& request,
+       net::Exchange& exchange, const Route* route, std::string_view app)
+      : request_(request), app_(app), services_(services), exchange_(exchange), route_(route) {}
+
+  [[nodiscard]] const net::Request& request() const noexcept { return request_; }
+  /// The {app} of the path, decoded; empty where the route has none.
+  [[nodiscard]] std::string_view app() const noexcept { return app_; }
+  [[nodiscard]] Services& services() const noexcept { return *services_; }
+
+  void reply(const net::Reply& reply) const override;
+  /// Takes the answer out of this call's hands.
+  [[nodiscard]] LaterAnswer later() const;
+
+ private:
+  const net::Request& request_;
+  std::string_view app_;
+  const std::shared_ptr<Services>& services_;
+  net::Exchange& exchange_;
+  const Route* route_;
+};
+
+/// What a caller has to show.
+enum class Guard {
+  open,      ///< Nothing: what the route tells is no secret.
+  platform,  ///< A `secret` among the parameters, as WeChat wants it; judged by the route itself.
+  key,       ///< `Authorization: Bearer KEY`, with the right and the app.
+};
+
+/// One line of the table of everything that can be asked.
+struct Route {
+  std::string_view method;  ///< A GET also answers HEAD.
+  std::string_view path;    ///< "{app}" stands for one segment, the id of an app.
+  Guard guard = Guard::open;
+  Right right = Right::read;  ///< Needed, unless the guard is open.
+  void (*handle)(const Call& call) = nullptr;
+};
+
+/// The whole table. A path of several methods stands on neighbouring lines.
+std::span<const Route> route_table() noexcept;
+
+/// The key of `Authorization: Bearer KEY` (RFC 6750; the scheme in any case), else empty.
+std::string_view bearer_key(const net::Request& request) noexcept;
+
+/// The place of `route` in the table, or the table's size for a request that matched none.
+std::size_t index_of(const Route* route) noexcept;
+
+}  // namespace hufu::server

@@ -1,0 +1,63 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "hufu/clock.hpp"
+#include "hufu/config.hpp"
+#include "hufu/error.hpp"
+#include "keeper/async_keeper.hpp"
+#include "net/http_server.hpp"
+#include "server/keeper_counters.hpp"
+#include "store/registry.hpp"
+
+namespace hufu::server {
+
+/// `hufu serve` without the command line: the routes over one keeper, on one address.
+///
+/// Keeper and clock outlive the server; of the registry it keeps a share. Thread-safety: all
+/// members may be called from any thread, the destructor by one.
+class Server {
+ public:
+  struct Options {
+    std::string listen = "127.0.0.1:7200";
+    std::string base_path;
+    int threads = 1;
+    ServerLimits limits;
+    std::string version;  ///< Shown in /metrics.
+    /// The keeper's observer, or one of them, for /metrics; may be none.
+    std::shared_ptr<const KeeperCounters> counters;
+  };
+
+  /// Reads the API keys and begins to serve: the keeper may still be reading in its apps, /readyz
+  /// says so. Fault::config where the address cannot be used, Fault::store where the keys cannot
+  /// be read. Blocks until the store has answered.
+  static Result<std::unique_ptr<Server>> start(Options options, keeper::AsyncKeeper& keeper,
+                                               std::shared_ptr<store::Registry> registry,
+                                               const Clock& clock);
+  /// As `stop(0)`.
+  ~Server();
+
+  /// Where it listens, with the real port.
+  [[nodiscard]] const std::string& address() const noexcept;
+
+  /// Reads the API keys again: to be called when the store's feed says that some were made or
+  /// revoked (`Changes::keys`, `Observer::keys_changed`). Returns at once. `done` is called once
+  /// the keys as they are now, or later ones, are in force; after a failure the old ones stay, and
+  /// it is time to try again.
+  void reload_keys(Done<Result<void>> done);
+
+  /// Stops to accept, lets what has begun be answered, returns after at most `patience`. What is
+  /// still waiting then gets no answer.
+  void stop(Milliseconds patience);
+
+ private:
+  class KeyReader;
+  Server();
+
+  std::shared_ptr<KeyReader> key_reader_;
+  std::unique_ptr<net::Handler> routes_;
+  std::unique_ptr<net::HttpServer> http_;  // Last: it ends before what its handler uses.
+};
+
+}  // namespace hufu::server
