@@ -1,0 +1,231 @@
+#include "server/metrics.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <regex>
+#include <set>
+#include <sstream>
+#include <string>
+#include <thread>
+
+#include "server/stage_for_tests.hpp"
+
+namespace hufu::server {
+namespace {
+
+using testing::Answered;
+using testing::Stage;
+
+std::vector<std::string> lines_of(const std::string& text) {
+  std::vector<std::string> lines;
+  std::istringstream in(text);
+  for (std::string line; std::getline(in, line);) lines.push_back(line);
+  return lines;
+}
+
+bool has_line(const std::string& text, const std::string& line) {
+  std::vector<std::string> lines = lines_of(text);
+  return std::find(lines.begin(), lines.end(), line) != lines.end();
+}
+
+TokenStatus token(const std::string& app, TokenState state) {
+  TokenStatus status;
+  status.key.app = app;
+  status.state = state;
+  status.obtained_at = WallTime(Milliseconds(1'000'500));
+  status.expires_at = WallTime(Milliseconds(8'200'500));
+  return status;
+}
+
+class MetricsPage : public ::testing::Test {
+ protected:
+  MetricsPage() { key = stage.key({.read = true}); }
+  std::string page() { return stage.ask({"GET", "/metrics"}).body; }
+  Stage stage;
+  std::string key;
+};
+
+// Dashboards and alerts hang on these names: one that changes must change here, on purpose.
+TEST_F(MetricsPage, HasTheseMetricsAndNoOthers) {
+  std::set<std::string> names;
+  for (const std::string& line : lines_of(page())) {
+    if (line.starts_with("# TYPE ")) names.insert(line.substr(7));
+  }
+  EXPECT_EQ(names, (std::set<std::string>{
+                       "hufu_api_keys gauge",
+                       "hufu_apps gauge",
+                       "hufu_apps_usable gauge",
+                       "hufu_build_info gauge",
+                       "hufu_clock_steps_total counter",
+                       "hufu_commit_failed_total counter",
+                       "hufu_dropin_errors_total counter",
+                       "hufu_fence_rejected_total counter",
+                       "hufu_http_request_duration_seconds histogram",
+                       "hufu_http_requests_total counter",
+                       "hufu_lease_acquire_total counter",
+                       "hufu_probe_total counter",
+                       "hufu_report_total counter",
+                       "hufu_started gauge",
+                       "hufu_store_up gauge",
+                       "hufu_time_seconds gauge",
+                       "hufu_token_expires_timestamp_seconds gauge",
+                       "hufu_token_failures gauge",
+                       "hufu_token_last_success_timestamp_seconds gauge",
+                       "hufu_token_refresh_duration_seconds histogram",
+                       "hufu_token_refresh_total counter",
+                       "hufu_token_state gauge",
+                   }));
+}
+
+TEST_F(MetricsPage, IsTextThatPrometheusReads) {
+  stage.keeper.statuses.push_back(token("wx\"1\\", TokenState::fresh));
+  stage.ask({"GET", "/cgi-bin/token"});
+  Answered answer = stage.ask({"GET", "/metrics"});
+  EXPECT_EQ(answer.content_type, "text/plain; version=0.0.4; charset=utf-8");
+  const std::regex series(
+      R"re([a-z_]+(\{[a-z]+="([^"\\]|\\.)*"(,[a-z]+="([^"\\]|\\.)*")*\})? [0-9]+(\.[0-9]{3})?)re");
+  for (const std::string& line : lines_of(answer.body)) {
+    if (line.starts_with("# HELP ") || line.starts_with("# TYPE ")) continue;
+    EXPECT_TRUE(std::regex_match(line, series)) << line;
+  }
+}
+
+TEST_F(MetricsPage, CountsAnswersByRouteAndStatus) {
+  stage.keeper.add("wx1", "TOKEN-1");
+  stage.ask({"GET", "/v1/apps/wx1/token", key});
+  stage.ask({"HEAD", "/v1/apps/wx1/token", key});
+  stage.ask({"GET", "/v1/apps/wx1/token"});
+  stage.ask({"GET", "/nowhere/at/all"});
+  std::string text = page();
+  EXPECT_TRUE(has_line(
+      text, R"(hufu_http_requests_total{route="GET /v1/apps/{app}/token",status="200"} 2)"));
+  EXPECT_TRUE(has_line(
+      text, R"(hufu_http_requests_total{route="GET /v1/apps/{app}/token",status="401"} 1)"));
+  EXPECT_TRUE(has_line(text, R"(hufu_http_requests_total{route="other",status="404"} 1)"));
+  EXPECT_EQ(text.find("nowhere"), std::string::npos);
+}
+
+TEST_F(MetricsPage, CountsErrorsInWeChatsShape) {
+  stage.ask({"GET", "/cgi-bin/token"});
+  stage.ask({"GET", "/cgi-bin/token"});
+  stage.ask({"GET", "/cgi-bin/token?appid=x"});
+  stage.keeper.add("wx1");
+  stage.keeper.on_get = [](const Key&) -> Result<Grant> {
+    return tl::unexpected<Error>(Error{Fault::refused, "odd", {}, 987654, {}});
+  };
+  stage.ask({"GET", "/cgi-bin/token?appid=wx1&grant_type=client_credential&secret=" + key});
+  std::string text = page();
+  EXPECT_TRUE(has_line(text, R"(hufu_dropin_errors_total{errcode="41002"} 2)")) << text;
+  EXPECT_TRUE(has_line(text, R"(hufu_dropin_errors_total{errcode="40013"} 1)"));
+  EXPECT_TRUE(has_line(text, R"(hufu_dropin_errors_total{errcode="other"} 1)"));
+}
+
+TEST_F(MetricsPage, MeasuresOnlyWhatHadToWait) {
+  Metrics metrics({"GET /a"});
+  metrics.answered_at_once(0, 200);
+  metrics.answered_later(0, 200, Milliseconds(1));
+  metrics.answered_later(0, 200, Milliseconds(70));
+  metrics.answered_later(0, 200, Milliseconds(61'000));
+  std::string text = metrics.render({});
+  const std::string name = "hufu_http_request_duration_seconds";
+  EXPECT_TRUE(has_line(text, name + R"(_bucket{le="0.001"} 2)")) << text;
+  EXPECT_TRUE(has_line(text, name + R"(_bucket{le="0.05"} 2)"));
+  EXPECT_TRUE(has_line(text, name + R"(_bucket{le="0.1"} 3)"));
+  EXPECT_TRUE(has_line(text, name + R"(_bucket{le="60"} 3)"));
+  EXPECT_TRUE(has_line(text, name + R"(_bucket{le="+Inf"} 4)"));
+  EXPECT_TRUE(has_line(text, name + "_sum 61.071"));
+  EXPECT_TRUE(has_line(text, name + "_count 4"));
+}
+
+TEST_F(MetricsPage, ShowsEachTokenOfAFewApps) {
+  stage.keeper.statuses.push_back(token("wx1", TokenState::stale));
+  stage.keeper.statuses.push_back(token("wx2", TokenState::missing));
+  stage.keeper.statuses.back().trouble = Trouble{};
+  stage.keeper.statuses.back().trouble->failures = 7;
+  std::string text = page();
+  EXPECT_TRUE(has_line(text, R"(hufu_token_state{app="wx1",kind="access_token",state="stale"} 1)"));
+  EXPECT_TRUE(has_line(
+      text, R"(hufu_token_expires_timestamp_seconds{app="wx1",kind="access_token"} 8200.500)"));
+  EXPECT_TRUE(
+      has_line(text, R"(hufu_token_state{app="wx2",kind="access_token",state="missing"} 1)"));
+  EXPECT_TRUE(has_line(text, R"(hufu_token_failures{app="wx2",kind="access_token"} 7)"));
+  EXPECT_EQ(text.find(R"(expires_timestamp_seconds{app="wx2")"), std::string::npos);
+}
+
+TEST_F(MetricsPage, ShowsJustTheSumsOfMany) {
+  stage.keeper.statuses.push_back(token("wx1", TokenState::fresh));
+  stage.keeper.healthy = {true, true, 1'000'000, 999'998, {}};
+  std::string text = page();
+  EXPECT_TRUE(has_line(text, "hufu_apps 1000000"));
+  EXPECT_TRUE(has_line(text, "hufu_apps_usable 999998"));
+  EXPECT_EQ(text.find("wx1"), std::string::npos);
+  EXPECT_TRUE(stage.keeper.asked.empty());
+}
+
+TEST_F(MetricsPage, CountsWhatTheKeeperTells) {
+  KeeperCounters& told = *stage.counters;
+  Key wx1{"wx1"};
+  told.renewed(wx1, keeper::Cause::demand, 2, {}, Milliseconds(120));
+  told.renewal_failed(wx1, keeper::Cause::schedule, {Fault::unreachable, {}, {}, {}, {}},
+                      IssueFailure::Lane::backoff, {});
+  told.renewal_failed(wx1, keeper::Cause::report, {Fault::store, {}, {}, {}, {}},
+                      IssueFailure::Lane::backoff, {});
+  told.lease("held");
+  told.lease("some new word");
+  told.fenced(wx1);
+  told.commit_failed(wx1, {});
+  told.probed(wx1, Pulse::dead);
+  told.reported(wx1, ReportOutcome::throttled);
+  told.clock_stepped(Milliseconds(5));
+  std::string text = page();
+  for (const char* line : {
+           R"(hufu_token_refresh_total{result="renewed",reason="demand"} 1)",
+           R"(hufu_token_refresh_total{result="unreachable",reason="schedule"} 1)",
+           R"(hufu_token_refresh_total{result="other",reason="report"} 1)",
+           R"(hufu_token_refresh_total{result="renewed",reason="refresh"} 0)",
+           R"(hufu_token_refresh_duration_seconds_bucket{le="0.1"} 0)",
+           R"(hufu_token_refresh_duration_seconds_bucket{le="0.25"} 1)",
+           "hufu_token_refresh_duration_seconds_sum 0.120",
+           R"(hufu_lease_acquire_total{result="held"} 1)",
+           R"(hufu_lease_acquire_total{result="other"} 1)",
+           "hufu_fence_rejected_total 1",
+           "hufu_commit_failed_total 1",
+           R"(hufu_probe_total{pulse="dead"} 1)",
+           R"(hufu_report_total{outcome="throttled"} 1)",
+           R"(hufu_report_total{outcome="renewed"} 0)",
+           "hufu_clock_steps_total 1",
+           R"(hufu_build_info{version="1.2.3"} 1)",
+           "hufu_api_keys 1",
+           "hufu_store_up 1",
+           "hufu_started 1",
+           "hufu_time_seconds 1800000000.000",
+       }) {
+    EXPECT_TRUE(has_line(text, line)) << line << "\n" << text;
+  }
+}
+
+TEST_F(MetricsPage, HoldsNoToken) {
+  stage.keeper.add("wx1", "CANARY").secret = "CANARY";
+  stage.ask({"GET", "/v1/apps/wx1/token", key});
+  std::string text = page();
+  EXPECT_EQ(text.find("CANARY"), std::string::npos);
+  EXPECT_EQ(text.find(key), std::string::npos);
+}
+
+TEST(Metrics, LosesNoCountBetweenThreads) {
+  Metrics metrics({"GET /a"});
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([&] {
+      for (int k = 0; k < 10'000; ++k) metrics.answered_at_once(0, 200);
+    });
+  }
+  (void)metrics.render({});
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_TRUE(has_line(metrics.render({}),
+                       R"(hufu_http_requests_total{route="GET /a",status="200"} 40000)"));
+}
+
+}  // namespace
+}  // namespace hufu::server
