@@ -51,6 +51,7 @@ class FakeKeeper final : public keeper::AsyncKeeper {
 
   /// Called instead of the default behaviour, where set.
   std::function<Result<Grant>(const Key&)> on_get;
+  std::function<void(Done<Result<Grant>>)> on_get_later;  ///< Keeps `done` for another moment.
   std::function<Result<Report>(const Key&)> on_report;
   std::function<Result<Grant>(const Key&)> on_refresh;
   std::function<Result<std::optional<Grant>>()> on_wait;
@@ -74,6 +75,7 @@ class FakeKeeper final : public keeper::AsyncKeeper {
   void get(Key key, std::chrono::seconds min_ttl, Done<Result<Grant>> done) override {
     asked.push_back("get " + key.app + " " + key.kind + " " + std::to_string(min_ttl.count()));
     if (!apps_.contains(key.app)) return done(fail(Fault::unknown_app, "no such app"));
+    if (on_get_later) return on_get_later(std::move(done));
     done(on_get ? on_get(key) : grant(key.app, "fetched", 2));
   }
   void report(Key key, keeper::Refused refused, Done<Result<Report>> done) override {
