@@ -70,7 +70,11 @@ class Document {
   [[nodiscard]] std::optional<std::string> code(std::string_view path) const {
     const json::value* found = find(path);
     if (found == nullptr || found->is_null()) return "";
-    if (found->is_string()) return std::string(text(path));
+    if (found->is_string()) {
+      // Numbers are written one way, so that "040001" is not another code than 40001.
+      auto number = number_in<std::int64_t>(text(path));
+      return number ? std::to_string(*number) : std::string(text(path));
+    }
     if (found->is_int64()) return std::to_string(found->get_int64());
     if (found->is_uint64()) return std::to_string(found->get_uint64());
     return std::nullopt;

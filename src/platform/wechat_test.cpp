@@ -60,6 +60,9 @@ TEST(WeChat, NeverPassesOnCodesOfADeadToken) {
   auto secret = refusal(wechat_stable(), "40001", "access_token is invalid or not latest");
   EXPECT_EQ(secret.error.errcode, 40125);
   EXPECT_EQ(secret.error.message, "WeChat refused (40125): the app secret is wrong");
+  for (const char* code : {"\"40001\"", "\"040001\""}) {
+    EXPECT_EQ(refusal(wechat_stable(), code).error.errcode, 40125) << code;
+  }
   for (const char* code : {"40014", "42001"}) {
     auto strange = refusal(wechat_stable(), code, "access_token expired");
     EXPECT_EQ(strange.error.errcode, -1);
