@@ -90,6 +90,8 @@ class Transfer {
     set(CURLOPT_HEADERDATA, this);
     set(CURLOPT_WRITEFUNCTION, &Transfer::on_body);
     set(CURLOPT_WRITEDATA, this);
+    // An older libcurl at run time than at build time: without these options nothing here holds.
+    if (refusal_ != CURLE_OK) std::abort();
   }
   ~Transfer() { curl_easy_cleanup(easy_); }
   Transfer(const Transfer&) = delete;
