@@ -14,6 +14,8 @@ namespace hufu::store {
 
 /// A database with its two faces, sealed: above this line secrets and tokens are plain, below it
 /// they are not.
+///
+/// Let go of all three before whatever their `done`s use.
 struct OpenStore {
   std::shared_ptr<TokenStore> tokens;
   std::shared_ptr<Registry> registry;
@@ -28,6 +30,9 @@ struct OpenStore {
 /// a database that cannot be used is Fault::store.
 Result<OpenStore> open_store(const std::string& uri, const std::string& key_file,
                              const Clock& clock);
+
+/// Whether `open_store` could read `uri`, without opening anything: Fault::config if not.
+Result<void> check_store_uri(const std::string& uri);
 
 /// The stores compiled in, as `hufu version` shows them.
 std::vector<std::string> compiled_stores();

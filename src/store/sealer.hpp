@@ -16,7 +16,8 @@ namespace hufu::store {
 ///
 /// AES-256-GCM with a fresh random nonce; the place of the text (row, column, revision) is
 /// associated data, so that a ciphertext moved to another row does not open; the id of the key
-/// stands beside the ciphertext, so that keys can be rotated. Thread-safety: immutable.
+/// stands beside the ciphertext, so that keys can be rotated. Thread-safety: all members may be
+/// called from any thread.
 class Sealer {
  public:
   virtual ~Sealer() = default;

@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <string>
+#include <thread>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -29,6 +32,16 @@ T must(Result<T> result) {
   }
   ADD_FAILURE() << result.error().message << " (" << result.error().next_step << ")";
   return T();
+}
+
+/// The value; ends the program where there is none and no default could stand in.
+template <class T>
+T must_value(Result<T> result) {
+  if (!result) {
+    ADD_FAILURE() << result.error().message << " (" << result.error().next_step << ")";
+    std::abort();
+  }
+  return std::move(*result);
 }
 
 inline Result<Record> try_load(TokenStore& store, const Key& key) {

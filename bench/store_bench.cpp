@@ -1,0 +1,100 @@
+// What the store's promises of speed are measured with: hufu_store_bench [RECORDS] [PAIRS].
+//
+// Prints renewals a second (begin + commit, many in flight), and the time that a start-up needs to
+// stream every record, raw and sealed. Works in a temporary directory, which it removes.
+#include <stdlib.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstdio>
+#include <filesystem>
+#include <future>
+#include <string>
+
+#include "store/blocking.hpp"
+#include "store/sqlite_store.hpp"
+
+namespace {
+
+using namespace hufu;
+using namespace hufu::store;
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+Key key_number(int i) {
+  char id[32];
+  std::snprintf(id, sizeof id, "wx%016x", static_cast<unsigned>(i));
+  return {id, std::string(kAccessToken)};
+}
+
+/// Renews `count` keys once, `in_flight` at a time; returns pairs a second.
+double renew(TokenStore& store, int count, int in_flight) {
+  std::atomic<int> next = 0;
+  std::atomic<int> finished = 0;
+  std::promise<void> all;
+  std::function<void()> one = [&] {
+    int i = next++;
+    if (i >= count) return;
+    WallTime now = system_clock().wall();
+    Intent intent{key_number(i),
+                  1'000'000,
+                  "bench",
+                  std::chrono::seconds(30),
+                  {now, now + std::chrono::minutes(5)}};
+    store.begin(std::move(intent), [&, now](Result<BeginOutcome> outcome) {
+      auto& grant = std::get<Granted>(outcome.value());
+      Record record = std::move(grant.record);
+      record.token = Token{Secret(std::string(160, 't')), now, now + std::chrono::hours(2),
+                           "wechat/stable/access_token"};
+      record.revision += 1;
+      record.renew_at = now + std::chrono::minutes(90);
+      record.displaced_at = now;
+      record.predecessors = {{1}, {2}};
+      record.marks.clear();
+      store.commit(grant.lease, std::move(record), [&](Result<WriteOutcome> written) {
+        if (!written) std::printf("%s\n", written.error().message.c_str());
+        if (++finished == count) all.set_value();
+        one();
+      });
+    });
+  };
+  auto start = std::chrono::steady_clock::now();
+  for (int i = 0; i < in_flight; ++i) one();
+  all.get_future().wait();
+  return count / seconds_since(start);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const int records = argc > 1 ? std::atoi(argv[1]) : 1'000'000;
+  const int pairs = argc > 2 ? std::atoi(argv[2]) : 50'000;
+  std::string directory = (std::filesystem::temp_directory_path() / "hufu-bench-XXXXXX").string();
+  if (mkdtemp(directory.data()) == nullptr) return 1;
+  {
+    SqliteOptions options;
+    options.path = directory + "/hufu.db";
+    auto store = SqliteStore::open(options, system_clock());
+    if (!store) {
+      std::printf("%s\n", store.error().message.c_str());
+      return 1;
+    }
+    std::printf("filling with %d records: %.0f renewals/s\n", records,
+                renew(**store, records, 256));
+    for (int in_flight : {1, 8, 64, 256}) {
+      std::printf("%3d in flight: %.0f renewals/s\n", in_flight,
+                  renew(**store, in_flight == 1 ? pairs / 10 : pairs, in_flight));
+    }
+    for (int round = 0; round < 3; ++round) {
+      int seen = 0;
+      auto start = std::chrono::steady_clock::now();
+      auto end = await<Result<void>>(
+          [&](auto done) { (*store)->scan([&](Key, Record) { ++seen; }, std::move(done)); });
+      std::printf("scan of %d records: %.2f s%s\n", seen, seconds_since(start),
+                  end ? "" : " (failed)");
+    }
+  }
+  std::filesystem::remove_all(directory);
+}

@@ -1,0 +1,231 @@
+#include "store/aes_gcm_sealer.hpp"
+
+#include <openssl/core_names.h>
+#include <openssl/evp.h>
+#include <openssl/params.h>
+#include <openssl/rand.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <cstring>
+#include <mutex>
+#include <utility>
+
+#include "store/key_file.hpp"
+#include "store/record_text.hpp"
+
+namespace hufu::store {
+namespace {
+
+constexpr char kVersion = 1;
+constexpr std::size_t kIdBytes = 4;
+constexpr std::size_t kHeader = 1 + kIdBytes;
+constexpr std::size_t kNonce = 12;
+constexpr std::size_t kTag = 16;
+constexpr std::size_t kOverhead = kHeader + kNonce + kTag;
+
+using Bytes = unsigned char;
+const Bytes* bytes(std::string_view text) { return reinterpret_cast<const Bytes*>(text.data()); }
+Bytes* bytes(std::string& text) { return reinterpret_cast<Bytes*>(text.data()); }
+
+/// OpenSSL fails here only when it is out of memory or its build lacks AES: nothing that anybody
+/// could go on after.
+void must(int result) {
+  if (result != 1) std::abort();
+}
+
+/// A cipher with its key schedule, kept by each thread for the key it used last: setting one up
+/// costs more than sealing a token.
+class Cipher {
+ public:
+  Cipher() : context_(EVP_CIPHER_CTX_new()) {
+    if (context_ == nullptr) std::abort();
+  }
+  Cipher(const Cipher&) = delete;
+  Cipher& operator=(const Cipher&) = delete;
+  ~Cipher() { EVP_CIPHER_CTX_free(context_); }
+
+  EVP_CIPHER_CTX* prepare(bool encrypt, std::uint64_t serial, const Secret& key,
+                          const Bytes* nonce) {
+    if (serial != serial_) {
+      must(EVP_CipherInit_ex(context_, EVP_aes_256_gcm(), nullptr, bytes(key.reveal()), nonce,
+                             encrypt ? 1 : 0));
+      serial_ = serial;
+    } else {
+      must(EVP_CipherInit_ex(context_, nullptr, nullptr, nullptr, nonce, -1));
+    }
+    return context_;
+  }
+
+ private:
+  EVP_CIPHER_CTX* context_;
+  std::uint64_t serial_ = 0;
+};
+
+thread_local Cipher sealing_cipher;
+thread_local Cipher opening_cipher;
+
+void add_place(EVP_CIPHER_CTX* context, std::string_view header, std::string_view place) {
+  int length = 0;
+  must(EVP_CipherUpdate(context, nullptr, &length, bytes(header), static_cast<int>(header.size())));
+  must(EVP_CipherUpdate(context, nullptr, &length, bytes(place), static_cast<int>(place.size())));
+}
+
+/// HMAC-SHA256 with the key set up once.
+class Hmac {
+ public:
+  explicit Hmac(std::string_view key) : mac_(EVP_MAC_fetch(nullptr, "HMAC", nullptr)) {
+    context_ = EVP_MAC_CTX_new(mac_);
+    if (context_ == nullptr) std::abort();
+    char digest[] = "SHA256";
+    OSSL_PARAM parameters[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
+                               OSSL_PARAM_construct_end()};
+    must(EVP_MAC_init(context_, bytes(key), key.size(), parameters));
+  }
+  Hmac(const Hmac&) = delete;
+  Hmac& operator=(const Hmac&) = delete;
+  ~Hmac() {
+    EVP_MAC_CTX_free(context_);
+    EVP_MAC_free(mac_);
+  }
+
+  /// The first `Size` bytes of the HMAC of the parts, one after the other.
+  template <std::size_t Size, class... Parts>
+  std::array<Bytes, Size> of(Parts... parts) const {
+    EVP_MAC_CTX* context = EVP_MAC_CTX_dup(context_);
+    if (context == nullptr) std::abort();
+    (must(EVP_MAC_update(context, bytes(std::string_view(parts)), std::string_view(parts).size())),
+     ...);
+    std::array<Bytes, 32> whole{};
+    std::size_t size = 0;
+    must(EVP_MAC_final(context, whole.data(), &size, whole.size()));
+    EVP_MAC_CTX_free(context);
+    std::array<Bytes, Size> front{};
+    std::memcpy(front.data(), whole.data(), Size);
+    return front;
+  }
+
+ private:
+  EVP_MAC* mac_;
+  EVP_MAC_CTX* context_ = nullptr;
+};
+
+/// Never used twice, so that a thread's cipher cannot mistake one key for another.
+std::uint64_t next_serial(std::size_t count) {
+  static std::atomic<std::uint64_t> serial{1};
+  return serial.fetch_add(count);
+}
+
+}  // namespace
+
+struct AesGcmSealer::Keys {
+  explicit Keys(Keyring keyring)
+      : ring(std::move(keyring)),
+        first_serial(next_serial(ring.keys().size())),
+        hmac(ring.tag_key().reveal()) {}
+  [[nodiscard]] std::uint64_t serial_of(const SealingKey& key) const {
+    return first_serial + static_cast<std::uint64_t>(&key - ring.keys().data());
+  }
+
+  const Keyring ring;
+  const std::uint64_t first_serial;
+  const Hmac hmac;
+};
+
+AesGcmSealer::AesGcmSealer(Keyring ring, std::string key_file)
+    : key_file_(std::move(key_file)), keys_(std::make_shared<const Keys>(std::move(ring))) {}
+
+AesGcmSealer::~AesGcmSealer() = default;
+
+Secret AesGcmSealer::seal(std::string_view plain, std::string_view place) const {
+  auto keys = this->keys();
+  const SealingKey& key = keys->ring.active();
+
+  std::string sealed(plain.size() + kOverhead, '\0');
+  sealed[0] = kVersion;
+  std::memcpy(&sealed[1], bytes_from_hex(key.id)->data(), kIdBytes);
+  Bytes* nonce = bytes(sealed) + kHeader;
+  must(RAND_bytes(nonce, kNonce));
+  Bytes* body = nonce + kNonce;
+
+  int length = 0;
+  auto* context = sealing_cipher.prepare(true, keys->serial_of(key), key.bytes, nonce);
+  add_place(context, std::string_view(sealed).substr(0, kHeader), place);
+  must(EVP_CipherUpdate(context, body, &length, bytes(plain), static_cast<int>(plain.size())));
+  must(EVP_CipherFinal_ex(context, body + plain.size(), &length));
+  must(EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_GET_TAG, kTag, body + plain.size()));
+  return Secret(std::string_view(sealed));
+}
+
+Result<Secret> AesGcmSealer::open(std::string_view sealed, std::string_view place) const {
+  auto id = key_id(sealed);
+  if (!id) {
+    return fail(Fault::store, "what should be sealed (" + std::string(place) + ") is not",
+                "restore the database from a backup");
+  }
+  auto keys = this->keys();
+  const SealingKey* key = keys->ring.find(*id);
+  if (key == nullptr) {
+    keys = reread();
+    key = keys->ring.find(*id);
+  }
+  if (key == nullptr) {
+    return fail(Fault::store,
+                std::string(place) + " is sealed with key " + *id +
+                    ", which is not in the key file" + (key_file_.empty() ? "" : " " + key_file_),
+                "restore the key file that holds key " + *id);
+  }
+
+  const std::size_t size = sealed.size() - kOverhead;
+  const Bytes* nonce = bytes(sealed) + kHeader;
+  std::string tag(sealed.substr(sealed.size() - kTag));
+  std::string plain(size, '\0');
+  int length = 0;
+  auto* context = opening_cipher.prepare(false, keys->serial_of(*key), key->bytes, nonce);
+  add_place(context, sealed.substr(0, kHeader), place);
+  must(EVP_CipherUpdate(context, bytes(plain), &length, nonce + kNonce, static_cast<int>(size)));
+  must(EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_SET_TAG, kTag, tag.data()));
+  if (EVP_CipherFinal_ex(context, bytes(plain) + size, &length) != 1) {
+    wipe(plain);
+    return fail(Fault::store,
+                std::string(place) + " was changed or moved since key " + *id + " sealed it",
+                "restore the database from a backup, or remove the app and add it again");
+  }
+  return Secret(std::move(plain));
+}
+
+Fingerprint AesGcmSealer::fingerprint(std::string_view token) const {
+  auto front = keys()->hmac.of<4>(std::string_view("token|"), token);
+  return {static_cast<std::uint32_t>(front[0]) << 24 | static_cast<std::uint32_t>(front[1]) << 16 |
+          static_cast<std::uint32_t>(front[2]) << 8 | static_cast<std::uint32_t>(front[3])};
+}
+
+SecretTag AesGcmSealer::tag(std::string_view app, std::string_view secret) const {
+  return keys()->hmac.of<16>(std::string_view("secret|"), app, std::string_view("|"), secret);
+}
+
+std::optional<std::string> AesGcmSealer::key_id(std::string_view sealed) {
+  if (sealed.size() < kOverhead || sealed[0] != kVersion) return std::nullopt;
+  return hex_of(sealed.substr(1, kIdBytes));
+}
+
+std::shared_ptr<const AesGcmSealer::Keys> AesGcmSealer::keys() const {
+  std::shared_lock lock(mutex_);
+  return keys_;
+}
+
+/// The keys as the file has them now. What is not this file's successor is not taken: a file that
+/// lacks a key we have been using would lock us out of what we sealed.
+std::shared_ptr<const AesGcmSealer::Keys> AesGcmSealer::reread() const {
+  std::lock_guard lock(mutex_);
+  auto stamp = key_file_.empty() ? std::nullopt : stamp_of_file(key_file_);
+  if (!stamp || stamp == stamp_) return keys_;
+  stamp_ = stamp;
+  auto ring = read_key_file(key_file_);
+  if (ring && *ring && (*ring)->contains(keys_->ring)) {
+    keys_ = std::make_shared<const Keys>(std::move(**ring));
+  }
+  return keys_;
+}
+
+}  // namespace hufu::store

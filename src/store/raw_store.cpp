@@ -1,0 +1,129 @@
+#include "store/raw_store.hpp"
+
+#include <filesystem>
+#include <string_view>
+#include <utility>
+
+#include "store/blocking.hpp"
+#include "store/key_file.hpp"
+#include "store/memory_store.hpp"
+#include "store/sqlite_store.hpp"
+
+namespace hufu::store {
+namespace {
+
+constexpr std::string_view kExamples =
+    "write sqlite:/var/lib/hufu/hufu.db, or memory: for a store that forgets";
+
+Result<StoreUri> parse_sqlite(std::string_view path) {
+  auto bad = [](std::string message) {
+    return fail(Fault::config, std::move(message), std::string(kExamples));
+  };
+  if (path.substr(0, 2) == "//") {
+    path.remove_prefix(2);
+    if (path.empty() || path.front() != '/') {
+      return bad("a store sqlite://… names a host, but SQLite has none");
+    }
+  }
+  if (path.empty()) return bad("the store sqlite: names no file");
+  if (path == ":memory:") return bad("the store sqlite::memory: is not for Hufu");
+  if (path.back() == '/') return bad("the store sqlite:" + std::string(path) + " names no file");
+  if (path.find('\0') != std::string_view::npos) return bad("the store's path holds a NUL");
+  std::error_code error;
+  auto absolute = std::filesystem::absolute(std::filesystem::path(path), error);
+  if (error) return bad("the store's path cannot be made absolute: " + error.message());
+  return StoreUri{StoreUri::Kind::sqlite, absolute.lexically_normal().string()};
+}
+
+std::string in_file(const std::string& key_file) {
+  return key_file.empty() ? "" : " the key file " + key_file;
+}
+
+/// Whether `ring` holds the very key that `note` remembers.
+Result<void> check(const KeyNote& note, const Keyring& ring, const std::string& key_file) {
+  const SealingKey* key = ring.find(note.id);
+  if (key != nullptr && ring.check_value(*key) == note.check) return {};
+  return fail(Fault::config,
+              "the store is sealed with key " + note.id + ", but" + in_file(key_file) +
+                  (key == nullptr ? " does not hold it" : " holds another key of that id"),
+              "restore the key file that holds key " + note.id);
+}
+
+}  // namespace
+
+Result<StoreUri> parse_store_uri(const std::string& uri) {
+  auto colon = uri.find(':');
+  if (colon == std::string::npos) {
+    return fail(Fault::config, "the store's URI has no scheme", std::string(kExamples));
+  }
+  std::string scheme = uri.substr(0, colon);
+  std::string_view rest = std::string_view(uri).substr(colon + 1);
+  if (scheme == "sqlite") return parse_sqlite(rest);
+  if (scheme == "memory") {
+    if (rest.empty()) return StoreUri{StoreUri::Kind::memory, {}};
+    return fail(Fault::config, "nothing may follow the store memory:", std::string(kExamples));
+  }
+  for (std::string_view known :
+       {"mongodb", "mongodb+srv", "postgresql", "postgres", "redis", "rediss"}) {
+    if (scheme == known) {
+      return fail(Fault::config, "this build has no store " + scheme + "://",
+                  std::string(kExamples));
+    }
+  }
+  return fail(Fault::config, "there is no such kind of store as the URI names",
+              std::string(kExamples));
+}
+
+Result<RawStore> open_raw_store(const StoreUri& uri, const Clock& clock) {
+  if (uri.kind == StoreUri::Kind::memory) {
+    auto store = std::make_shared<MemoryStore>(clock);
+    return RawStore{store, store, store};
+  }
+  SqliteOptions options;
+  options.path = uri.path;
+  auto store = SqliteStore::open(std::move(options), clock);
+  if (!store) return tl::unexpected(store.error());
+  return RawStore{*store, *store, *store};
+}
+
+std::string key_file_of(const StoreUri& uri, const std::string& key_file) {
+  if (!key_file.empty() || uri.kind == StoreUri::Kind::memory) return key_file;
+  return (std::filesystem::path(uri.path).parent_path() / "hufu.key").string();
+}
+
+Result<Keyring> unlock(SealLedger& ledger, const std::string& key_file) {
+  auto notes =
+      await<Result<std::vector<KeyNote>>>([&](auto done) { ledger.noted_keys(std::move(done)); });
+  if (!notes) return tl::unexpected(notes.error());
+
+  Result<std::optional<Keyring>> ring = std::optional<Keyring>();
+  if (!key_file.empty()) ring = read_key_file(key_file);
+  if (!ring) return tl::unexpected(ring.error());
+
+  if (!*ring) {
+    if (!notes->empty()) {
+      const std::string& id = notes->back().id;
+      return fail(Fault::config,
+                  "the store is sealed with key " + id + ", but there is no key file" +
+                      (key_file.empty() ? "" : " " + key_file),
+                  "restore the key file that holds key " + id +
+                      ", or name it with key_file; a new one could not read the store");
+    }
+    auto made = Keyring::fresh();
+    if (made && !key_file.empty()) made = create_key_file(key_file, *made);
+    if (!made) return made;
+    *ring = std::move(*made);
+  }
+
+  for (const KeyNote& note : *notes) {
+    if (auto fits = check(note, **ring, key_file); !fits) return tl::unexpected(fits.error());
+  }
+  const SealingKey& active = (*ring)->active();
+  auto noted = await<Result<void>>([&](auto done) {
+    ledger.note_key({active.id, (*ring)->check_value(active)}, std::move(done));
+  });
+  if (!noted) return tl::unexpected(noted.error());
+  return std::move(**ring);
+}
+
+}  // namespace hufu::store

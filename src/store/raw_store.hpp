@@ -1,0 +1,43 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "hufu/clock.hpp"
+#include "hufu/error.hpp"
+#include "hufu/store.hpp"
+#include "store/keyring.hpp"
+#include "store/registry.hpp"
+#include "store/seal_ledger.hpp"
+
+namespace hufu::store {
+
+/// What a store's URI names.
+struct StoreUri {
+  enum class Kind { memory, sqlite };
+  Kind kind{};
+  std::string path;  ///< Of a SQLite file, absolute.
+};
+
+/// Reads "memory:", "sqlite:PATH" and "sqlite:///PATH". Fault::config for everything else; what
+/// stands behind an unknown scheme, which may hold a password, is not repeated.
+Result<StoreUri> parse_store_uri(const std::string& uri);
+
+/// A database as it is, all three faces: what they hold is sealed.
+struct RawStore {
+  std::shared_ptr<TokenStore> tokens;
+  std::shared_ptr<Registry> registry;
+  std::shared_ptr<SealLedger> ledger;
+};
+
+Result<RawStore> open_raw_store(const StoreUri& uri, const Clock& clock);
+
+/// `key_file`, or where the keys of this store are kept if it is empty; empty: nowhere.
+std::string key_file_of(const StoreUri& uri, const std::string& key_file);
+
+/// The keys that fit this store: those of the file, made now if it is missing and nothing has been
+/// sealed yet. They are checked against what the ledger remembers, and the active one is noted.
+/// Fault::config names the key that is wanted.
+Result<Keyring> unlock(SealLedger& ledger, const std::string& key_file);
+
+}  // namespace hufu::store

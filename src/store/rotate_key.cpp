@@ -1,0 +1,180 @@
+#include "store/rotate_key.hpp"
+
+#include <condition_variable>
+#include <mutex>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "store/aes_gcm_sealer.hpp"
+#include "store/blocking.hpp"
+#include "store/key_file.hpp"
+#include "store/raw_store.hpp"
+#include "store/sealed_store.hpp"
+
+namespace hufu::store {
+namespace {
+
+/// Swaps under way at a time: enough to share commits, few enough to hold a store of any size.
+constexpr std::size_t kWindow = 512;
+/// Servers that have not met the new key yet may write with the old one behind our back; each round
+/// shows it to more of them.
+constexpr int kRounds = 8;
+
+/// Swaps of one sealed text for another, `kWindow` at a time.
+class Swaps {
+ public:
+  /// Waits for room, then starts one; `start` is handed the `done` to call.
+  template <class Start>
+  void add(Start start) {
+    {
+      std::unique_lock lock(mutex_);
+      changed_.wait(lock, [this] { return under_way_ < kWindow; });
+      ++under_way_;
+    }
+    start([this](Result<bool> swapped) {
+      std::lock_guard lock(mutex_);
+      if (!swapped) {
+        if (!failure_) failure_ = swapped.error();
+      } else if (*swapped) {
+        ++swapped_;
+      }
+      --under_way_;
+      changed_.notify_all();
+    });
+  }
+
+  /// Waits for all of them; how many took place.
+  Result<std::size_t> finish() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return under_way_ == 0; });
+    if (failure_) return tl::unexpected(*failure_);
+    return swapped_;
+  }
+
+ private:
+  std::mutex mutex_;  ///< Guards all below.
+  std::condition_variable changed_;
+  std::size_t under_way_ = 0;
+  std::size_t swapped_ = 0;
+  std::optional<Error> failure_;
+};
+
+class Resealing {
+ public:
+  Resealing(RawStore& store, const AesGcmSealer& sealer, std::string key_id)
+      : store_(store), sealer_(sealer), key_id_(std::move(key_id)) {}
+
+  /// One walk over everything.
+  Result<Rotation> round() {
+    unreadable_ = 0;
+    auto tokens = reseal_tokens();
+    if (!tokens) return tl::unexpected(tokens.error());
+    auto apps = reseal_apps();
+    if (!apps) return tl::unexpected(apps.error());
+    return Rotation{key_id_, *tokens, *apps, unreadable_};
+  }
+
+ private:
+  Result<std::size_t> reseal_tokens() {
+    Swaps swaps;
+    auto walked = await<Result<void>>([&](auto done) {
+      store_.tokens->scan(
+          [&](Key key, Record record) {
+            if (!record.token) return;
+            auto anew = resealed(record.token->value, token_place(key, record.revision));
+            if (!anew) return;
+            swaps.add([&](auto swapped) {
+              store_.ledger->reseal_token(key, std::move(record.token->value), std::move(*anew),
+                                          std::move(swapped));
+            });
+          },
+          std::move(done));
+    });
+    auto swapped = swaps.finish();
+    if (!walked) return tl::unexpected(walked.error());
+    return swapped;
+  }
+
+  Result<std::size_t> reseal_apps() {
+    std::vector<std::string> ids;
+    auto walked = await<Result<void>>([&](auto done) {
+      store_.registry->scan_apps([&](AppRow app) { ids.push_back(std::move(app.id)); },
+                                 std::move(done));
+    });
+    if (!walked) return tl::unexpected(walked.error());
+    Swaps swaps;
+    std::optional<Error> failure;
+    for (const std::string& id : ids) {
+      auto app = await<Result<std::optional<AppRow>>>(
+          [&](auto done) { store_.registry->load_app(id, std::move(done)); });
+      if (!app) {
+        failure = app.error();
+        break;
+      }
+      if (!*app) continue;
+      auto anew = resealed((*app)->secret, app_place(id));
+      if (!anew) continue;
+      swaps.add([&](auto swapped) {
+        store_.ledger->reseal_app(id, std::move((*app)->secret), std::move(*anew),
+                                  std::move(swapped));
+      });
+    }
+    auto swapped = swaps.finish();
+    if (failure) return tl::unexpected(*failure);
+    return swapped;
+  }
+
+  /// The same under the new key; nothing where it is under it already, or cannot be opened.
+  std::optional<Secret> resealed(const Secret& sealed, const std::string& place) {
+    if (AesGcmSealer::key_id(sealed.reveal()) == key_id_) return std::nullopt;
+    auto plain = sealer_.open(sealed.reveal(), place);
+    if (!plain) {
+      ++unreadable_;
+      return std::nullopt;
+    }
+    return sealer_.seal(plain->reveal(), place);
+  }
+
+  RawStore& store_;
+  const AesGcmSealer& sealer_;
+  const std::string key_id_;
+  std::size_t unreadable_ = 0;
+};
+
+}  // namespace
+
+Result<Rotation> rotate_key(const std::string& uri, const std::string& key_file,
+                            const Clock& clock) {
+  auto place = parse_store_uri(uri);
+  if (!place) return tl::unexpected(place.error());
+  if (place->kind == StoreUri::Kind::memory) {
+    return fail(Fault::usage, "a store in memory has no keys to rotate",
+                "name the store that the server uses");
+  }
+  auto raw = open_raw_store(*place, clock);
+  if (!raw) return tl::unexpected(raw.error());
+  const std::string key_path = key_file_of(*place, key_file);
+  if (auto fits = unlock(*raw->ledger, key_path); !fits) return tl::unexpected(fits.error());
+
+  // The file first: a key that the store knows and the file does not would keep everybody out.
+  if (auto added = add_key_to_file(key_path); !added) return tl::unexpected(added.error());
+  auto ring = unlock(*raw->ledger, key_path);
+  if (!ring) return tl::unexpected(ring.error());
+
+  Rotation total;
+  total.key_id = ring->active().id;
+  AesGcmSealer sealer(std::move(*ring));
+  Resealing resealing(*raw, sealer, total.key_id);
+  for (int i = 0; i < kRounds; ++i) {
+    auto round = resealing.round();
+    if (!round) return tl::unexpected(round.error());
+    total.tokens += round->tokens;
+    total.apps += round->apps;
+    total.unreadable = round->unreadable;
+    if (round->tokens + round->apps == 0) break;
+  }
+  return total;
+}
+
+}  // namespace hufu::store

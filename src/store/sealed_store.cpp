@@ -1,0 +1,146 @@
+#include "store/sealed_store.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "store/record_text.hpp"
+
+namespace hufu::store {
+
+std::string token_place(const Key& key, std::uint64_t revision) {
+  return "token|" + key.app + "|" + key.kind + "|" + std::to_string(revision);
+}
+
+std::string app_place(const std::string& id) { return "app|" + id; }
+
+SealedStore::SealedStore(std::shared_ptr<TokenStore> below, std::shared_ptr<const Sealer> sealer)
+    : below_(std::move(below)), sealer_(std::move(sealer)) {}
+
+/// Opens the record's token in place; the record is unchanged where it does not open.
+Result<void> SealedStore::open(const Key& key, Record& record) const {
+  if (!record.token) return {};
+  auto plain = sealer_->open(record.token->value.reveal(), token_place(key, record.revision));
+  if (!plain) return tl::unexpected(plain.error());
+  record.token->value = std::move(*plain);
+  return {};
+}
+
+void SealedStore::seal(const Key& key, Record& record) const {
+  if (!record.token) return;
+  record.token->value =
+      sealer_->seal(record.token->value.reveal(), token_place(key, record.revision));
+}
+
+void SealedStore::load(const Key& key, Done<Result<Record>> done) {
+  below_->load(key, [this, key, done = outstanding_.track(std::move(done))](Result<Record> record) {
+    if (record) {
+      if (auto opened = open(key, *record); !opened) return done(tl::unexpected(opened.error()));
+    }
+    done(std::move(record));
+  });
+}
+
+void SealedStore::begin(Intent intent, Done<Result<BeginOutcome>> done) {
+  Key key = intent.key;
+  below_->begin(std::move(intent),
+                [this, key = std::move(key),
+                 done = outstanding_.track(std::move(done))](Result<BeginOutcome> outcome) mutable {
+                  if (!outcome) return done(std::move(outcome));
+                  if (auto* newer = std::get_if<Newer>(&*outcome)) {
+                    if (auto opened = open(key, newer->record); !opened) {
+                      return done(tl::unexpected(opened.error()));
+                    }
+                  } else if (auto* granted = std::get_if<Granted>(&*outcome)) {
+                    if (auto opened = open(key, granted->record); !opened) {
+                      return give_back(std::move(*granted), opened.error(), std::move(done));
+                    }
+                  }
+                  done(std::move(outcome));
+                });
+}
+
+/// Undoes a begin: the platform has not been called, and will not be, so its mark goes, too.
+void SealedStore::give_back(Granted grant, Error reason, Done<Result<BeginOutcome>> done) {
+  auto& marks = grant.record.marks;
+  auto own = std::find_if(marks.rbegin(), marks.rend(), [&](const Mark& mark) {
+    return mark.called_at == grant.lease.called_at;
+  });
+  if (own != marks.rend()) marks.erase(std::next(own).base());
+  below_->abandon(std::move(grant.lease), std::move(grant.record),
+                  [reason = std::move(reason), done = std::move(done)](Result<WriteOutcome>) {
+                    done(tl::unexpected(reason));
+                  });
+}
+
+void SealedStore::commit(Lease lease, Record next, Done<Result<WriteOutcome>> done) {
+  seal(lease.key, next);
+  below_->commit(std::move(lease), std::move(next), outstanding_.track(std::move(done)));
+}
+
+void SealedStore::abandon(Lease lease, Record next, Done<Result<WriteOutcome>> done) {
+  seal(lease.key, next);
+  below_->abandon(std::move(lease), std::move(next), outstanding_.track(std::move(done)));
+}
+
+void SealedStore::mark(const Key& key, Mark mark, Done<Result<void>> done) {
+  below_->mark(key, mark, outstanding_.track(std::move(done)));
+}
+
+void SealedStore::changes(std::string cursor, Done<Result<Changes>> done) {
+  below_->changes(std::move(cursor), outstanding_.track(std::move(done)));
+}
+
+void SealedStore::scan(std::function<void(Key, Record)> visit, Done<Result<void>> done) {
+  below_->scan(
+      [this, visit = std::move(visit)](Key key, Record record) {
+        if (auto opened = open(key, record); !opened) {
+          record = unreadable(record, std::move(opened.error()));
+        }
+        visit(std::move(key), std::move(record));
+      },
+      outstanding_.track(std::move(done)));
+}
+
+SealedRegistry::SealedRegistry(std::shared_ptr<Registry> below,
+                               std::shared_ptr<const Sealer> sealer)
+    : below_(std::move(below)), sealer_(std::move(sealer)) {}
+
+void SealedRegistry::put_app(AppRow app, Done<Result<void>> done) {
+  app.tag = sealer_->tag(app.id, app.secret.reveal());
+  app.secret = sealer_->seal(app.secret.reveal(), app_place(app.id));
+  below_->put_app(std::move(app), outstanding_.track(std::move(done)));
+}
+
+void SealedRegistry::load_app(const std::string& id, Done<Result<std::optional<AppRow>>> done) {
+  below_->load_app(id, [this, id, done = outstanding_.track(std::move(done))](
+                           Result<std::optional<AppRow>> app) {
+    if (app && *app) {
+      auto secret = sealer_->open((*app)->secret.reveal(), app_place(id));
+      if (!secret) return done(tl::unexpected(secret.error()));
+      (*app)->secret = std::move(*secret);
+    }
+    done(std::move(app));
+  });
+}
+
+void SealedRegistry::remove_app(const std::string& id, Done<Result<bool>> done) {
+  below_->remove_app(id, outstanding_.track(std::move(done)));
+}
+
+void SealedRegistry::scan_apps(std::function<void(AppRow)> visit, Done<Result<void>> done) {
+  below_->scan_apps(std::move(visit), outstanding_.track(std::move(done)));
+}
+
+void SealedRegistry::put_key(ApiKeyRow key, Done<Result<bool>> done) {
+  below_->put_key(std::move(key), outstanding_.track(std::move(done)));
+}
+
+void SealedRegistry::revoke_key(const std::string& name, Done<Result<bool>> done) {
+  below_->revoke_key(name, outstanding_.track(std::move(done)));
+}
+
+void SealedRegistry::list_keys(Done<Result<std::vector<ApiKeyRow>>> done) {
+  below_->list_keys(outstanding_.track(std::move(done)));
+}
+
+}  // namespace hufu::store
