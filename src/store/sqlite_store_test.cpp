@@ -1,6 +1,19 @@
 #include "store/sqlite_store.hpp"
 
+#include <gmock/gmock.h>
+#include <sqlite3.h>
+#include <sys/stat.h>
+
+#include <atomic>
+#include <fstream>
+#include <future>
+#include <set>
+#include <thread>
+
+#include "core/process.hpp"
 #include "store/conformance.hpp"
+#include "store/faulty_vfs.hpp"
+#include "store/sqlite_schema.hpp"
 #include "store/store_testing.hpp"
 #include "store/temp_dir.hpp"
 #include "testing/fake_clock.hpp"
@@ -10,6 +23,11 @@ namespace {
 
 using namespace hufu::store::testing;
 using namespace conformance;
+using namespace std::chrono_literals;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
 
 class SqliteHarness final : public Harness {
  public:
@@ -35,6 +53,479 @@ const auto kStores =
 INSTANTIATE_TEST_SUITE_P(Sqlite, LeaseConformance, kStores, name_of_case);
 INSTANTIATE_TEST_SUITE_P(Sqlite, FeedConformance, kStores, name_of_case);
 INSTANTIATE_TEST_SUITE_P(Sqlite, RegistryConformance, kStores, name_of_case);
+
+/// A connection of somebody else's: `sqlite3` on the command line, or another process.
+class Outsider {
+ public:
+  explicit Outsider(const std::string& path) {
+    EXPECT_EQ(sqlite3_open(path.c_str(), &db_), SQLITE_OK);
+  }
+  Outsider(const Outsider&) = delete;
+  Outsider& operator=(const Outsider&) = delete;
+  ~Outsider() { sqlite3_close(db_); }
+
+  void run(const std::string& sql) {
+    EXPECT_EQ(sqlite3_exec(db_, sql.c_str(), nullptr, nullptr, nullptr), SQLITE_OK)
+        << sqlite3_errmsg(db_) << ": " << sql;
+  }
+  std::string text(const std::string& sql) {
+    sqlite3_stmt* statement = nullptr;
+    EXPECT_EQ(sqlite3_prepare_v2(db_, sql.c_str(), -1, &statement, nullptr), SQLITE_OK);
+    std::string found;
+    if (sqlite3_step(statement) == SQLITE_ROW && sqlite3_column_text(statement, 0) != nullptr) {
+      found = reinterpret_cast<const char*>(sqlite3_column_text(statement, 0));
+    }
+    sqlite3_finalize(statement);
+    return found;
+  }
+
+ private:
+  sqlite3* db_ = nullptr;
+};
+
+class SqliteStoreTest : public ::testing::Test {
+ protected:
+  Result<std::shared_ptr<SqliteStore>> try_open() { return SqliteStore::open(options, clock); }
+  std::shared_ptr<SqliteStore> open() { return must(try_open()); }
+  void expect_refused(std::string_view message) {
+    auto store = try_open();
+    ASSERT_FALSE(store);
+    EXPECT_EQ(store.error().fault, Fault::store);
+    EXPECT_THAT(store.error().message, HasSubstr(std::string(message)));
+    EXPECT_THAT(store.error().message, HasSubstr(options.path));
+    EXPECT_FALSE(store.error().next_step.empty());
+  }
+
+  hufu::testing::FakeClock clock;
+  TempDir directory;
+  SqliteOptions options{.path = directory.file("hufu.db"), .busy_timeout = 0ms};
+  Key key{"wx1", "access_token"};
+};
+
+mode_t mode_of(const std::string& path) {
+  struct stat status {};
+  EXPECT_EQ(stat(path.c_str(), &status), 0) << path;
+  return status.st_mode & 0777;
+}
+
+// ---- The file ----
+
+TEST_F(SqliteStoreTest, MakesItsFilesAndDirectoriesForItsOwnerOnly) {
+  options.path = directory.file("a/b/hufu.db");
+  auto store = open();
+  put_token(*store, key, "token", clock.wall());
+  EXPECT_EQ(mode_of(directory.file("a")), 0700U);
+  EXPECT_EQ(mode_of(directory.file("a/b")), 0700U);
+  for (const char* suffix : {"", "-wal", "-shm"}) EXPECT_EQ(mode_of(options.path + suffix), 0600U);
+}
+
+TEST_F(SqliteStoreTest, WhatIsReportedAsDoneHasBeenSynced) {
+  auto store = open();
+  Outsider outsider(options.path);
+  EXPECT_EQ(outsider.text("PRAGMA journal_mode"), "wal");
+  FaultyVfs disk;
+  options.vfs = FaultyVfs::kName;
+  auto watched = open();
+  put_token(*watched, key, "token", clock.wall());
+  // Whichever call to the disk fails, fsync among them, success is not reported.
+  std::set<bool> outcomes;
+  for (int nth = 1; outcomes.count(true) == 0; ++nth) {
+    disk.fail(nth, SQLITE_IOERR, /*lasting=*/true);
+    auto outcome = try_begin(*watched, intent(key, 1, clock.wall()));
+    disk.heal();
+    outcomes.insert(outcome.has_value());
+    clock.advance(1h);
+    EXPECT_NE(outcome.has_value(), disk.fired());
+  }
+  EXPECT_THAT(outcomes, SizeIs(2));
+}
+
+TEST_F(SqliteStoreTest, AnotherProgramsDatabaseIsLeftAlone) {
+  { Outsider(options.path).run("CREATE TABLE precious (x); INSERT INTO precious VALUES (1)"); }
+  expect_refused("belongs to another program");
+  EXPECT_EQ(Outsider(options.path).text("SELECT x FROM precious"), "1");
+  EXPECT_EQ(Outsider(options.path).text("PRAGMA journal_mode"), "delete");
+}
+
+TEST_F(SqliteStoreTest, AFileThatIsNoDatabaseIsRefused) {
+  std::ofstream(options.path) << std::string(8192, 'x');
+  expect_refused("is no SQLite database");
+}
+
+TEST_F(SqliteStoreTest, APathThatCannotBeIsRefused) {
+  std::ofstream(directory.file("file")) << "x";
+  options.path = directory.file("file/hufu.db");
+  expect_refused("cannot make");
+  options.path = directory.file("dir");
+  std::filesystem::create_directory(options.path);
+  expect_refused("cannot be opened");
+}
+
+TEST_F(SqliteStoreTest, ADatabaseOfEveryOlderVersionIsBroughtUpToDate) {
+  for (int version = 0; version <= schema_version(); ++version) {
+    SCOPED_TRACE(version);
+    std::filesystem::remove(options.path);
+    std::ofstream(options.path).close();
+    {
+      SqliteDatabase old(options.path, 0ms, "");
+      must(migrate(old, options.path, version));
+      EXPECT_EQ(old.number("PRAGMA user_version"), version);
+    }
+    auto store = open();
+    put_token(*store, key, "token", clock.wall());
+    EXPECT_EQ(Outsider(options.path).text("PRAGMA user_version"), std::to_string(schema_version()));
+  }
+}
+
+TEST_F(SqliteStoreTest, ADatabaseOfANewerVersionIsRefused) {
+  open();
+  Outsider(options.path).run("PRAGMA user_version = " + std::to_string(schema_version() + 1));
+  expect_refused("written by a newer hufu");
+}
+
+TEST_F(SqliteStoreTest, ManyWhoOpenANewFileAtOnceAllCan) {
+  options.busy_timeout = 30s;
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 6; ++i) {
+    threads.emplace_back([&, i] {
+      auto store = open();
+      put_token(*store, {"wx" + std::to_string(i), "k"}, "token", clock.wall());
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  EXPECT_THAT(scan(*open()), SizeIs(6));
+}
+
+TEST_F(SqliteStoreTest, OtherToolsCanReadTheRows) {
+  auto store = open();
+  Granted grant = granted(*store, intent(key, 0, clock.wall(), "node-a"));
+  Outsider outsider(options.path);
+  std::string now = std::to_string(clock.wall().time_since_epoch().count());
+  EXPECT_EQ(outsider.text("SELECT holder FROM tokens WHERE app = 'wx1'"), "node-a");
+  EXPECT_THAT(outsider.text("SELECT marks FROM tokens"), HasSubstr(now + ":"));
+  commit(*store, grant.lease, next_token(grant.record, "token", clock.wall()));
+  EXPECT_EQ(outsider.text("SELECT token FROM tokens WHERE kind = 'access_token'"), "token");
+  EXPECT_EQ(outsider.text("SELECT obtained_at FROM tokens"), now);
+  EXPECT_EQ(outsider.text("SELECT issuer FROM tokens"), "wechat/stable/access_token");
+}
+
+TEST_F(SqliteStoreTest, ARecordThatSomebodyDamagedIsAFailureOfThatRecordOnly) {
+  auto store = open();
+  put_token(*store, key, "token", clock.wall());
+  put_token(*store, {"wx2", "access_token"}, "token", clock.wall());
+  for (const char* damage :
+       {"marks = 'x'", "predecessors = 'x;'", "budget = '{'", "trouble = ''"}) {
+    Outsider(options.path).run("UPDATE tokens SET " + std::string(damage) + " WHERE app = 'wx1'");
+    auto record = try_load(*store, key);
+    ASSERT_FALSE(record) << damage;
+    EXPECT_THAT(record.error().message, HasSubstr("wx1 access_token"));
+    EXPECT_FALSE(try_begin(*store, intent(key, 1, clock.wall())));
+    auto found = scan(*store);
+    ASSERT_THAT(found, SizeIs(2));
+    for (const auto& [found_key, shown] : found) {
+      EXPECT_EQ(shown.token.has_value(), found_key != key);
+      EXPECT_EQ(shown.trouble.has_value(), found_key == key);
+    }
+    Outsider(options.path)
+        .run("UPDATE tokens SET marks = '', predecessors = '', budget = '', trouble = NULL");
+  }
+}
+
+TEST_F(SqliteStoreTest, AnUnreadableListOfAppsNeverMeansAllApps) {
+  auto store = open();
+  ApiKeyRow shop;
+  shop.name = "shop";
+  shop.apps = {"wx1"};
+  put_key(*store, shop);
+  for (const char* apps : {"[]", "{}", "[1]", "wx1"}) {
+    Outsider(options.path).run("UPDATE api_keys SET apps = '" + std::string(apps) + "'");
+    auto keys = await<Result<std::vector<ApiKeyRow>>>([&](auto done) { store->list_keys(done); });
+    ASSERT_FALSE(keys) << apps;
+    EXPECT_EQ(keys.error().fault, Fault::store);
+  }
+}
+
+// ---- The feed ----
+
+TEST_F(SqliteStoreTest, SaysReadEverythingToACursorThatIsOlderThanItsLog) {
+  options.change_log = 8;
+  auto store = open();
+  std::string old = changes(*store, "").cursor;
+  for (int i = 0; i < 30; ++i) {
+    granted(*store, intent({"wx" + std::to_string(i), "k"}, 0, clock.wall()));
+  }
+  EXPECT_TRUE(changes(*store, old).everything);
+  EXPECT_LE(std::stoi(Outsider(options.path).text("SELECT count(*) FROM changes")), 2 * 8 + 1);
+}
+
+TEST_F(SqliteStoreTest, SaysReadEverythingToACursorOfAnotherDatabase) {
+  std::string cursor = changes(*open(), "").cursor;
+  for (const char* suffix : {"", "-wal", "-shm"}) std::filesystem::remove(options.path + suffix);
+  EXPECT_TRUE(changes(*open(), cursor).everything);
+}
+
+// ---- Leases ----
+
+TEST_F(SqliteStoreTest, TheLeaseOfAProcessThatIsGoneIsFreeAtOnce) {
+  auto store = open();
+  // Our own process id, started at another moment: an earlier process that had the id.
+  std::string gone = process_identity().substr(0, process_identity().rfind('/')) + "/1";
+  ASSERT_TRUE(process_is_gone(gone));
+  Intent first = intent(key, 0, clock.wall(), gone);
+  Granted before = granted(*store, first);
+  Granted after = granted(*store, intent(key, 0, clock.wall() + 1ms, "node-b"));
+  EXPECT_THAT(after.record.marks, SizeIs(2)) << "what it called may have been carried out";
+  EXPECT_EQ(commit(*store, before.lease, next_token(before.record, "late", clock.wall())),
+            WriteOutcome::fenced);
+}
+
+TEST_F(SqliteStoreTest, TheLeaseOfALivingProcessIsNot) {
+  auto store = open();
+  granted(*store, intent(key, 0, clock.wall(), process_identity()));
+  EXPECT_TRUE(std::holds_alternative<Held>(begin(*store, intent(key, 0, clock.wall(), "node-b"))));
+}
+
+// ---- Trouble ----
+
+TEST_F(SqliteStoreTest, AnOperationThatFailsTakesNoneOfItsNeighboursDown) {
+  auto store = open();
+  Outsider outsider(options.path);
+  outsider.run(
+      "CREATE TRIGGER refuse BEFORE INSERT ON tokens WHEN NEW.app = 'wxbad' "
+      "BEGIN SELECT RAISE(ABORT, 'no'); END;"
+      "CREATE TRIGGER undo_all BEFORE INSERT ON tokens WHEN NEW.app = 'wxworse' "
+      "BEGIN SELECT RAISE(ROLLBACK, 'nothing at all'); END");
+  // Held up by another process, all of these end up in one transaction.
+  options.busy_timeout = 60s;
+  auto patient = open();
+  outsider.run("BEGIN IMMEDIATE");
+  std::vector<std::string> apps = {"wx0", "wxbad", "wx1", "wxworse", "wx2"};
+  std::vector<std::promise<bool>> outcomes(apps.size());
+  for (std::size_t i = 0; i < apps.size(); ++i) {
+    patient->begin(intent({apps[i], "k"}, 0, clock.wall()), [&, i](Result<BeginOutcome> outcome) {
+      outcomes[i].set_value(outcome.has_value());
+    });
+  }
+  outsider.run("COMMIT");
+  std::vector<bool> granted;
+  for (auto& outcome : outcomes) granted.push_back(outcome.get_future().get());
+  EXPECT_THAT(granted, ElementsAre(true, false, true, false, true));
+  EXPECT_THAT(scan(*patient), SizeIs(3));
+}
+
+TEST_F(SqliteStoreTest, ALockThatIsNotGivenBackIsAFailureAndReadsGoOn) {
+  auto store = open();
+  put_token(*store, key, "token", clock.wall());
+  Outsider outsider(options.path);
+  outsider.run("BEGIN IMMEDIATE");
+  auto outcome = try_begin(*store, intent(key, 1, clock.wall()));
+  ASSERT_FALSE(outcome);
+  EXPECT_EQ(outcome.error().fault, Fault::store);
+  EXPECT_THAT(outcome.error().message, HasSubstr("locked by another process"));
+  EXPECT_TRUE(load(*store, key).token->value.same_as("token"));
+  outsider.run("COMMIT");
+  granted(*store, intent(key, 1, clock.wall()));
+}
+
+TEST_F(SqliteStoreTest, AFullDiskIsAFailureAndNothingIsLostAndItGoesOnWhenThereIsRoom) {
+  FaultyVfs disk;
+  options.vfs = FaultyVfs::kName;
+  auto store = open();
+  put_token(*store, key, "token", clock.wall());
+  disk.fail(1, SQLITE_FULL, /*lasting=*/true);
+  auto outcome = try_begin(*store, intent(key, 1, clock.wall()));
+  ASSERT_FALSE(outcome);
+  EXPECT_EQ(outcome.error().fault, Fault::store);
+  EXPECT_THAT(outcome.error().message, HasSubstr("disk is full"));
+  EXPECT_FALSE(outcome.error().next_step.empty());
+  disk.heal();
+  EXPECT_TRUE(load(*store, key).token->value.same_as("token"));
+  put_token(*store, key, "newer", clock.wall());
+}
+
+TEST_F(SqliteStoreTest, AFileThatMayNotBeWrittenIsAFailureUntilItMayBeWritten) {
+  FaultyVfs disk;
+  options.vfs = FaultyVfs::kName;
+  auto store = open();
+  put_token(*store, key, "token", clock.wall());
+  disk.fail(1, SQLITE_READONLY, /*lasting=*/true);
+  auto outcome = try_begin(*store, intent(key, 1, clock.wall()));
+  ASSERT_FALSE(outcome);
+  EXPECT_EQ(outcome.error().fault, Fault::store);
+  EXPECT_THAT(outcome.error().message, HasSubstr("cannot be written"));
+  EXPECT_THAT(outcome.error().next_step, HasSubstr("right to write"));
+  disk.heal();
+  granted(*store, intent(key, 1, clock.wall()));
+}
+
+TEST_F(SqliteStoreTest, ADatabaseThatIsDamagedWhileInUseIsAFailureAndNoCrash) {
+  {
+    auto store = open();
+    for (int i = 0; i < 200; ++i) {
+      granted(*store, intent({"wx" + std::to_string(i), "k"}, 0, clock.wall()));
+    }
+  }
+  auto size = std::filesystem::file_size(options.path);
+  {
+    std::fstream file(options.path, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(4096);
+    file << std::string(size - 4096, '\xa5');
+  }
+  auto store = try_open();
+  if (!store) {
+    EXPECT_EQ(store.error().fault, Fault::store);
+    return;
+  }
+  auto outcome = try_begin(**store, intent(key, 0, clock.wall()));
+  ASSERT_FALSE(outcome);
+  EXPECT_EQ(outcome.error().fault, Fault::store);
+  EXPECT_FALSE(try_load(**store, key));
+}
+
+/// What one run of the loop below does with a store: every kind of write, and reads in between.
+/// Returns whether all of it succeeded; what was reported as stored is noted in `known`.
+bool exercise(SqliteStore& store, const Key& key, WallTime now, std::uint64_t& revision,
+              std::set<std::string>& apps) {
+  auto outcome = try_begin(store, intent(key, revision, now));
+  if (!outcome) return false;
+  auto* grant = std::get_if<Granted>(&*outcome);
+  if (grant == nullptr) return false;
+  Record next = next_token(grant->record, "token" + std::to_string(revision + 1), now);
+  auto written = try_commit(store, grant->lease, std::move(next));
+  if (!written) return false;
+  EXPECT_EQ(*written, WriteOutcome::written);
+  ++revision;
+  std::string id = "wx" + std::to_string(revision);
+  if (!await<Result<void>>([&](auto done) { store.put_app(app_row(id, "secret"), done); })) {
+    return false;
+  }
+  apps.insert(id);
+  return try_load(store, key).has_value() &&
+         await<Result<Changes>>([&](auto done) { store.changes("", done); }).has_value();
+}
+
+class DiskFaults : public ::testing::TestWithParam<std::tuple<int, bool>> {};
+
+// SQLite's own way to test itself: let the first call to the disk fail, then the second, and so on
+// until one whole run meets no fault. After each, what was reported as stored is there, the file is
+// sound, and the store works again.
+TEST_P(DiskFaults, WhicheverCallFailsNothingThatWasReportedIsLostAndTheStoreRecovers) {
+  auto [code, lasting] = GetParam();
+  hufu::testing::FakeClock clock;
+  TempDir directory;
+  FaultyVfs disk;
+  SqliteOptions options{.path = directory.file("hufu.db"), .busy_timeout = 0ms};
+  options.vfs = FaultyVfs::kName;
+  Key key{"wx0", "access_token"};
+  std::uint64_t revision = 0;
+  std::set<std::string> apps;
+  int nth = 1;
+  for (bool finished = false; !finished; ++nth) {
+    SCOPED_TRACE(nth);
+    ASSERT_LT(nth, 1000);
+    disk.fail(nth, code, lasting);
+    bool opened = false;
+    bool all_fine = false;
+    {
+      auto store = SqliteStore::open(options, clock);
+      opened = store.has_value();
+      if (opened) {
+        all_fine = exercise(**store, key, clock.wall(), revision, apps);
+        disk.heal();
+        clock.advance(kLease);
+        // The same store, once the disk is back. A commit that failed may have taken place.
+        Record record = load(**store, key);
+        EXPECT_GE(record.revision, revision);
+        EXPECT_LE(record.revision, revision + 1);
+        revision = record.revision;
+        EXPECT_TRUE(exercise(**store, key, clock.wall(), revision, apps));
+      } else {
+        EXPECT_EQ(store.error().fault, Fault::store);
+      }
+    }
+    finished = all_fine && !disk.fired();
+    disk.heal();
+    clock.advance(kLease);
+
+    if (std::filesystem::exists(options.path)) {
+      EXPECT_EQ(Outsider(options.path).text("PRAGMA integrity_check"), "ok");
+    }
+    auto store = must(SqliteStore::open(options, clock));
+    Record record = load(*store, key);
+    EXPECT_EQ(record.revision, revision);
+    if (revision > 0) {
+      EXPECT_TRUE(record.token->value.same_as("token" + std::to_string(revision)));
+    }
+    for (const auto& id : apps) EXPECT_TRUE(load_app(*store, id)) << id;
+  }
+  EXPECT_GT(nth, 10) << "the loop must have met faults to mean anything";
+}
+
+INSTANTIATE_TEST_SUITE_P(Sqlite, DiskFaults,
+                         ::testing::Combine(::testing::Values(SQLITE_IOERR, SQLITE_FULL),
+                                            ::testing::Bool()));
+
+// ---- Threads ----
+
+TEST_F(SqliteStoreTest, EveryDoneIsCalledBeforeItIsGone) {
+  constexpr int kMany = 500;
+  std::atomic<int> told = 0;
+  auto store = open();
+  for (int i = 0; i < kMany; ++i) {
+    store->begin(intent({"wx" + std::to_string(i), "k"}, 0, clock.wall()),
+                 [&](Result<BeginOutcome>) { ++told; });
+    store->load(key, [&](Result<Record>) { ++told; });
+  }
+  store->scan([](Key, Record) {}, [&](Result<void>) { ++told; });
+  store.reset();
+  EXPECT_EQ(told, 2 * kMany + 1);
+}
+
+TEST_F(SqliteStoreTest, ADoneThatAsksForMoreWhileTheStoreGoesIsAnsweredToo) {
+  std::atomic<int> told = 0;
+  for (int round = 0; round < 20; ++round) {
+    told = 0;
+    auto store = open();
+    SqliteStore* raw = store.get();
+    store->load(key, [&, raw](Result<Record>) {
+      ++told;
+      raw->begin(intent(key, 99, clock.wall()), [&, raw](Result<BeginOutcome>) {
+        ++told;
+        raw->load(key, [&](Result<Record>) { ++told; });
+      });
+    });
+    store.reset();
+    EXPECT_EQ(told, 3);
+  }
+}
+
+TEST_F(SqliteStoreTest, AScanLetsOtherReadsTakeTheirTurn) {
+  auto store = open();
+  Outsider(options.path)
+      .run(
+          "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 30000) "
+          "INSERT INTO tokens (app, kind, revision, renew_at, predecessors, marks, late_marks, "
+          "budget, fence, holder, lease_until, created_at, updated_at) "
+          "SELECT 'wx' || i, 'k', 0, 0, '', '', '', '', 0, '', 0, 0, 0 FROM n");
+  std::vector<std::string> order;  // told on the reader's thread only
+  std::promise<void> finished;
+  std::atomic<int> seen = 0;
+  bool asked = false;
+  store->scan(
+      [&](Key, Record) {
+        ++seen;
+        if (std::exchange(asked, true)) return;
+        store->load(key, [&](Result<Record>) { order.emplace_back("load"); });
+      },
+      [&](Result<void> end) {
+        EXPECT_TRUE(end);
+        order.emplace_back("scan");
+        finished.set_value();
+      });
+  finished.get_future().wait();
+  EXPECT_EQ(seen, 30000);
+  EXPECT_THAT(order, ElementsAre("load", "scan"));
+}
 
 }  // namespace
 }  // namespace hufu::store
