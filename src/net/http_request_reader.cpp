@@ -252,12 +252,12 @@ RequestReader::Progress RequestReader::read_body(ByteBuffer& in) {
     error_code error;
     auto used = parser.put(boost::asio::const_buffer(rest.data(), rest.size()), error);
     used_ += used;
-    body_size_ = static_cast<std::size_t>(parser.body_end - body);
-    if (error == http::error::need_more) {
-      // Extensions and trailers get as much room as a header.
-      if (in.size() - used_ >= limits_.header_bytes) return refuse(431);
-      break;
-    }
+    auto decoded = static_cast<std::size_t>(parser.body_end - body) - body_size_;
+    body_size_ += decoded;
+    // Extensions and trailers get as much room as a header.
+    auto around = error == http::error::need_more ? rest.size() : used - decoded;
+    if (around >= limits_.header_bytes) return refuse(431);
+    if (error == http::error::need_more) break;
     if (error) return refuse(error == http::error::body_limit ? 413 : 400);
   }
   return parser.is_done() ? Progress::whole : Progress::more;
