@@ -46,9 +46,9 @@ void Conversation::received(std::size_t count) {
   advance();
 }
 
-void Conversation::received_end(bool by_us) {
+void Conversation::received_end() {
   input_ended_ = true;
-  if (waiting_ && !by_us) abandon();
+  if (waiting_) abandon();
   advance();
 }
 

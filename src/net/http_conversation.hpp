@@ -74,8 +74,8 @@ class Conversation final : private Exchange {
   [[nodiscard]] std::span<char> room();
   void received(std::size_t count);
   /// Nothing more will come. A client that only closed its sending half still gets its answers, but
-  /// an answer it waits for counts as abandoned unless `by_us`.
-  void received_end(bool by_us);
+  /// one it waits for counts as abandoned.
+  void received_end();
 
   [[nodiscard]] std::string_view outgoing() const noexcept { return out_.view(); }
   void sent(std::size_t count);

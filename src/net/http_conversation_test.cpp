@@ -376,7 +376,7 @@ TEST_F(Later, TakesInOnlySoMuchMeanwhile) {
 TEST_F(Later, IsAbandonedWhenTheClientLeaves) {
   talk_.say(get("/later"));
   EXPECT_FALSE(talk_.promises.at(0)->abandoned());
-  talk_.conversation().received_end(false);
+  talk_.conversation().received_end();
   EXPECT_TRUE(talk_.promises.at(0)->abandoned());
   EXPECT_FALSE(talk_.conversation().finished());
   answer(0);
@@ -387,7 +387,6 @@ TEST_F(Later, IsAbandonedWhenTheClientLeaves) {
 TEST_F(Later, IsNotAbandonedBecauseTheServerStops) {
   talk_.say(get("/later"));
   talk_.stopping = true;
-  talk_.conversation().received_end(true);
   EXPECT_FALSE(talk_.promises.at(0)->abandoned());
   answer(0);
   EXPECT_EQ(talk_.hear(), ok("later", "Connection: close\r\n"));
@@ -397,12 +396,12 @@ TEST_F(Later, IsNotAbandonedBecauseTheServerStops) {
 
 TEST(Conversation, EndsWhenTheClientHasSentItsLast) {
   Talk idle;
-  idle.conversation().received_end(false);
+  idle.conversation().received_end();
   EXPECT_TRUE(idle.conversation().finished());
 
   Talk halfway;
   halfway.say("GET / HT");
-  halfway.conversation().received_end(false);
+  halfway.conversation().received_end();
   EXPECT_TRUE(halfway.conversation().finished());
   EXPECT_EQ(halfway.hear(), "");
 }

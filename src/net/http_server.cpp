@@ -145,18 +145,18 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool send();
   void receive();
   void on_received(error_code error, std::size_t count);
+  void look_once_more();
   void end();
   [[nodiscard]] bool longer_than(Milliseconds limit, SteadyTime since) const;
 
   Worker& worker_;
   Socket socket_;
   Conversation conversation_;
-  SteadyTime active_;        ///< When a byte last moved, as of the worker's tick.
-  bool counted_;             ///< Within the limit of connections.
-  bool receiving_ = false;   ///< A read is under way.
-  bool sending_ = false;     ///< The socket is full; a wait for it is under way.
-  bool ending_ = false;      ///< Our half is closed.
-  bool shut_by_us_ = false;  ///< The end of input that will be read is our own doing.
+  SteadyTime active_;       ///< When a byte last moved, as of the worker's tick.
+  bool counted_;            ///< Within the limit of connections.
+  bool receiving_ = false;  ///< A read is under way.
+  bool sending_ = false;    ///< The socket is full; a wait for it is under way.
+  bool ending_ = false;     ///< Our half is closed.
   bool closed_ = false;
 };
 
@@ -262,9 +262,11 @@ class Worker final : public Surroundings {
     if (stopping) connection->begin_stop();
   }
 
-  /// All connections, so that they may leave while they are gone through.
-  std::vector<std::shared_ptr<Connection>> all() const {
-    std::vector<std::shared_ptr<Connection>> result;
+  using Connections = std::vector<std::shared_ptr<Connection>>;
+
+  /// All connections, so that they may leave while they are gone through; in the memory of
+  /// `result`.
+  Connections all(Connections result = {}) const {
     result.reserve(connections_.size());
     for (auto& [id, connection] : connections_) result.push_back(connection);
     return result;
@@ -282,7 +284,9 @@ class Worker final : public Surroundings {
     timer_.async_wait([this](error_code error) {
       if (error) return;
       look_at_clock();
-      for (auto& connection : all()) connection->check_time();
+      checked_ = all(std::move(checked_));
+      for (auto& connection : checked_) connection->check_time();
+      checked_.clear();
       wait_for_tick();
     });
   }
@@ -296,6 +300,7 @@ class Worker final : public Surroundings {
   std::chrono::sys_seconds second_{};
   std::uint64_t last_id_ = 0;
   std::unordered_map<std::uint64_t, std::shared_ptr<Connection>> connections_;
+  Connections checked_;  ///< Kept only for its memory.
   std::atomic<std::size_t> load_{0};
   std::atomic<std::uint64_t> published_requests_{0};
 };
@@ -319,11 +324,12 @@ Connection::Connection(Worker& worker, Socket socket, std::string peer, std::uin
       counted_(counted) {}
 
 void Connection::proceed() {
+  worker_.publish_requests();
   if (closed_ || !send()) return;
   if (conversation_.finished()) {
     end();
   } else if (worker_.stopping && conversation_.phase() == Conversation::Phase::idle) {
-    begin_stop();
+    return begin_stop();
   }
   receive();
 }
@@ -369,15 +375,15 @@ void Connection::receive() {
 void Connection::on_received(error_code error, std::size_t count) {
   receiving_ = false;
   if (closed_) return;
+  if (error == asio::error::operation_aborted && worker_.stopping) return look_once_more();
   if (error == asio::error::eof) {
     if (ending_) return close();
-    conversation_.received_end(shut_by_us_);
+    conversation_.received_end();
   } else if (error) {
     return close();
   } else if (!ending_) {
     active_ = worker_.now;
     conversation_.received(count);
-    worker_.publish_requests();
   }
   proceed();
 }
@@ -433,13 +439,26 @@ void Connection::check_time() {
 }
 
 void Connection::begin_stop() {
-  if (closed_ || shut_by_us_ || conversation_.phase() != Conversation::Phase::idle) return;
-  // A request may have arrived that nobody has looked at yet. Closing our receiving half wakes the
-  // read that is under way: it brings that request, or else the end.
-  shut_by_us_ = true;
+  if (closed_ || ending_ || conversation_.phase() != Conversation::Phase::idle) return;
+  // A request may have arrived that nobody has looked at yet. Cancelling the read that is under way
+  // is free of races: it brings that request, or the moment to look for it once more.
+  error_code ignored;
+  if (receiving_) {
+    socket_.cancel(ignored);
+  } else {
+    look_once_more();
+  }
+}
+
+/// Takes in what is there already; if that is nothing, this connection is done. (To close our
+/// receiving half instead would wake the read too, but then the kernel answers whatever the client
+/// sends next with a reset, and that can eat an answer the client has not read yet.)
+void Connection::look_once_more() {
   error_code error;
-  socket_.shutdown(Socket::shutdown_receive, error);
-  if (error) close();
+  auto room = conversation_.room();
+  auto count = socket_.read_some(asio::buffer(room.data(), room.size()), error);
+  if (error == asio::error::would_block) error = asio::error::eof;
+  on_received(error, count);
 }
 
 /// The address `listen` names, bound and listening.
