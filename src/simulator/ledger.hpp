@@ -96,7 +96,7 @@ struct Totals {
 /// The memory of the simulator.
 ///
 /// Bounded: it keeps the latest `Bounds::calls` calls, every token that is alive, and about the
-/// latest `Bounds::tokens` tokens over all. With the defaults that is at most some 100 MB. A token
+/// latest `Bounds::tokens` tokens over all. With the defaults that is at most some 150 MB. A token
 /// that was forgotten is answered like one that never was. Thread-safety: none; the Model locks.
 class Ledger {
  public:

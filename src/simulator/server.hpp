@@ -11,6 +11,9 @@
 
 namespace hufu::simulator {
 
+/// Where `hufu sim` listens unless told otherwise: beside the server on 7200.
+inline constexpr const char* kDefaultListen = "127.0.0.1:7201";
+
 /// The app that everybody may use: what `hufu dev` and the examples run with.
 inline constexpr const char* kDemoApp = "wxdemo0000000000";
 inline constexpr const char* kDemoSecret = "demo-secret-opens-nothing";
