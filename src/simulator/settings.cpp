@@ -83,7 +83,9 @@ Result<void> apply(const json::object& patch, Settings& settings) {
     for (const Row& each : kRows)
       if (each.name == std::string_view(name)) row = &each;
     if (row == nullptr) return fail(Fault::usage, "there is no setting " + std::string(name));
-    bool fits = std::visit([&](auto member) { return read(value, changed.*member); }, row->member);
+    // Named again, because clang 14 captures no structured binding.
+    bool fits = std::visit(
+        [&, &given = value](auto member) { return read(given, changed.*member); }, row->member);
     if (!fits)
       return fail(Fault::usage, "the value of " + std::string(name) + " does not fit",
                   "Give it as GET /sim/state shows it.");
