@@ -255,8 +255,11 @@ Heart::Task<void> Heart::take_changes(Changes changes) {
   for (const Key& key : changes.tokens) {
     auto row = table_.find(key);
     if (!row) continue;
-    // What this node is writing itself, it knows.
-    if (const Case* file = case_at(*row); file != nullptr && file->flight) continue;
+    if (const Case* file = case_at(*row); file != nullptr && file->flight) {
+      // Most likely this very renewal; but another node may have left a mark meanwhile.
+      file->flight->told = true;
+      continue;
+    }
     co_await reload(*row, key);
   }
 }

@@ -113,6 +113,7 @@ class Heart final : public AsyncKeeper {
   struct Flight {
     Cause cause = Cause::schedule;
     std::vector<std::function<void(Failure)>> waiting;
+    bool told = false;  ///< The store spoke of this row meanwhile: look when the flight is over.
   };
 
   /// A probe in flight and everybody who shares its answer.

@@ -35,7 +35,7 @@ Heart::Task<Heart::Failure> Heart::join(RowId row, Cause cause) {
       return done(Error{Fault::unreachable, "shutting down", "ask again in a moment", {}, {}});
     }
     const bool first = !flight;
-    if (first) flight = std::make_shared<Flight>(Flight{cause, {}});
+    if (first) flight = std::make_shared<Flight>(Flight{cause, {}, false});
     flight->waiting.push_back(std::move(done));
     if (first) spawn(fly(row));
   });
@@ -50,7 +50,7 @@ void Heart::launch(RowId row, Cause cause) {
     waiting_room_.push_back(row);
     return close_case(row);
   }
-  file.flight = std::make_shared<Flight>(Flight{cause, {}});
+  file.flight = std::make_shared<Flight>(Flight{cause, {}, false});
   spawn(fly(row));
 }
 
@@ -66,6 +66,7 @@ Heart::Task<void> Heart::fly(RowId row) {
     if (case_of(row).flight == flight) case_of(row).flight.reset();
     close_case(row);
     reschedule(row);
+    if (flight->told) spawn(reload(row, key));
   }
   for (auto& answer : waiting) answer(failure);
   admit_waiting();
