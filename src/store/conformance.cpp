@@ -320,6 +320,15 @@ TEST_P(LeaseConformance, AMarkMadeWhileSomebodyRenewsOutlivesTheirCommit) {
   EXPECT_THAT(load(*store.tokens, key).marks, IsEmpty());
 }
 
+TEST_P(LeaseConformance, AMarkFromBeforeALeaseWasGrantedGoesWhenItsHolderDropsIt) {
+  put_token(*store.tokens, key, "one", harness->now());
+  mark(*store.tokens, key, {harness->now(), harness->now() + 5min});
+  Granted grant = granted(*store.tokens, intent(key, 1, harness->now()));
+  EXPECT_EQ(grant.record.marks.size(), 2U);
+  commit(*store.tokens, grant.lease, next_token(grant.record, "two", harness->now()));
+  EXPECT_THAT(load(*store.tokens, key).marks, IsEmpty());
+}
+
 TEST_P(LeaseConformance, StampsTheFirstWriteAndEachLaterOne) {
   WallTime first = harness->now();
   Granted grant = granted(*store.tokens, intent(key, 0, first));

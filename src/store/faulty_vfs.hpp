@@ -40,6 +40,8 @@ class FaultyVfs {
   }
   void heal() { countdown_ = 0; }
   [[nodiscard]] bool fired() const { return fired_; }
+  /// How often a file was synced so far.
+  [[nodiscard]] int syncs() const { return syncs_; }
 
  private:
   /// SQLite's file, with ours in front.
@@ -94,6 +96,7 @@ class FaultyVfs {
           return below(f)->pMethods->xTruncate(below(f), size);
         },
         [](sqlite3_file* f, int flags) {
+          ++current()->syncs_;
           if (int code = fault()) return code == SQLITE_IOERR ? SQLITE_IOERR_FSYNC : code;
           return below(f)->pMethods->xSync(below(f), flags);
         },
@@ -131,6 +134,7 @@ class FaultyVfs {
   std::atomic<int> code_{0};
   std::atomic<bool> lasting_{false};
   std::atomic<bool> fired_{false};
+  std::atomic<int> syncs_{0};
 };
 
 }  // namespace hufu::store::testing
