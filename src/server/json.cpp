@@ -1,5 +1,6 @@
 #include "server/json.hpp"
 
+#include <algorithm>
 #include <charconv>
 
 #include "server/query.hpp"
@@ -77,20 +78,27 @@ void append_trouble(std::string& out, const Trouble& trouble) {
   out += '}';
 }
 
+/// An object and not a function, so that a search for it is compiled into a loop.
+constexpr auto kMustBeEscaped = [](char c) {
+  return c == '"' || c == '\\' || static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
+};
+
 void append_escaped(std::string& out, std::string_view text) {
   static constexpr char kDigits[] = "0123456789abcdef";
-  for (char c : text) {
-    auto byte = static_cast<unsigned char>(c);
+  for (auto rest = text.begin(); rest != text.end();) {
+    auto plain_end = std::find_if(rest, text.end(), kMustBeEscaped);
+    out.append(rest, plain_end);
+    if (plain_end == text.end()) return;
+    char c = *plain_end;
     if (c == '"' || c == '\\') {
       out += '\\';
       out += c;
-    } else if (byte < 0x20 || byte == 0x7f) {
-      out += "\\u00";
-      out += kDigits[byte >> 4];
-      out += kDigits[byte & 0xf];
     } else {
-      out += c;
+      out += "\\u00";
+      out += kDigits[c >> 4];
+      out += kDigits[c & 0xf];
     }
+    rest = plain_end + 1;
   }
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstring>
 #include <limits>
 
 namespace hufu::server {
@@ -39,7 +40,8 @@ Value::Value(std::string_view query, std::string_view name) noexcept {
 Value::Value(std::string_view segment) noexcept { decode(segment, false); }
 
 void Value::decode(std::string_view raw, bool plus_is_space) noexcept {
-  if (raw.find_first_of(plus_is_space ? "%+" : "%") == std::string_view::npos) {
+  auto encoded = [plus_is_space](char c) { return c == '%' || (c == '+' && plus_is_space); };
+  if (std::none_of(raw.begin(), raw.end(), encoded)) {
     text_ = raw;
   } else {
     std::size_t size = 0;
@@ -84,6 +86,15 @@ std::optional<std::int64_t> Value::number() const noexcept {
 
 bool is_utf8(std::string_view text) noexcept {
   for (std::size_t i = 0; i < text.size();) {
+    // Nearly everything is ASCII: eight bytes at a time.
+    std::uint64_t eight;
+    if (text.size() - i >= sizeof eight) {
+      std::memcpy(&eight, text.data() + i, sizeof eight);
+      if ((eight & 0x8080808080808080U) == 0) {
+        i += sizeof eight;
+        continue;
+      }
+    }
     auto lead = static_cast<unsigned char>(text[i]);
     if (lead < 0x80) {
       ++i;
