@@ -321,19 +321,28 @@ void Heart::adopt(RowId row, const Record& record) {
 }
 
 void Heart::publish(RowId row, const Record& record) {
-  std::uint16_t issued_by = 0;
-  for (; issued_by < issuers_.size(); ++issued_by) {
-    if (issuers_[issued_by].issuer->name() == record.token->issuer) break;
-  }
   const auto outline = table_.outline(row);
-  const bool known_issuer = issued_by < issuers_.size();
-  if (!known_issuer) issued_by = UINT16_MAX;
-  const Terms& terms = issuers_[known_issuer ? issued_by : outline->facts.issuer].terms;
+  // A token of which nobody noted where it came from is taken for one of the app's present issuer.
+  std::uint16_t issued_by = outline->facts.issuer;
+  if (!record.token->issuer.empty()) {
+    const auto found = std::find_if(
+        issuers_.begin(), issuers_.end(),
+        [&](const KnownIssuer& known) { return known.issuer->name() == record.token->issuer; });
+    issued_by = found == issuers_.end() ? kUnknownIssuer
+                                        : static_cast<std::uint16_t>(found - issuers_.begin());
+  }
   Record judged = record.clone();
   if (const Case* file = case_at(row)) judged.marks = file->marks;
-  const Bounds bounds = bounds_of(judged, terms, issued_by != outline->facts.issuer);
   table_.publish(row, *record.token, record.revision,
-                 parts_.sealer->fingerprint(record.token->value.reveal()), issued_by, bounds);
+                 parts_.sealer->fingerprint(record.token->value.reveal()), issued_by,
+                 bounds_under(judged, issued_by, outline->facts.issuer));
+}
+
+/// What readers may be promised of a token from `issued_by` while the app belongs to `issuer`.
+Bounds Heart::bounds_under(const Record& record, std::uint16_t issued_by,
+                           std::uint16_t issuer) const {
+  const Terms& terms = issuers_[issued_by == kUnknownIssuer ? issuer : issued_by].terms;
+  return bounds_of(record, terms, issued_by != issuer);
 }
 
 Record Heart::known(RowId row) const {
@@ -357,9 +366,7 @@ Record Heart::known(RowId row) const {
 void Heart::rebound(RowId row) {
   const RowOutline outline = *table_.outline(row);
   if (!outline.has_token) return;
-  const bool known_issuer = outline.issued_by < issuers_.size();
-  const Terms& terms = issuers_[known_issuer ? outline.issued_by : outline.facts.issuer].terms;
-  Bounds bounds = bounds_of(known(row), terms, outline.issued_by != outline.facts.issuer);
+  Bounds bounds = bounds_under(known(row), outline.issued_by, outline.facts.issuer);
   if (const Case* file = case_at(row); file != nullptr && file->condemned)
     bounds.last_end = WallTime{};
   table_.set_bounds(row, bounds);

@@ -102,6 +102,8 @@ class Heart final : public AsyncKeeper {
   /// Empty: the renewal brought a token. Else why it did not.
   using Failure = std::optional<Error>;
 
+  /// In place of an index: the token is of an issuer that no app has now.
+  static constexpr std::uint16_t kUnknownIssuer = UINT16_MAX;
   struct KnownIssuer {
     std::string platform;
     std::string endpoint;
@@ -159,7 +161,8 @@ class Heart final : public AsyncKeeper {
   void adopt(RowId row, const Record& record);
   void publish(RowId row, const Record& record);
   [[nodiscard]] Record known(RowId row) const;
-  [[nodiscard]] Bounds bounds_of_row(RowId row) const;
+  [[nodiscard]] Bounds bounds_under(const Record& record, std::uint16_t issued_by,
+                                    std::uint16_t issuer) const;
   void rebound(RowId row);
   void reschedule(RowId row);
   [[nodiscard]] WallTime due_at(RowId row) const;

@@ -269,7 +269,7 @@ Heart::Task<Heart::Failure> Heart::keep(RowId row, Lease lease, Record before, R
     // more than what holds when this process dies and its successor, who finds only the mark,
     // renews late in the overlap; and go on trying to store it.
     observer_.commit_failed(key, written.error());
-      const Terms& terms = issuer_of(row).terms;
+    const Terms& terms = issuer_of(row).terms;
     const WallTime successor_renews = sent_at + terms.rule.overlap - terms.slack();
     Record shown = next.clone();
     shown.renew_at = std::min(next.renew_at, std::max(successor_renews, now()));
@@ -280,7 +280,7 @@ Heart::Task<Heart::Failure> Heart::keep(RowId row, Lease lease, Record before, R
   if (*written == WriteOutcome::fenced) {
     // Somebody renewed meanwhile, and this call may have displaced theirs.
     observer_.fenced(key);
-      co_await reload(row, key);
+    co_await reload(row, key);
     const auto theirs = table_.outline(row);
     const Terms terms = issuer_of(row).terms;
     if (terms.rule.shape == Shape::rotating && theirs && theirs->has_token) {
