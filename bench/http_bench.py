@@ -74,10 +74,13 @@ def measure(process, port, connections, seconds):
     used = cpu_seconds(process.pid) - before
     if "Non-2xx" in output or "Socket errors" in output:
         sys.exit(output)
+
+    def percentile(percent):
+        return milliseconds(re.search(rf"^ +{percent}% +(\S+)$", output, re.MULTILINE)[1])
+
     requests = int(re.search(r"(\d+) requests in", output)[1])
     return {"cpu": used / requests * 1e6, "rate": requests / seconds,
-            "p50": milliseconds(re.search(r"50%\s+(\S+)", output)[1]),
-            "p99": milliseconds(re.search(r"99%\s+(\S+)", output)[1])}
+            "p50": percentile(50), "p99": percentile(99)}
 
 
 def main():

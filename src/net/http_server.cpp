@@ -1,5 +1,8 @@
 #include "net/http_server.hpp"
 
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
+
 #include <algorithm>
 #include <atomic>
 #include <boost/asio/basic_socket_acceptor.hpp>
@@ -147,6 +150,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void on_received(error_code error, std::size_t count);
   void look_once_more();
   void end();
+  bool all_arrived();
   [[nodiscard]] bool longer_than(Milliseconds limit, SteadyTime since) const;
 
   Worker& worker_;
@@ -393,13 +397,20 @@ void Connection::on_received(error_code error, std::size_t count) {
 void Connection::end() {
   if (std::exchange(ending_, true)) return;
   active_ = worker_.now;
+  bool done = worker_.stopping && all_arrived();
   error_code error;
   if (conversation_.wants_reset()) {
     socket_.set_option(Socket::linger(true, 0), error);
     return close();
   }
   socket_.shutdown(Socket::shutdown_send, error);
-  if (error) close();
+  if (error || done) close();
+}
+
+/// Whether the client's side has confirmed every byte: then an end of ours waits for nobody.
+bool Connection::all_arrived() {
+  int unconfirmed = 1;
+  return ::ioctl(socket_.native_handle(), SIOCOUTQ, &unconfirmed) == 0 && unconfirmed == 0;
 }
 
 void Connection::close() {
@@ -420,7 +431,7 @@ void Connection::check_time() {
   if (closed_) return;
   const auto& limits = worker_.limits;
   if (ending_) {
-    if (longer_than(kLinger, active_)) close();
+    if (longer_than(kLinger, active_) || (worker_.stopping && all_arrived())) close();
     return;
   }
   switch (conversation_.phase()) {

@@ -57,9 +57,9 @@ class Exchange {
   [[nodiscard]] virtual std::shared_ptr<Pending> defer() = 0;
 };
 
-/// What the server asks for every well-formed request; malformed ones it answers by itself (400,
-/// 408, 411, 413, 414, 431, 501, 505) and closes. Called from all server threads at once. Must
-/// either `reply` or `defer`, must not block and must not throw.
+/// What the server asks for every well-formed request; others it answers by itself (400, 408, 413,
+/// 414, 417, 431, 501, 505) with a small `application/problem+json`, and closes. Called from all
+/// server threads at once. Must either `reply` or `defer`, must not block and must not throw.
 class Handler {
  public:
   virtual ~Handler() = default;
@@ -75,13 +75,16 @@ struct ServerStats {
 
 /// An HTTP/1.1 server: keep-alive, pipelining (answers in order), limits on header, body,
 /// connections and idle time. Beast parses; replies are formatted by hand (docs/decisions).
+/// Connections over the limit are told 503. One thread accepts, and each connection then stays with
+/// the thread that had the fewest.
 ///
-/// Thread-safety: all members may be called from any thread.
+/// Thread-safety: all members may be called from any thread; `stop` and the destructor not from a
+/// handler.
 class HttpServer {
  public:
   struct Options {
     std::string listen = "127.0.0.1:0";  ///< "HOST:PORT", "[::1]:PORT"; port 0: any free one.
-    int threads = 1;
+    int threads = 1;                     ///< 0: one a core.
     ServerLimits limits;
   };
 
@@ -94,7 +97,8 @@ class HttpServer {
   [[nodiscard]] const std::string& address() const noexcept;
   [[nodiscard]] ServerStats stats() const noexcept;
   /// Stops to accept, lets every request that has begun be answered (its connection then closes),
-  /// closes idle connections at once, and returns when all is done or `patience` is over.
+  /// closes idle connections at once, and returns when all is done or `patience` is over. What is
+  /// still open then is closed; a Pending left over is abandoned, and its answer goes nowhere.
   void stop(Milliseconds patience);
 
  private:

@@ -463,6 +463,19 @@ TEST_P(ServerOf, AnswersEveryRequestThatArrivedBeforeItStopped) {
   stopping.join();
 }
 
+TEST_F(Server, StopsAtOnceWhenNothingIsUnderWay) {
+  start();
+  auto spoke = client();
+  auto never_spoke = client();
+  spoke.send(kGet);
+  spoke.read_answer();
+  // Neither of them closes its side.
+  auto began = std::chrono::steady_clock::now();
+  server_->stop(seconds(10));
+  EXPECT_LT(std::chrono::steady_clock::now() - began, seconds(1));
+  EXPECT_TRUE(spoke.at_end());
+}
+
 TEST_F(Server, LosesItsPatienceWhileStopping) {
   start();
   auto mine = client();
