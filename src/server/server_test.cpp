@@ -266,13 +266,14 @@ TEST_F(ServerTest, LetsWhatHasBegunBeAnsweredBeforeItStops) {
   std::promise<Done<Result<Grant>>> taken;
   keeper.on_get_later = [&](Done<Result<Grant>> done) { taken.set_value(std::move(done)); };
   auto server = start();
-  Client client(server->address());
-  client.send_request("GET", "/v1/apps/wx-new/token", key);
+  auto client = std::make_unique<Client>(server->address());
+  client->send_request("GET", "/v1/apps/wx-new/token", key);
   Done<Result<Grant>> done = taken.get_future().get();
 
   auto stopped = std::async(std::launch::async, [&] { server->stop(seconds(30)); });
   done(grant("wx-new", "in time"));
-  EXPECT_NE(client.receive().body.find("in time"), std::string::npos);
+  EXPECT_NE(client->receive().body.find("in time"), std::string::npos);
+  client.reset();
   stopped.get();
 }
 
