@@ -155,6 +155,15 @@ void report_and_reply(LaterAnswer answer, std::string_view app, Fingerprint fing
   keeper.report(Key{std::string(app)}, fingerprint,
                 [answer = std::move(answer)](Result<Report> report) {
                   if (!report) return reply_error(answer, answer.services(), report.error());
+                  if (report->grant.expires_in.count() < 1) {
+                    // Dead, and no renewal is granted yet: a promise of no seconds would be a trap.
+                    return reply_error(answer, answer.services(),
+                                       {Fault::throttled,
+                                        "too many renewals were asked for",
+                                        "ask again in half a minute",
+                                        {},
+                                        {}});
+                  }
                   reply_token(answer, report->grant);
                 });
 }
