@@ -3,6 +3,9 @@
 namespace hufu::cli {
 
 // One file a command, one line a file.
+extern const Command kServe;
+extern const Command kDev;
+extern const Command kSim;
 extern const Command kConfigCheck;
 extern const Command kConfigShow;
 extern const Command kVersion;
@@ -10,6 +13,9 @@ extern const Command kCompletion;
 
 std::span<const Command> commands() {
   static const Command kTable[] = {
+      kServe,
+      kDev,
+      kSim,
       kConfigCheck,
       kConfigShow,
       kVersion,

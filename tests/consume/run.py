@@ -20,7 +20,7 @@ def run(*command, **options):
 
 def start_simulator(hufu):
     """The simulator on a free port, and its address, once it says that it is there."""
-    simulator = subprocess.Popen([hufu, "sim", "--listen", "127.0.0.1:0"], text=True,
+    simulator = subprocess.Popen([hufu, "sim", "--listen", "127.0.0.1:0", "--any-app"], text=True,
                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     for line in simulator.stdout:
         address = re.search(r"http://127\.0\.0\.1:\d+", line)

@@ -1,0 +1,183 @@
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <memory>
+#include <optional>
+#include <ostream>
+
+#include "cli/command.hpp"
+#include "cli/demo_caller.hpp"
+#include "cli/logging.hpp"
+#include "cli/process_setup.hpp"
+#include "cli/service.hpp"
+#include "cli/signals.hpp"
+#include "server/api_key.hpp"
+#include "simulator/server.hpp"
+#include "store/blocking.hpp"
+
+namespace hufu::cli {
+namespace {
+
+constexpr const char* kAnyPort = "127.0.0.1:0";
+constexpr Milliseconds kPatience = std::chrono::seconds(2);
+constexpr Milliseconds kDemoCallsEvery = std::chrono::seconds(3);
+
+struct Options {
+  std::optional<std::string> listen;
+  std::optional<std::string> sim_listen;
+  double speed = 1;
+  bool quiet = false;
+};
+
+/// Hufu as it comes, but for the platform and the database.
+Result<Config> config_of(const Context& context) {
+  config::Sources sources = context.sources;
+  if (sources.file || sources.flags.contains("store") || sources.flags.contains("key_file")) {
+    return fail(Fault::usage, "`hufu dev` has its own platform and a store in memory",
+                "Leave out --config, --store and --key-file, or run `hufu serve`");
+  }
+  sources.environment.clear();
+  sources.read_file = [](const std::string&) -> tl::expected<std::string, config::FileFailure> {
+    return tl::unexpected(config::FileFailure{true, "not looked at"});
+  };
+  sources.flags["store"] = "memory:";
+  auto loaded = config::load(sources);
+  if (!loaded) return tl::unexpected(loaded.error());
+  AppConfig demo;
+  demo.id = simulator::kDemoApp;
+  demo.secret = Secret(std::string_view(simulator::kDemoSecret));
+  loaded->config.apps.push_back(std::move(demo));
+  return std::move(loaded->config);
+}
+
+/// Listens where it was told to; where nobody said where, and the usual place is taken, anywhere.
+template <class Listen>
+auto listen_somewhere(const std::optional<std::string>& told, const std::string& usual,
+                      const Listen& listen) {
+  auto first = listen(told.value_or(usual));
+  if (first || told || first.error().fault != Fault::config) return first;
+  auto second = listen(std::string(kAnyPort));
+  if (second) spdlog::warn("{} is taken, so another port is used", usual);
+  return second;
+}
+
+Result<std::unique_ptr<simulator::Simulator>> start_platform(const Options& options) {
+  return listen_somewhere(options.sim_listen, simulator::kDefaultListen, [&](std::string where) {
+    simulator::Simulator::Options platform;
+    platform.listen = std::move(where);
+    platform.speed = options.speed;
+    return simulator::Simulator::start(std::move(platform));
+  });
+}
+
+/// A key with all rights, for this run.
+Result<Secret> make_key(store::Registry& registry) {
+  auto made = server::make_api_key();
+  if (!made) return tl::unexpected(made.error());
+  store::ApiKeyRow row;
+  row.name = "dev";
+  row.hash = made->hash;
+  row.rights = {true, true, true, true, true};
+  auto put = store::await<Result<bool>>([&](auto done) { registry.put_key(row, std::move(done)); });
+  if (!put) return tl::unexpected(put.error());
+  return std::move(made->key);
+}
+
+void print_banner(const Context& context, const Options& options, const std::string& server,
+                  const std::string& platform, const Secret& key) {
+  const Paint paint = context.out_paint();
+  const std::string app = simulator::kDemoApp;
+  const std::string speed =
+      options.speed == 1 ? "" : fmt::format(", time runs {:g} times as fast", options.speed);
+  context.out() << paint.bold("hufu " + context.build().version) << "  "
+                << paint.red("DEV MODE: NOT FOR PRODUCTION") << '\n'
+                << "A simulated WeChat platform is built in; nothing is kept" << speed << ".\n\n"
+                << "  Data API   " << server << '\n'
+                << "  Platform   " << platform << "   simulated; steer it under /sim/\n"
+                << "  Metrics    " << server << "/metrics\n"
+                << "  OpenAPI    " << server << "/openapi.json\n"
+                << "  Demo app   " << app << "\n\n"
+                << "  export HUFU_SERVER=" << server << '\n'
+                << "  export HUFU_KEY=" << key.reveal() << "\n\n"
+                << "Try, in another terminal, with these two exported:\n"
+                << "  hufu get " << app << '\n'
+                << "  hufu status\n"
+                << "  curl \"$HUFU_SERVER/cgi-bin/token?grant_type=client_credential&appid=" << app
+                << "&secret=$HUFU_KEY\"\n\n"
+                << "Ctrl-C ends it.\n"
+                << std::endl;
+}
+
+ExitStatus rehearse(const Options& options, const Context& context) {
+  harden_process();
+  auto config = config_of(context);
+  if (!config) return context.fail(config.error());
+  start_logging(*config, context.err());
+
+  Signals signals;
+  auto platform = start_platform(options);
+  if (!platform) return context.fail(platform.error());
+  config->platforms["wechat"] = {(*platform)->base_url(), false};
+  const std::string usual = config->listen;
+
+  // One clock for both sides, so that an hour lasts as long for Hufu as for the platform.
+  auto service = Service::open(std::move(*config), context.build().version, &(*platform)->clock());
+  if (!service) return context.fail(service.error());
+  auto key = make_key((*service)->registry());
+  if (!key) return context.fail(key.error());
+
+  std::optional<Error> trouble;
+  auto when_read = [&](Result<void> read) {
+    if (read) return;
+    signals.post([&, read = std::move(read)] {
+      trouble = read.error();
+      signals.end();
+    });
+  };
+  auto started = listen_somewhere(options.listen, usual, [&](const std::string& where) {
+    return (*service)->start(where, when_read);
+  });
+  if (!started) return context.fail(started.error());
+
+  const std::string server = "http://" + (*service)->address();
+  print_banner(context, options, server, (*platform)->base_url(), *key);
+  {
+    std::optional<DemoCaller> demo;
+    if (!options.quiet) {
+      demo.emplace(
+          DemoCaller::Place{server, (*platform)->base_url(), simulator::kDemoApp, key->clone()},
+          kDemoCallsEvery);
+    }
+    signals.wait();
+  }
+  (*service)->stop(kPatience);
+  return trouble ? context.fail(*trouble) : ExitStatus::done;
+}
+
+Action declare(CLI::App& cli, Context& context) {
+  auto options = std::make_shared<Options>();
+  cli.add_option("--listen", options->listen, "Where the server listens (127.0.0.1:7200)")
+      ->type_name("HOST:PORT");
+  cli.add_option("--sim-listen", options->sim_listen,
+                 "Where the simulated platform listens (127.0.0.1:7201)")
+      ->type_name("HOST:PORT");
+  cli.add_option("--speed", options->speed, "Let time run this many times as fast, for both")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  cli.add_flag("--quiet", options->quiet, "Without the demo app's calls");
+  return [options, &context] { return rehearse(*options, context); };
+}
+
+}  // namespace
+
+extern const Command kDev;
+constinit const Command kDev = {
+    "dev",
+    "Runs server, simulated platform and a demo app on this machine, with nothing to configure",
+    "hufu dev\n"
+    "hufu dev --speed 600\n"
+    "hufu dev --listen 127.0.0.1:0 --sim-listen 127.0.0.1:0 --quiet",
+    declare,
+};
+
+}  // namespace hufu::cli

@@ -1,0 +1,86 @@
+#include "cli/log_observer.hpp"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <string>
+
+namespace hufu::cli {
+namespace {
+
+std::string name_of(const Key& key) { return fmt::format("app={} kind={}", key.app, key.kind); }
+
+/// What happened, the platform's own code, and what to do about it.
+std::string words_of(const Error& error) {
+  std::string words = error.message;
+  if (error.errcode && words.find(std::to_string(*error.errcode)) == std::string::npos) {
+    words += fmt::format(" (errcode {})", *error.errcode);
+  }
+  if (!error.next_step.empty()) words += " → " + error.next_step;
+  return words;
+}
+
+std::string_view name_of(Pulse pulse) {
+  switch (pulse) {
+    case Pulse::alive: return "alive";
+    case Pulse::dead: return "dead";
+    case Pulse::unknown: return "unknown";
+  }
+  return "";
+}
+
+double seconds(Milliseconds span) { return std::chrono::duration<double>(span).count(); }
+
+}  // namespace
+
+void LogObserver::renewed(const Key& key, keeper::Cause cause, std::uint64_t revision,
+                          Fingerprint fingerprint, Milliseconds call) {
+  spdlog::info("renewed: {} revision={} fingerprint={} cause={} ms={}", name_of(key), revision,
+               fingerprint.hex(), keeper::name_of(cause), call.count());
+}
+
+void LogObserver::renewal_failed(const Key& key, keeper::Cause cause, const Error& error,
+                                 IssueFailure::Lane, Milliseconds next) {
+  spdlog::warn("renewal failed: {} cause={} next_attempt={:.1f}s: {}", name_of(key),
+               keeper::name_of(cause), seconds(next), words_of(error));
+}
+
+void LogObserver::commit_failed(const Key& key, const Error& error) {
+  spdlog::warn("renewed, but not stored, and served from memory until it is: {}: {}", name_of(key),
+               words_of(error));
+}
+
+void LogObserver::fenced(const Key& key) {
+  spdlog::warn("another node was quicker, and its token stands: {}", name_of(key));
+}
+
+void LogObserver::lease(std::string_view outcome) { spdlog::debug("lease: {}", outcome); }
+
+void LogObserver::probed(const Key& key, Pulse pulse) {
+  spdlog::log(pulse == Pulse::dead ? spdlog::level::warn : spdlog::level::debug, "probed: {} {}",
+              name_of(key), name_of(pulse));
+}
+
+void LogObserver::reported(const Key& key, ReportOutcome outcome) {
+  const bool matters = outcome == ReportOutcome::renewed || outcome == ReportOutcome::throttled;
+  spdlog::log(matters ? spdlog::level::warn : spdlog::level::debug,
+              "reported as refused: {} outcome={}", name_of(key), hufu::name_of(outcome));
+}
+
+void LogObserver::store_changed(bool usable, const Error* why_not) {
+  if (usable) {
+    spdlog::info("the store can be used again");
+  } else {
+    spdlog::error("the store cannot be used, and tokens are served from memory: {}",
+                  why_not != nullptr ? words_of(*why_not) : std::string());
+  }
+}
+
+void LogObserver::clock_stepped(Milliseconds by) {
+  spdlog::warn("the wall clock was set by {:.3f}s; what is due when follows the steady clock",
+               seconds(by));
+}
+
+void LogObserver::keys_changed() { spdlog::info("API keys were made or revoked"); }
+
+}  // namespace hufu::cli

@@ -1,0 +1,27 @@
+#pragma once
+
+#include "keeper/observer.hpp"
+
+namespace hufu::cli {
+
+/// Writes down what happens inside the keeper, one line an event, to the default logger: at info
+/// what changes a token, at warn what somebody may have to look at, at debug the rest.
+///
+/// Lines read "WORDS: name=value …", so that people and grep both find their way.
+class LogObserver final : public keeper::Observer {
+ public:
+  void renewed(const Key& key, keeper::Cause cause, std::uint64_t revision, Fingerprint fingerprint,
+               Milliseconds call) override;
+  void renewal_failed(const Key& key, keeper::Cause cause, const Error& error,
+                      IssueFailure::Lane lane, Milliseconds next) override;
+  void commit_failed(const Key& key, const Error& error) override;
+  void fenced(const Key& key) override;
+  void lease(std::string_view outcome) override;
+  void probed(const Key& key, Pulse pulse) override;
+  void reported(const Key& key, ReportOutcome outcome) override;
+  void store_changed(bool usable, const Error* why_not) override;
+  void clock_stepped(Milliseconds by) override;
+  void keys_changed() override;
+};
+
+}  // namespace hufu::cli

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <utility>
+#include <vector>
+
+#include "keeper/observer.hpp"
+
+namespace hufu::cli {
+
+/// Tells several what the keeper tells one. They outlive it.
+class Observers final : public keeper::Observer {
+ public:
+  explicit Observers(std::vector<keeper::Observer*> all) : all_(std::move(all)) {}
+
+  void renewed(const Key& key, keeper::Cause cause, std::uint64_t revision, Fingerprint fingerprint,
+               Milliseconds call) override {
+    for (auto* each : all_) each->renewed(key, cause, revision, fingerprint, call);
+  }
+  void renewal_failed(const Key& key, keeper::Cause cause, const Error& error,
+                      IssueFailure::Lane lane, Milliseconds next) override {
+    for (auto* each : all_) each->renewal_failed(key, cause, error, lane, next);
+  }
+  void commit_failed(const Key& key, const Error& error) override {
+    for (auto* each : all_) each->commit_failed(key, error);
+  }
+  void fenced(const Key& key) override {
+    for (auto* each : all_) each->fenced(key);
+  }
+  void lease(std::string_view outcome) override {
+    for (auto* each : all_) each->lease(outcome);
+  }
+  void probed(const Key& key, Pulse pulse) override {
+    for (auto* each : all_) each->probed(key, pulse);
+  }
+  void reported(const Key& key, ReportOutcome outcome) override {
+    for (auto* each : all_) each->reported(key, outcome);
+  }
+  void store_changed(bool usable, const Error* why_not) override {
+    for (auto* each : all_) each->store_changed(usable, why_not);
+  }
+  void clock_stepped(Milliseconds by) override {
+    for (auto* each : all_) each->clock_stepped(by);
+  }
+  void keys_changed() override {
+    for (auto* each : all_) each->keys_changed();
+  }
+
+ private:
+  std::vector<keeper::Observer*> all_;
+};
+
+}  // namespace hufu::cli

@@ -1,0 +1,45 @@
+#include "cli/process_setup.hpp"
+
+#include <sched.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <csignal>
+
+// LeakSanitizer looks at its own process as a debugger does.
+#if defined(__SANITIZE_ADDRESS__)
+#define HUFU_DEBUGS_ITSELF 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define HUFU_DEBUGS_ITSELF 1
+#endif
+#endif
+
+namespace hufu::cli {
+
+void harden_process() noexcept {
+  const rlimit no_core{0, 0};
+  setrlimit(RLIMIT_CORE, &no_core);
+#ifndef HUFU_DEBUGS_ITSELF
+  // Also where a core file is piped to a program, which does not ask for the limit.
+  prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+#endif
+
+  std::signal(SIGPIPE, SIG_IGN);
+
+  rlimit files{};
+  if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+    files.rlim_cur = files.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &files);
+  }
+}
+
+int usable_cores() noexcept {
+  cpu_set_t cores;
+  // Fails on machines with more than 1024 of them; one thread is not wrong there either.
+  if (sched_getaffinity(0, sizeof cores, &cores) != 0) return 1;
+  return std::max(1, CPU_COUNT(&cores));
+}
+
+}  // namespace hufu::cli

@@ -1,0 +1,49 @@
+#include "cli/service.hpp"
+
+#include <utility>
+
+#include "cli/process_setup.hpp"
+
+namespace hufu::cli {
+
+Result<std::unique_ptr<Service>> Service::open(Config config, std::string version,
+                                               const Clock* clock) {
+  server::Server::Options options;
+  options.base_path = config.base_path;
+  options.threads = config.threads > 0 ? config.threads : usable_cores();
+  options.limits = config.limits;
+  options.version = std::move(version);
+  std::unique_ptr<Service> service(new Service(std::move(options)));
+  service->options_.counters = service->counters_;
+
+  library::Surroundings surroundings;
+  surroundings.clock = clock;
+  surroundings.observer = &service->observers_;
+  auto assembly = library::Assembly::build(std::move(config), surroundings);
+  if (!assembly) return tl::unexpected(std::move(assembly.error()));
+  service->assembly_ = *std::move(assembly);
+  return service;
+}
+
+Result<void> Service::start(const std::string& listen, Done<Result<void>> done) {
+  options_.listen = listen;
+  auto server = server::Server::start(options_, assembly_->keeper(), assembly_->registry(),
+                                      assembly_->clock());
+  if (!server) return tl::unexpected(std::move(server.error()));
+  server_ = *std::move(server);
+  // Before the keeper runs: the first change of keys may be the first thing it tells.
+  key_watch_.begin([this](Done<Result<void>> read) { server_->reload_keys(std::move(read)); });
+  assembly_->start(std::move(done));
+  return {};
+}
+
+void Service::stop(Milliseconds patience) {
+  if (server_) server_->stop(patience);
+  key_watch_.end();
+  server_.reset();
+  assembly_.reset();
+}
+
+Service::~Service() { stop(Milliseconds(0)); }
+
+}  // namespace hufu::cli

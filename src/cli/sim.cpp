@@ -1,0 +1,123 @@
+#include <memory>
+#include <ostream>
+
+#include "cli/command.hpp"
+#include "cli/process_setup.hpp"
+#include "cli/secret_option.hpp"
+#include "cli/signals.hpp"
+#include "simulator/server.hpp"
+
+namespace hufu::cli {
+namespace {
+
+struct Options {
+  simulator::Simulator::Options simulator;
+  std::string app = simulator::kDemoApp;
+  SecretOption secret;
+  std::string lifetime;
+  std::string overlap;
+  bool strict = false;
+  bool lenient = false;
+};
+
+Result<void> read_span(const std::string& text, Milliseconds& into) {
+  if (text.empty()) return {};
+  auto span = simulator::parse_duration(text);
+  if (!span) return tl::unexpected(span.error());
+  if (*span <= Milliseconds(0)) return fail(Fault::usage, "a length of time must be above zero");
+  into = *span;
+  return {};
+}
+
+Result<void> complete(Options& options, const Context& context) {
+  simulator::Settings& settings = options.simulator.model.settings;
+  if (auto read = read_span(options.lifetime, settings.lifetime); !read) return read;
+  if (auto read = read_span(options.overlap, settings.overlap); !read) return read;
+  settings.strict = !options.lenient;
+  options.simulator.threads = usable_cores();
+
+  std::string secret = simulator::kDemoSecret;
+  if (options.secret.given() || options.app != simulator::kDemoApp) {
+    // With --any-app every app is known, and its secret is whatever comes.
+    if (!options.secret.given() && options.simulator.model.any_app) return {};
+    auto given = read_secret(options.secret, context);
+    if (!given) return tl::unexpected(given.error());
+    secret = given->reveal();
+  }
+  options.simulator.apps = {{options.app, secret}};
+  return {};
+}
+
+void say_how_to_use(const Context& context, const Options& options,
+                    const simulator::Simulator& platform) {
+  const std::string url = platform.base_url();
+  // The first line of data: whoever started this program with port 0 waits for it.
+  context.out() << url << std::endl;
+
+  const bool demo = !options.secret.given() && options.app == simulator::kDemoApp;
+  std::ostream& err = context.err();
+  err << context.err_paint().bold("A simulated WeChat platform. NOT FOR PRODUCTION.") << '\n'
+      << "Point Hufu at it:\n  export WECHAT_BASE_URL=" << url << '\n'
+      << "  export WECHAT_APPID=" << printable(options.app)
+      << " WECHAT_APPSECRET=" << (demo ? simulator::kDemoSecret : "…") << '\n';
+  if (options.simulator.model.any_app) err << "It takes every app id, with any secret.\n";
+  if (!platform.control_address().empty()) {
+    err << "Steer it at http://" << platform.control_address() << "/sim/state\n";
+  } else {
+    err << "Steer it: curl " << url << "/sim/state\n";
+  }
+  err << std::flush;
+}
+
+ExitStatus simulate(Options& options, const Context& context) {
+  harden_process();
+  if (auto completed = complete(options, context); !completed) {
+    return context.fail(completed.error());
+  }
+  Signals signals;
+  auto platform = simulator::Simulator::start(options.simulator);
+  if (!platform) return context.fail(platform.error());
+  say_how_to_use(context, options, **platform);
+  signals.wait();
+  return ExitStatus::done;
+}
+
+Action declare(CLI::App& cli, Context& context) {
+  auto options = std::make_shared<Options>();
+  auto& simulator = options->simulator;
+  simulator.listen = simulator::kDefaultListen;
+  cli.add_option("APP", options->app, "The app it knows")->capture_default_str();
+  add_secret_option(cli, options->secret);
+  cli.add_flag("--any-app", simulator.model.any_app, "Know every app id, and take any secret");
+  cli.add_option("--listen", simulator.listen, "Where the platform listens; port 0: any free one")
+      ->type_name("HOST:PORT")
+      ->capture_default_str();
+  cli.add_option("--control-listen", simulator.control_listen,
+                 "A second address for /sim/, which answers while the first refuses connections")
+      ->type_name("HOST:PORT");
+  cli.add_option("--speed", simulator.speed, "Let its time run this many times as fast")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  cli.add_option("--lifetime", options->lifetime, "Of a new token (7200s)")->type_name("DURATION");
+  cli.add_option("--overlap", options->overlap, "How long a displaced token lives on (300s)")
+      ->type_name("DURATION");
+  auto* strict = cli.add_flag("--strict", options->strict,
+                              "Only the newest token and the one before live (the default)");
+  cli.add_flag("--lenient", options->lenient, "Every displaced token lives through its overlap")
+      ->excludes(strict);
+  return [options, &context] { return simulate(*options, context); };
+}
+
+}  // namespace
+
+extern const Command kSim;
+constinit const Command kSim = {
+    "sim",
+    "Runs the platform simulator alone",
+    "hufu sim\n"
+    "hufu sim --listen 127.0.0.1:0 --any-app\n"
+    "hufu sim wx0123456789abcdef --secret-env WECHAT_APPSECRET --speed 600",
+    declare,
+};
+
+}  // namespace hufu::cli
