@@ -28,7 +28,7 @@ INCLUDE = re.compile(r'^\s*#\s*include\s*["<]([a-z_]+)/', re.M)
 def fault_of(path, used):
     """Why `path` may not include something of the folder `used`, or None."""
     floor = path.parts[1] if path.parts[0] == "src" else None
-    for_tests = path.stem.endswith(("_test", "conformance")) or path.parts[0] in ("tests", "bench")
+    for_tests = path.stem.endswith(("_test", "_testing", "conformance")) or path.parts[0] in ("tests", "bench")
     if used == "testing":
         return None if for_tests or floor == "testing" else "only tests may use testing/"
     if used not in FLOORS:

@@ -13,13 +13,7 @@ extern const Command kCompletion;
 
 std::span<const Command> commands() {
   static const Command kTable[] = {
-      kServe,
-      kDev,
-      kSim,
-      kConfigCheck,
-      kConfigShow,
-      kVersion,
-      kCompletion,
+      kServe, kDev, kSim, kConfigCheck, kConfigShow, kVersion, kCompletion,
   };
   return kTable;
 }

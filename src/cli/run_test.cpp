@@ -53,7 +53,7 @@ constexpr Command kFailure{"fail now", "Fails", "hufu fail now", declare_failure
 /// A whole program run inside the test.
 struct Program {
   std::map<std::string, std::string> files;
-  config::Environment environment = {{"HOME", "/home/me"}};
+  config::Environment environment = {{"HOME", "/srv/me"}};
   std::vector<Command> table{commands().begin(), commands().end()};
   bool terminal = false;
 

@@ -24,7 +24,7 @@ struct Machine {
   Sources sources;
 
   Machine() {
-    sources.environment = {{"HOME", "/home/me"}};
+    sources.environment = {{"HOME", "/srv/me"}};
     sources.read_file = [this](const std::string& path) -> tl::expected<std::string, FileFailure> {
       if (auto file = broken.find(path); file != broken.end()) {
         return tl::unexpected(FileFailure{false, file->second});
@@ -459,11 +459,11 @@ TEST(Timing, IsCheckedWithTheFileNamed) {
 
 TEST(Store, LiesInTheStateDirectoryUnlessSaidOtherwise) {
   Machine machine;
-  EXPECT_EQ(machine.config().store, "sqlite:/home/me/.local/state/hufu/hufu.db");
+  EXPECT_EQ(machine.config().store, "sqlite:/srv/me/.local/state/hufu/hufu.db");
   machine.variable("XDG_STATE_HOME", "/state");
   EXPECT_EQ(machine.config().store, "sqlite:/state/hufu/hufu.db");
   machine.variable("XDG_STATE_HOME", "not/absolute");
-  EXPECT_EQ(machine.config().store, "sqlite:/home/me/.local/state/hufu/hufu.db");
+  EXPECT_EQ(machine.config().store, "sqlite:/srv/me/.local/state/hufu/hufu.db");
   machine.sources.environment.clear();
   EXPECT_THAT(machine.problems(), ElementsAre(HasSubstr("neither XDG_STATE_HOME nor HOME")));
   EXPECT_EQ(machine.flag("store", "memory:").config().store, "memory:");

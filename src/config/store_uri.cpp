@@ -37,7 +37,7 @@ Result<void> check_path(const Kind& kind, std::string_view path) {
   if (path == ":memory:") return bad("\"sqlite::memory:\" is not a store", "Write \"memory:\"");
   if (path.front() == '~') {
     return bad("the store's path begins with ~, which only a shell understands",
-               "Write the whole path, like \"sqlite:/home/me/hufu.db\"");
+               "Write the whole path, like \"sqlite:/srv/me/hufu.db\"");
   }
   if (path.back() == '/') {
     return bad("the store's path is a directory", "Add a file name, like \"hufu.db\"");

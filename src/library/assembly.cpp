@@ -12,7 +12,8 @@
 
 namespace hufu::library {
 
-/// Dies in this order: the heart stops, nothing can call back any more, the loop ends, the heart goes.
+/// Dies in this order: the heart stops, nothing can call back any more, the loop ends, the heart
+/// goes.
 class Assembly::Impl {
  public:
   Impl(Config given, Surroundings surroundings)

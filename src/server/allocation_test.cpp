@@ -7,7 +7,7 @@
 #include <new>
 #include <string>
 
-#include "server/stage_for_tests.hpp"
+#include "server/stage_testing.hpp"
 
 namespace {
 thread_local std::size_t allocations = 0;

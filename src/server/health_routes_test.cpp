@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "server/stage_for_tests.hpp"
+#include "server/stage_testing.hpp"
 
 namespace hufu::server {
 namespace {

@@ -9,7 +9,7 @@
 #include <string>
 #include <thread>
 
-#include "server/stage_for_tests.hpp"
+#include "server/stage_testing.hpp"
 
 namespace hufu::server {
 namespace {

@@ -5,7 +5,7 @@
 
 #include <string>
 
-#include "server/stage_for_tests.hpp"
+#include "server/stage_testing.hpp"
 
 namespace hufu::server {
 namespace {

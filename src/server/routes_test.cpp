@@ -6,7 +6,7 @@
 
 #include <sstream>
 
-#include "server/stage_for_tests.hpp"
+#include "server/stage_testing.hpp"
 
 namespace hufu::server {
 namespace {

@@ -13,7 +13,7 @@
 #include <utility>
 #include <vector>
 
-#include "server/stage_for_tests.hpp"
+#include "server/stage_testing.hpp"
 
 namespace hufu::server {
 namespace {

@@ -12,7 +12,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (text.find("canary") != std::string::npos) return 0;
 
   config::Sources sources;
-  sources.environment = {{"HOME", "/home/me"}, {"WX", "canary-of-a-secret"}};
+  sources.environment = {{"HOME", "/srv/me"}, {"WX", "canary-of-a-secret"}};
   sources.read_file =
       [&](const std::string& path) -> tl::expected<std::string, config::FileFailure> {
     if (path == "./hufu.toml") return text;
