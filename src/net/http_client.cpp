@@ -227,8 +227,9 @@ class Transfer {
   }
 
   static std::size_t on_body(char* data, std::size_t, std::size_t size, void* self) {
-    std::string& body = static_cast<Transfer*>(self)->response_.body;
-    if (body.size() + size > HttpClient::kLargestBody) return 0;
+    auto& transfer = *static_cast<Transfer*>(self);
+    std::string& body = transfer.response_.body;
+    if (body.size() + size > transfer.request_.largest_body) return 0;
     append_wiping(body, {data, size});
     return size;
   }

@@ -11,6 +11,9 @@
 
 namespace hufu::net {
 
+/// Enough for any token.
+inline constexpr std::size_t kLargestBody = 64 * 1024;
+
 /// One request. URL and body are secrets because they carry them; neither is ever logged.
 struct HttpRequest {
   std::string method = "GET";
@@ -19,11 +22,12 @@ struct HttpRequest {
   std::string content_type;  ///< Of the body.
   Secret authorization;      ///< Sent as `Authorization: Bearer …` when not empty.
   Milliseconds timeout = std::chrono::seconds(8);  ///< For everything, from `send` to last byte.
+  std::size_t largest_body = kLargestBody;         ///< Of the response; a longer one is `lost`.
 };
 
 struct HttpResponse {
   int status = 0;
-  std::string body;  ///< At most HttpClient::kLargestBody bytes. May hold a token: wipe it.
+  std::string body;  ///< At most `HttpRequest::largest_body` bytes. May hold a token: wipe it.
   std::string date;  ///< The `Date` header as sent; empty if there was none.
   std::string retry_after;
 };
@@ -60,7 +64,8 @@ using HttpOutcome = tl::expected<HttpResponse, HttpFailure>;
 /// `done` has been called; it must not run inside one.
 class HttpClient {
  public:
-  static constexpr std::size_t kLargestBody = 64 * 1024;
+  /// What is read of a response unless the request says otherwise.
+  static constexpr std::size_t kLargestBody = net::kLargestBody;
 
   HttpClient();
   ~HttpClient();
