@@ -2,21 +2,48 @@
 
 namespace hufu::cli {
 
-// One file a command, one line a file.
-extern const Command kServe;
-extern const Command kDev;
-extern const Command kSim;
-extern const Command kConfigCheck;
-extern const Command kConfigShow;
-extern const Command kVersion;
-extern const Command kCompletion;
+// One file a command, one line a file; in the order of the help.
+// clang-format off
+extern const Command
+    kGet,
+    kServe,
+    kDev,
+    kSim,
+    kAppAdd,
+    kAppList,
+    kAppShow,
+    kAppRemove,
+    kAppTest,
+    kKeyCreate,
+    kKeyList,
+    kKeyRevoke,
+    kConfigCheck,
+    kConfigShow,
+    kVersion,
+    kCompletion;
 
 std::span<const Command> commands() {
   static const Command kTable[] = {
-      kServe, kDev, kSim, kConfigCheck, kConfigShow, kVersion, kCompletion,
+      kGet,
+      kServe,
+      kDev,
+      kSim,
+      kAppAdd,
+      kAppList,
+      kAppShow,
+      kAppRemove,
+      kAppTest,
+      kKeyCreate,
+      kKeyList,
+      kKeyRevoke,
+      kConfigCheck,
+      kConfigShow,
+      kVersion,
+      kCompletion,
   };
   return kTable;
 }
+// clang-format on
 
 std::span<const Group> groups() {
   static constexpr Group kTable[] = {

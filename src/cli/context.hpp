@@ -11,6 +11,7 @@
 #include "cli/progress.hpp"
 #include "config/load.hpp"
 #include "config/sources.hpp"
+#include "hufu/clock.hpp"
 #include "hufu/error.hpp"
 #include "hufu/secret.hpp"
 
@@ -30,6 +31,7 @@ struct Streams {
   std::ostream& err;  ///< Everything else.
   bool out_is_terminal = false;
   bool err_is_terminal = false;
+  bool in_is_terminal = false;  ///< `in` is this process's standard input, and somebody types.
 };
 
 /// A running server that commands ask instead of working on the store.
@@ -47,6 +49,7 @@ class Context {
   Context(Streams streams, config::Sources sources, BuildInfo build);
 
   [[nodiscard]] std::istream& in() const { return streams_.in; }
+  [[nodiscard]] bool in_is_terminal() const { return streams_.in_is_terminal; }
   [[nodiscard]] std::ostream& out() const { return streams_.out; }
   [[nodiscard]] std::ostream& err() const { return streams_.err; }
   [[nodiscard]] Paint out_paint() const { return Paint(streams_.out_is_terminal && colours_); }
@@ -71,6 +74,7 @@ class Context {
   bool json = false;                       ///< --json
   std::optional<std::string> server_flag;  ///< --server
   config::Sources sources;
+  const Clock* clock = &system_clock();  ///< Outlives the context.
 
  private:
   Streams streams_;

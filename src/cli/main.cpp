@@ -7,8 +7,12 @@
 
 int main(int argc, char** argv) {
   using namespace hufu;
-  cli::Streams streams{std::cin, std::cout, std::cerr, isatty(STDOUT_FILENO) == 1,
-                       isatty(STDERR_FILENO) == 1};
+  cli::Streams streams{std::cin,
+                       std::cout,
+                       std::cerr,
+                       isatty(STDOUT_FILENO) == 1,
+                       isatty(STDERR_FILENO) == 1,
+                       isatty(STDIN_FILENO) == 1};
   config::Sources sources;
   sources.environment = config::system_environment();
   sources.read_file = config::system_files();

@@ -45,6 +45,8 @@ class Assembly {
   Result<void> set_apps(std::vector<AppConfig> apps);
 
   [[nodiscard]] keeper::AsyncKeeper& keeper() noexcept;
+  /// For those who look at records without a keeper's judgement.
+  [[nodiscard]] const std::shared_ptr<TokenStore>& tokens() const noexcept;
   /// Null with a custom store.
   [[nodiscard]] const std::shared_ptr<store::Registry>& registry() const noexcept;
   [[nodiscard]] const std::shared_ptr<const store::Sealer>& sealer() const noexcept;

@@ -1,0 +1,74 @@
+#include <memory>
+#include <ostream>
+
+#include "cli/backend.hpp"
+#include "cli/command.hpp"
+#include "cli/secret_input.hpp"
+#include "config/app_rules.hpp"
+#include "server/json.hpp"
+
+namespace hufu::cli {
+namespace {
+
+struct Options {
+  std::string id;
+  std::string platform = "wechat";
+  std::string endpoint = "stable";
+  bool no_secret_login = false;
+  SecretFlags secret;
+};
+
+Result<AppConfig> app_from(const Options& options, const Context& context) {
+  if (auto checked = config::check_app_id(options.id); !checked) {
+    return tl::unexpected(checked.error());
+  }
+  if (auto checked = config::check_issuer(options.platform, options.endpoint); !checked) {
+    return tl::unexpected(checked.error());
+  }
+  auto secret = read_secret(options.secret, context);
+  if (!secret) return tl::unexpected(secret.error());
+  return AppConfig{options.id, options.platform, options.endpoint, std::move(*secret),
+                   !options.no_secret_login};
+}
+
+ExitStatus add(const Options& options, const Context& context) {
+  auto app = app_from(options, context);
+  if (!app) return context.fail(app.error());
+  keeper::AppInfo info{app->id, app->platform, app->endpoint, app->secret_login, false};
+
+  auto backend = open_backend(context);
+  if (!backend) return context.fail(backend.error());
+  auto replaced = (*backend)->put_app(std::move(*app));
+  if (!replaced) return context.fail(replaced.error());
+  if (context.json) {
+    context.out() << server::to_json(info) << '\n';
+  } else {
+    context.out() << (*replaced ? "replaced " : "added ") << info.id << '\n';
+  }
+  return ExitStatus::done;
+}
+
+Action declare(CLI::App& cli, Context& context) {
+  auto options = std::make_shared<Options>();
+  cli.add_option("APP", options->id, "The app's id")->required();
+  cli.add_option("--platform", options->platform, "Whose app it is")->capture_default_str();
+  cli.add_option("--endpoint", options->endpoint, "stable, or classic")->capture_default_str();
+  add_secret_flags(cli, options->secret);
+  cli.add_flag("--no-secret-login", options->no_secret_login,
+               "Do not let the app's real secret open the platform's routes, only keys")
+      ->disable_flag_override();
+  return [options, &context] { return add(*options, context); };
+}
+
+}  // namespace
+
+extern const Command kAppAdd;
+constinit const Command kAppAdd = {
+    "app add",
+    "Keeps an app in the store, in place of the one of that id",
+    "hufu app add wx0123456789abcdef --secret-stdin < secret.txt\n"
+    "hufu app add wx0123456789abcdef --endpoint classic --secret-env WECHAT_APPSECRET",
+    declare,
+};
+
+}  // namespace hufu::cli

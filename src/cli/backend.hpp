@@ -1,0 +1,59 @@
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cli/context.hpp"
+#include "hufu/keeper.hpp"
+#include "keeper/async_keeper.hpp"
+
+namespace hufu::cli {
+
+/// What a try of an app's credentials found out.
+enum class Trial {
+  alive,    ///< The platform accepts the stored token; nothing was renewed.
+  fetched,  ///< There was no token to ask about: one was fetched.
+  renewed,  ///< The stored token was dead: a new one was fetched.
+};
+
+/// What stands behind a command: the store itself, or a running server that is asked over /v1. A
+/// command cannot tell them apart, exit status included.
+///
+/// Thread-safety: belongs to the thread that runs the command; every call blocks. The destructor
+/// waits until a renewal that a call has started is over.
+class Backend {
+ public:
+  virtual ~Backend() = default;
+
+  virtual Result<Grant> get(const Key& key, std::chrono::seconds min_ttl) = 0;
+  virtual Result<Report> report(const Key& key, const Secret& refused) = 0;
+  virtual Result<Grant> refresh(const Key& key) = 0;
+  /// Sorted by key.
+  virtual Result<std::vector<TokenStatus>> status() = 0;
+
+  /// Sorted by id.
+  virtual Result<std::vector<keeper::AppInfo>> apps() = 0;
+  virtual Result<keeper::AppInfo> app(const std::string& id) = 0;
+  /// Durable once it has succeeded; true where there was such an app before.
+  virtual Result<bool> put_app(AppConfig app) = 0;
+  virtual Result<void> remove_app(const std::string& id) = 0;
+
+  /// Lets the platform judge the app's credentials, at the least cost: a usable token is probed, a
+  /// new one is fetched only where there is none, or the last renewal failed.
+  virtual Result<Trial> try_app(const std::string& id) = 0;
+
+  /// The ids of some apps that there are, none where there is none: enough to tell whether there is
+  /// exactly one.
+  virtual Result<std::vector<std::string>> first_apps() = 0;
+};
+
+/// The server that the command line or the environment names; the store where they name none.
+Result<std::unique_ptr<Backend>> open_backend(const Context& context);
+
+/// `app`, or the only one that there is. Fault::usage where there are several, Fault::unknown_app
+/// where there is none.
+Result<std::string> app_or_only(Backend& backend, const std::string& app);
+
+}  // namespace hufu::cli

@@ -1,0 +1,114 @@
+#include <algorithm>
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <memory>
+#include <ostream>
+
+#include "cli/command.hpp"
+#include "cli/key_rights.hpp"
+#include "cli/local.hpp"
+#include "config/app_rules.hpp"
+#include "config/text.hpp"
+#include "server/api_key.hpp"
+#include "store/blocking.hpp"
+
+namespace hufu::cli {
+namespace {
+
+struct Options {
+  std::string name;
+  std::vector<std::string> apps;
+  std::vector<std::string> rights = {"read", "report"};
+};
+
+/// A name stands in lists and logs, so it is one word.
+Result<void> check_name(const std::string& name) {
+  bool printable =
+      std::all_of(name.begin(), name.end(), [](char c) { return c > ' ' && c <= '~'; });
+  if (!name.empty() && name.size() <= 128 && printable) return {};
+  return fail(Fault::usage, config::quoted(name) + " is not a name of a key",
+              "Use 1 to 128 printable ASCII characters without spaces");
+}
+
+Result<store::ApiKeyRow> row_from(const Options& options) {
+  if (auto checked = check_name(options.name); !checked) return tl::unexpected(checked.error());
+  for (const std::string& app : options.apps) {
+    if (auto checked = config::check_app_id(app); !checked) return tl::unexpected(checked.error());
+  }
+  auto rights = rights_from(options.rights);
+  if (!rights) return tl::unexpected(rights.error());
+  return store::ApiKeyRow{options.name, {}, options.apps, *rights, {}};
+}
+
+/// A mistyped app would make a key that opens nothing; but the app may be added later, or stand in
+/// a configuration that only the server reads.
+void warn_of_unknown_apps(Local& local, const store::ApiKeyRow& row, const Context& context) {
+  for (const std::string& app : row.apps) {
+    auto known = local.app(app);
+    if (known || known.error().fault != Fault::unknown_app) continue;
+    context.err() << context.err_paint().yellow("warning:") << " no app " << printable(app)
+                  << " is known here yet\n";
+  }
+}
+
+ExitStatus create(const Options& options, const Context& context) {
+  auto row = row_from(options);
+  if (!row) return context.fail(row.error());
+  auto local = open_store_itself(context);
+  if (!local) return context.fail(local.error());
+  if (auto lasts = (*local)->must_last(); !lasts) return context.fail(lasts.error());
+  warn_of_unknown_apps(**local, *row, context);
+
+  auto made = server::make_api_key();
+  if (!made) return context.fail(made.error());
+  row->hash = made->hash;
+  auto put = store::await<Result<bool>>(
+      [&](auto done) { (*local)->registry().put_key(*row, std::move(done)); });
+  if (!put) return context.fail(put.error());
+  if (!*put) {
+    return context.fail(
+        Error{Fault::usage,
+              "there is a key named " + options.name + " already",
+              "Take another name, or revoke that one: hufu key revoke " + options.name,
+              {},
+              {}});
+  }
+  if (context.json) {
+    const auto can = names_of(row->rights);
+    print_json(context.out(), {{"name", row->name},
+                               {"key", made->key.reveal()},
+                               {"apps", boost::json::array(row->apps.begin(), row->apps.end())},
+                               {"can", boost::json::array(can.begin(), can.end())}});
+  } else {
+    context.out() << made->key.reveal() << '\n';
+  }
+  context.err() << "Keep this key: it cannot be shown again.\n";
+  return ExitStatus::done;
+}
+
+Action declare(CLI::App& cli, Context& context) {
+  auto options = std::make_shared<Options>();
+  cli.add_option("NAME", options->name, "Whose key it is")->required();
+  cli.add_option("--app", options->apps, "Opens this app only; may be repeated")
+      ->type_name("APP")
+      ->allow_extra_args(false);
+  cli.add_option("--can", options->rights, "What it allows: read, report, refresh, gateway, admin")
+      ->type_name("RIGHTS")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->default_str("read,report");
+  return [options, &context] { return create(*options, context); };
+}
+
+}  // namespace
+
+extern const Command kKeyCreate;
+constinit const Command kKeyCreate = {
+    "key create",
+    "Makes a key of a business server, and prints it once",
+    "hufu key create shop\n"
+    "hufu key create shop --app wx0123456789abcdef --can read,report,refresh",
+    declare,
+};
+
+}  // namespace hufu::cli

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cli/backend.hpp"
+#include "library/assembly.hpp"
+
+namespace hufu::cli {
+
+/// The store itself, with a keeper that lives as long as the command: it reads what it is asked for
+/// and renews what it touches, under the same leases as any server on this store.
+class Local final : public Backend {
+ public:
+  /// As the configuration of `context` says. Fault::config or Fault::store.
+  static Result<std::unique_ptr<Local>> open(const Context& context);
+  static Result<std::unique_ptr<Local>> open(Config config, const Clock& clock);
+
+  Result<Grant> get(const Key& key, std::chrono::seconds min_ttl) override;
+  Result<Report> report(const Key& key, const Secret& refused) override;
+  Result<Grant> refresh(const Key& key) override;
+  Result<std::vector<TokenStatus>> status() override;
+  Result<std::vector<keeper::AppInfo>> apps() override;
+  Result<keeper::AppInfo> app(const std::string& id) override;
+  Result<bool> put_app(AppConfig app) override;
+  Result<void> remove_app(const std::string& id) override;
+  Result<Trial> try_app(const std::string& id) override;
+  Result<std::vector<std::string>> first_apps() override;
+
+  [[nodiscard]] store::Registry& registry() const { return *assembly_->registry(); }
+  /// Fault::usage where what is stored would be gone with this process.
+  [[nodiscard]] Result<void> must_last() const;
+
+ private:
+  Local() = default;
+  Result<Record> load(const Key& key);
+  Result<std::shared_ptr<Issuer>> issuer_of(const std::string& id);
+
+  bool lasts_ = false;
+  Timing timing_;
+  std::map<std::string, PlatformConfig> platforms_;
+  std::unique_ptr<library::Assembly> assembly_;
+};
+
+/// For commands that exist on the store alone: Fault::usage where a server is named.
+Result<std::unique_ptr<Local>> open_store_itself(const Context& context);
+
+}  // namespace hufu::cli

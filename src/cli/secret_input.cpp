@@ -1,0 +1,105 @@
+#include "cli/secret_input.hpp"
+
+#include <termios.h>
+#include <unistd.h>
+
+#include <istream>
+#include <iterator>
+#include <ostream>
+
+#include "config/secret_source.hpp"
+
+namespace hufu::cli {
+namespace {
+
+/// More than any secret or token: what is longer was not meant to be one.
+constexpr std::size_t kLongestInput = 64 * 1024;
+
+/// Switches the echo of standard input off while it lives.
+class Silence {
+ public:
+  Silence() : is_terminal_(tcgetattr(STDIN_FILENO, &before_) == 0) {
+    if (!is_terminal_) return;
+    termios silent = before_;
+    silent.c_lflag &= ~static_cast<tcflag_t>(ECHO);
+    tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent);
+  }
+  ~Silence() {
+    if (is_terminal_) tcsetattr(STDIN_FILENO, TCSAFLUSH, &before_);
+  }
+  Silence(const Silence&) = delete;
+  Silence& operator=(const Silence&) = delete;
+
+ private:
+  termios before_{};
+  bool is_terminal_;
+};
+
+/// What is wrong with a secret that was named on the command line is wrong with the command line.
+Result<Secret> as_usage(Result<Secret> secret) {
+  if (!secret) secret.error().fault = Fault::usage;
+  return secret;
+}
+
+}  // namespace
+
+Result<Secret> read_hidden(const Context& context, const std::string& what) {
+  std::string text;
+  // Reserved once, so that no shorter copy is left behind unwiped.
+  text.reserve(kLongestInput + 1);
+  if (context.in_is_terminal()) {
+    context.err() << what << " (not shown): " << std::flush;
+    Silence silence;
+    std::getline(context.in(), text);
+    context.err() << '\n';
+  } else {
+    for (char c; text.size() <= kLongestInput && context.in().get(c);) text += c;
+  }
+  if (text.size() > kLongestInput) {
+    wipe(text);
+    return fail(Fault::usage, "standard input holds too much to be the " + what,
+                "Put it there and nothing else");
+  }
+  return as_usage(config::secret_from_text(std::move(text), "standard input"));
+}
+
+void add_secret_flags(CLI::App& cli, SecretFlags& flags) {
+  cli.add_flag("--secret-stdin", flags.from_stdin, "Read the secret from standard input")
+      ->disable_flag_override();
+  cli.add_option("--secret-file", flags.file, "Read the secret from this file")->type_name("FILE");
+  cli.add_option("--secret-env", flags.variable, "Take the secret from this environment variable")
+      ->type_name("NAME");
+}
+
+Result<Secret> read_secret(const SecretFlags& flags, const Context& context) {
+  const int places =
+      int{flags.from_stdin} + int{!flags.file.empty()} + int{!flags.variable.empty()};
+  if (places != 1) {
+    return fail(
+        Fault::usage,
+        places == 0 ? "the secret is missing" : "the secret is named in more than one place",
+        "Use one of --secret-stdin, --secret-file FILE and --secret-env NAME");
+  }
+  if (flags.from_stdin) return read_hidden(context, "app secret");
+  if (!flags.file.empty()) {
+    auto text = context.sources.read_file(flags.file);
+    if (!text) {
+      return fail(
+          Fault::usage,
+          "the file that --secret-file names " +
+              (text.error().missing ? "does not exist" : "cannot be read: " + text.error().reason),
+          "Name a file that holds the secret and nothing else");
+    }
+    return as_usage(
+        config::secret_from_text(std::move(*text), "the file that --secret-file names"));
+  }
+  const std::string* value = config::find(context.sources.environment, flags.variable);
+  if (value == nullptr) {
+    return fail(Fault::usage, "the variable that --secret-env names is not set",
+                "Name a variable that holds the secret; its name, not its value");
+  }
+  return as_usage(
+      config::secret_from_text(std::string(*value), "the variable that --secret-env names"));
+}
+
+}  // namespace hufu::cli
