@@ -261,8 +261,8 @@ class Node(Process):
 
     def ask(self, app=APP, secret=None, client=None):
         """Asks as an SDK does, and returns the JSON."""
-        reply = (client or self).request("GET", self.token_path(app, secret)) if client else self.get(
-            self.token_path(app, secret))
+        path = self.token_path(app, secret)
+        reply = client.request("GET", path) if client else self.get(path)
         if reply.status != 200:
             raise AssertionError(f"an SDK got {reply}")
         return reply.json
@@ -279,6 +279,17 @@ class Node(Process):
             if line.startswith("VmRSS:"):
                 return int(line.split()[1]) * 1024
         return 0
+
+
+def has_read(port, connection):
+    """Whether the server at `port` has taken everything that was sent on `connection` out of the kernel."""
+    ours = connection.getsockname()[1]
+    for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        fields = line.split()
+        local, remote = (int(fields[column].rsplit(":", 1)[1], 16) for column in (1, 2))
+        if (local, remote) == (port, ours):
+            return fields[4].endswith(":00000000")
+    return False
 
 
 def listening_port(pid):
