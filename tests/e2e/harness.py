@@ -231,7 +231,7 @@ class Node(Process):
             if self.port is None:
                 return False
             try:
-                return self.get("/healthz").status == 200
+                return self.get("/healthz").status in (200, 404)  # 404: it lives under a prefix.
             except OSError:
                 return False
 

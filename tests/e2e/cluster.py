@@ -1,0 +1,113 @@
+"""Several processes, one SQLite file: one of them renews, and a lost one is not waited for longer than its lease."""
+
+import signal
+import time
+
+import harness
+import wechat
+
+
+class Cluster(harness.Case):
+    def crowd_of_processes(self, endpoint):
+        """Three nodes, and commands that come and go, through some lives of a token."""
+        self.platform = self.enterContext(wechat.Wechat(lifetime=10, overlap=6))
+        self.platform.fail(wechat.slow(0.3))  # Long enough to be overtaken.
+        timing = {**harness.QUICK_TIMING, "refresh_ahead": "4s"}
+        instance = self.instance(endpoint=endpoint, timing=timing)
+        nodes = [instance.serve() for _ in range(3)]
+        turn = iter(range(10**9))
+        crowd = harness.Crowd(lambda: nodes[next(turn) % 3].ask(), self.platform).start(12)
+        deadline = time.monotonic() + 28
+        commands = 0
+        while time.monotonic() < deadline:
+            for result in harness.together([lambda: instance.run("get")] * 4):
+                self.assertEqual(result.returncode, 0, result.stderr)
+                self.assertEqual(self.platform.judge(result.stdout.strip()), 0, "a dead token")
+                commands += 1
+        crowd.stop()
+        self.assertEqual(crowd.failures, [])
+        self.assertEqual(crowd.errors, [])
+        self.assertEqual(crowd.broken_promises(), [])
+        self.assertGreater(commands, 20)
+        self.assert_one_at_a_time()
+        calls = len(self.platform.token_calls())
+        # One each 5 to 7 s, as many as one node alone would make.
+        self.assertGreaterEqual(calls, 4)
+        self.assertLessEqual(calls, 6)
+
+    def test_a_crowd_of_processes_renews_as_one_classic(self):
+        self.crowd_of_processes("classic")
+
+    def test_a_crowd_of_processes_renews_as_one_stable(self):
+        self.crowd_of_processes("stable")
+
+    def test_a_renewal_is_seen_by_the_other_nodes_within_a_second(self):
+        self.platform = self.enterContext(wechat.Wechat())
+        instance = self.instance(endpoint="classic", timing={})
+        key = instance.key("--can", "read,refresh")
+        nodes = [instance.serve().wait_until_ready() for _ in range(2)]
+        first = nodes[0].ask_v1(key).json
+        self.assertEqual(nodes[1].ask_v1(key).json["token"], first["token"])
+        path = f"/v1/apps/{harness.APP}/token/refresh"
+        reply = nodes[0].send("POST", path, headers={"Authorization": f"Bearer {key}"})
+        self.assertEqual(reply.status, 200, reply)
+        asked = time.monotonic()
+        harness.wait_until(lambda: nodes[1].ask_v1(key).json["revision"] == 2, what="the other node to know")
+        self.assertLess(time.monotonic() - asked, 1.5)
+
+    def stopped_holder(self, endpoint, failpoint):
+        """A node stands still inside a renewal for longer than its lease, and then goes on as if nothing had been."""
+        platform = self.enterContext(wechat.Wechat(lifetime=20, overlap=6))
+        instance = self.enterContext(harness.Instance(platform, endpoint=endpoint))
+        stopped = instance.serve(env={"HUFU_FAILPOINT": f"{failpoint}:stop:2"}).wait_until_ready()
+        first = platform.issued()[0]
+        harness.wait_until(lambda: state_of(stopped) == "T", 25, "the node to stand still in its second renewal")
+        other = instance.serve()
+        crowd = harness.Crowd(other.ask, platform).start(6)
+        harness.wait_until(lambda: any(value != first.value for value, _, _ in crowd.promises), 15,
+                           "the other node to take over")
+        mine = crowd.promises[-1][0]
+        stopped.signal(signal.SIGCONT)
+        back = time.monotonic()
+        # It finds that it has been overtaken: both hand out the same, and nothing that is dead.
+        agreed = harness.wait_until(lambda: same_token(stopped, other), 15, "the two to agree")
+        later = harness.Crowd(stopped.ask, platform).start(6)
+        harness.wait_until(lambda: time.monotonic() > back + 6, 15)
+        crowd.stop()
+        later.stop()
+        for each in (crowd, later):
+            self.assertEqual(each.failures, [])
+            self.assertEqual(each.errors, [])
+            self.assertEqual(each.broken_promises(), [])
+        self.assertEqual(platform.judge(agreed), 0)
+        self.assertTrue(mine)
+
+    def test_stopped_before_the_call_classic(self):
+        self.stopped_holder("classic", "renew.before_call")
+
+    def test_stopped_before_the_call_stable(self):
+        self.stopped_holder("stable", "renew.before_call")
+
+    def test_stopped_after_the_call_classic(self):
+        self.stopped_holder("classic", "renew.after_call")
+
+    def test_stopped_after_the_call_stable(self):
+        self.stopped_holder("stable", "renew.after_call")
+
+    def test_stopped_after_the_commit_classic(self):
+        self.stopped_holder("classic", "renew.after_commit")
+
+
+def state_of(process):
+    """"T" while stopped."""
+    text = harness.pathlib.Path(f"/proc/{process.pid}/stat").read_text()
+    return text.rpartition(")")[2].split()[0]
+
+
+def same_token(one, other):
+    first, second = one.ask().get("access_token"), other.ask().get("access_token")
+    return first if first == second else None
+
+
+if __name__ == "__main__":
+    harness.main(at_once=8)
