@@ -11,6 +11,7 @@
 #include "cli/process_setup.hpp"
 #include "cli/service.hpp"
 #include "cli/signals.hpp"
+#include "cli/speed.hpp"
 #include "server/api_key.hpp"
 #include "simulator/server.hpp"
 #include "store/blocking.hpp"
@@ -162,7 +163,7 @@ Action declare(CLI::App& cli, Context& context) {
                  "Where the simulated platform listens (127.0.0.1:7201)")
       ->type_name("HOST:PORT");
   cli.add_option("--speed", options->speed, "Let time run this many times as fast, for both")
-      ->check(CLI::PositiveNumber)
+      ->check(CLI::Range(kSlowest, kFastest))
       ->capture_default_str();
   cli.add_flag("--quiet", options->quiet, "Without the demo app's calls");
   return [options, &context] { return rehearse(*options, context); };

@@ -8,16 +8,17 @@
 namespace hufu::cli {
 
 void add_secret_option(CLI::App& cli, SecretOption& option) {
-  auto* from_stdin =
-      cli.add_flag("--secret-stdin", option.from_stdin, "Read the secret from standard input");
-  auto* file = cli.add_option("--secret-file", option.file, "Read the secret from this file");
-  auto* variable =
-      cli.add_option("--secret-env", option.variable, "Take the secret from this variable");
-  file->type_name("FILE")->excludes(from_stdin);
-  variable->type_name("NAME")->excludes(from_stdin)->excludes(file);
+  cli.add_flag("--secret-stdin", option.from_stdin, "Read the secret from standard input");
+  cli.add_option("--secret-file", option.file, "Read the secret from this file")->type_name("FILE");
+  cli.add_option("--secret-env", option.variable, "Take the secret from this variable")
+      ->type_name("NAME");
 }
 
 Result<Secret> read_secret(const SecretOption& option, const Context& context) {
+  constexpr const char* kNameOne =
+      "Name one of --secret-stdin, --secret-file FILE and --secret-env NAME";
+  if (!option.given()) return fail(Fault::usage, "the secret of the app is missing", kNameOne);
+  if (option.places() > 1) return fail(Fault::usage, "the secret lies in one place", kNameOne);
   if (option.from_stdin) {
     std::string text(std::istreambuf_iterator<char>(context.in()), {});
     return config::secret_from_text(std::move(text), "standard input");
@@ -25,11 +26,7 @@ Result<Secret> read_secret(const SecretOption& option, const Context& context) {
   if (!option.file.empty()) {
     return config::secret_from_file(context.sources.read_file, option.file);
   }
-  if (!option.variable.empty()) {
-    return config::secret_from_environment(context.sources.environment, option.variable);
-  }
-  return fail(Fault::usage, "the secret of the app is missing",
-              "Name it by --secret-stdin, --secret-file FILE or --secret-env NAME");
+  return config::secret_from_environment(context.sources.environment, option.variable);
 }
 
 }  // namespace hufu::cli

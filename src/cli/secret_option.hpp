@@ -15,13 +15,18 @@ struct SecretOption {
   std::string file;
   std::string variable;
 
-  [[nodiscard]] bool given() const { return from_stdin || !file.empty() || !variable.empty(); }
+  /// How many places were named.
+  [[nodiscard]] int places() const {
+    return int{from_stdin} + int{!file.empty()} + int{!variable.empty()};
+  }
+  [[nodiscard]] bool given() const { return places() > 0; }
 };
 
-/// Adds --secret-stdin, --secret-file and --secret-env, of which at most one is taken.
+/// Adds --secret-stdin, --secret-file and --secret-env.
 void add_secret_option(CLI::App& cli, SecretOption& option);
 
-/// The secret. Fault::usage where none was named, Fault::config where it is not there.
+/// The secret. Fault::usage unless exactly one place was named, Fault::config where it is not
+/// there.
 Result<Secret> read_secret(const SecretOption& option, const Context& context);
 
 }  // namespace hufu::cli

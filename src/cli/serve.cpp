@@ -143,6 +143,12 @@ ExitStatus serve(const Context& context) {
                  key_file);
   }
 
+  signals.on_hangup([&] {
+    tell_reloading(environment);
+    reloading.reload(**service);
+    tell_service_manager(environment, "READY=1");
+  });
+
   std::optional<Error> unreadable;
   auto when_read = [&](Result<void> read) {
     signals.post([&, read = std::move(read)] {
@@ -158,12 +164,6 @@ ExitStatus serve(const Context& context) {
     return context.fail(started.error());
   }
   spdlog::info("listening on http://{}", (*service)->address());
-
-  signals.on_hangup([&] {
-    tell_reloading(environment);
-    reloading.reload(**service);
-    tell_service_manager(environment, "READY=1");
-  });
   signals.wait();
 
   tell_service_manager(environment, "STOPPING=1");

@@ -5,6 +5,7 @@
 #include "cli/process_setup.hpp"
 #include "cli/secret_option.hpp"
 #include "cli/signals.hpp"
+#include "cli/speed.hpp"
 #include "simulator/server.hpp"
 
 namespace hufu::cli {
@@ -24,7 +25,9 @@ Result<void> read_span(const std::string& text, Milliseconds& into) {
   if (text.empty()) return {};
   auto span = simulator::parse_duration(text);
   if (!span) return tl::unexpected(span.error());
-  if (*span <= Milliseconds(0)) return fail(Fault::usage, "a length of time must be above zero");
+  if (*span <= Milliseconds(0)) {
+    return fail(Fault::usage, "a length of time must be above zero", "Write it like \"90s\"");
+  }
   into = *span;
   return {};
 }
@@ -33,6 +36,9 @@ Result<void> complete(Options& options, const Context& context) {
   simulator::Settings& settings = options.simulator.model.settings;
   if (auto read = read_span(options.lifetime, settings.lifetime); !read) return read;
   if (auto read = read_span(options.overlap, settings.overlap); !read) return read;
+  if (options.strict && options.lenient) {
+    return fail(Fault::usage, "--strict and --lenient exclude each other", "Leave one of them out");
+  }
   settings.strict = !options.lenient;
   options.simulator.threads = usable_cores();
 
@@ -96,7 +102,7 @@ Action declare(CLI::App& cli, Context& context) {
                  "A second address for /sim/, which answers while the first refuses connections")
       ->type_name("HOST:PORT");
   cli.add_option("--speed", simulator.speed, "Let its time run this many times as fast")
-      ->check(CLI::PositiveNumber)
+      ->check(CLI::Range(kSlowest, kFastest))
       ->capture_default_str();
   cli.add_option("--lifetime", options->lifetime, "Of a new token (7200s)")->type_name("DURATION");
   cli.add_option("--overlap", options->overlap, "How long a displaced token lives on (300s)")
