@@ -139,7 +139,14 @@ bool is_whole(const Credentials& with) noexcept {
 void reply_refusal(const Call& call, const Credentials& with) {
   Services& services = call.services();
   if (with.appid.empty()) return reply_errcode(call, services, 41002, "appid missing");
-  if (with.appid.size() > kLongestAppid || !services.keeper.knows(with.appid)) {
+  if (with.appid.size() > kLongestAppid) {
+    return reply_errcode(call, services, 40013, "invalid appid");
+  }
+  if (!services.keeper.knows(with.appid)) {
+    // As long as the store is being read, nobody can say that an app does not exist.
+    if (!services.keeper.health().started) {
+      return reply_errcode(call, services, -1, "system error: starting, ask again in a second");
+    }
     return reply_errcode(call, services, 40013, "invalid appid");
   }
   if (with.secret.empty()) return reply_errcode(call, services, 41004, "appsecret missing");

@@ -115,6 +115,14 @@ TEST_F(PlatformRoutes, JudgeInWeChatsOrder) {
   }
 }
 
+TEST_F(PlatformRoutes, CallNoAppInvalidBeforeTheStoreHasBeenRead) {
+  stage.keeper.healthy.started = false;
+  expect_errcode(get("appid=wxnew&secret=its-own&grant_type=client_credential"), -1);
+  expect_errcode(get("appid=wx1&secret=wrong&grant_type=client_credential"), 40125);
+  stage.keeper.healthy.started = true;
+  expect_errcode(get("appid=wxnew&secret=its-own&grant_type=client_credential"), 40013);
+}
+
 TEST_F(PlatformRoutes, TakeWhatCannotBeDecodedToBeWrong) {
   for (const char* broken : {"%", "%zz", "%00", "%ff", "%f0%80%80%80", "\xff\xfe"}) {
     SCOPED_TRACE(broken);
