@@ -118,6 +118,7 @@ class FakePlatform final : public Issuer {
   Milliseconds life = std::chrono::seconds(7200);
   bool reachable = true;
   bool hold_probes = false;
+  bool stubborn = false;  ///< Brings the newest token again, forced or not, dead or alive.
 
  private:
   static IssueOutcome failure(Fault fault, IssueFailure::Delivery delivery,
@@ -136,6 +137,9 @@ class FakePlatform final : public Issuer {
     const bool sticky = rule_.shape == RenewalRule::Shape::sticky;
     if (windowed || sticky) {
       const auto left = newest_.empty() ? Milliseconds(0) : dies_[newest_] - now;
+      if (stubborn && !newest_.empty()) {
+        return Issued{Secret(std::string_view(newest_)), std::max<Milliseconds>(left, life / 2)};
+      }
       const bool same = sticky ? left > Milliseconds(0) : !force && left > rule_.overlap;
       if (same) return Issued{Secret(std::string_view(newest_)), left};
       if (force && !newest_.empty()) dies_[newest_] = now;
@@ -168,16 +172,20 @@ class BrittleStore final : public TokenStore {
 
   bool out = false;             ///< Every verb fails.
   bool refuse_commits = false;  ///< Only commits fail.
+  bool refuse_loads = false;    ///< Only loads fail.
+  bool forgetful = false;       ///< The feed has forgotten what changed.
   int begins = 0;
   int commits = 0;
+  std::function<void()> before_begin;
   std::function<void()> before_commit;
 
   void load(const Key& key, Done<Result<Record>> done) override {
-    if (out) return done(broken());
+    if (out || refuse_loads) return done(broken());
     inner_->load(key, std::move(done));
   }
   void begin(Intent intent, Done<Result<BeginOutcome>> done) override {
     ++begins;
+    if (before_begin) std::exchange(before_begin, nullptr)();
     if (out) return done(broken());
     inner_->begin(std::move(intent), std::move(done));
   }
@@ -197,6 +205,11 @@ class BrittleStore final : public TokenStore {
   }
   void changes(std::string cursor, Done<Result<Changes>> done) override {
     if (out) return done(broken());
+    if (std::exchange(forgetful, false)) {
+      Changes changes;
+      changes.everything = true;
+      return done(std::move(changes));
+    }
     inner_->changes(std::move(cursor), std::move(done));
   }
   void scan(std::function<void(Key, Record)> visit, Done<Result<void>> done) override {
