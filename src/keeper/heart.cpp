@@ -277,10 +277,16 @@ void Heart::note_store(const Error* error) {
   if (store_ok_.exchange(usable) != usable) observer_.store_changed(usable, error);
 }
 
-void Heart::adopt(RowId row, const Record& record) {
+void Heart::adopt(RowId row, const Record& record, Standing standing) {
   const auto outline = table_.outline(row);
-  if (record.revision < outline->revision) return;  // Read before the latest commit.
-  const bool newer = record.revision > outline->revision;
+  if (record.revision < outline->revision && standing == Standing::read) {
+    const Case* ours = case_at(row);
+    if (ours != nullptr && ours->flight) return;  // Read before the latest commit.
+    // Nobody renews here, and yet the store is behind: the app was removed and put again, or the
+    // database brought back from a backup. What stood here is no more; to keep it would mean to
+    // renew for ever, because no new token could reach the revision that is remembered.
+  }
+  const bool newer = record.revision != outline->revision;
 
   Case& file = case_of(row);
   file.marks = record.marks;

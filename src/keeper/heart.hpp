@@ -158,7 +158,12 @@ class Heart final : public AsyncKeeper {
   Task<void> take_changes(Changes changes);
   Task<void> reload(RowId row, Key key);
   void take_record(const Key& key, const Record& record);
-  void adopt(RowId row, const Record& record);
+  /// How sure it is that a record is what the store holds now.
+  enum class Standing {
+    read,    ///< It may have been read before the latest commit.
+    leased,  ///< It was read or written under a lease of ours.
+  };
+  void adopt(RowId row, const Record& record, Standing standing = Standing::read);
   void publish(RowId row, const Record& record);
   [[nodiscard]] Record known(RowId row) const;
   [[nodiscard]] Bounds bounds_under(const Record& record, std::uint16_t issued_by,

@@ -852,6 +852,35 @@ TEST(Apps, RemovedDuringARenewalLeaveNothingBehind) {
   EXPECT_FALSE(node.heart->knows("wx9"));
 }
 
+namespace {
+store::AppRow stored_app(std::string_view secret = "x") {
+  store::AppRow row;
+  row.id = "wx9";
+  row.platform = "fake";
+  row.endpoint = "e";
+  row.secret = Secret(secret);
+  row.tag = testing::PlainSealer().tag("wx9", secret);
+  return row;
+}
+}  // namespace
+
+TEST(Apps, RemovedAndPutAgainBehindTheNodesBackAreNoStorm) {
+  World world;
+  world.store->put_app(stored_app(), [](const Result<void>&) {});
+  Node node(world, true, {});
+  node.start();
+  node.pass(seconds(1));
+  node.refresh("wx9");
+  ASSERT_EQ(world.platform->calls.size(), 2U);
+  world.store->remove_app("wx9", [](const Result<bool>&) {});
+  world.store->put_app(stored_app(), [](const Result<void>&) {});
+  node.pass(seconds(2));
+  EXPECT_EQ(node.ask({}, "wx9")->value().token.reveal(), "token-3");
+  node.pass(minutes(100), seconds(1));
+  EXPECT_LE(world.platform->calls.size(), 4U);
+  EXPECT_EQ(node.ask({}, "wx9")->value().token.reveal(), world.platform->newest());
+}
+
 TEST(Apps, OfTheConfigCannotBePut) {
   World world;
   Node node(world);

@@ -146,7 +146,7 @@ Heart::Task<Heart::Failure> Heart::renew_under(RowId row, Lease lease, Record re
                                                WallTime lease_end, Cause cause, bool force) {
   const Key key = lease.key;
   const Mark own = record.marks.empty() ? Mark{} : record.marks.back();
-  adopt(row, record);
+  adopt(row, record, Standing::leased);
   const KnownIssuer issuer = issuer_of(row);
 
   // Somebody else may have tried meanwhile, and failed: one backoff for all.
@@ -298,7 +298,7 @@ Heart::Task<Heart::Failure> Heart::keep(RowId row, Lease lease, Record before, R
                     {},
                     {}};
   }
-  adopt(row, next);
+  adopt(row, next, Standing::leased);
   observer_.renewed(key, cause, next.revision, table_.outline(row)->fingerprint, took);
   co_return std::nullopt;
 }

@@ -286,6 +286,7 @@ void TokenTable::set_bounds(RowId id, const Bounds& bounds) {
 void TokenTable::clear(RowId id) {
   std::unique_lock lock(shards_[id % kShards].mutex);
   forget_token(row(id));
+  row(id).revision = 0;
 }
 
 void TokenTable::set_due(RowId id, WallTime due) { row(id).due = ms(due); }

@@ -104,7 +104,7 @@ class TokenTable {
   void publish(RowId row, const Token& token, std::uint64_t revision, Fingerprint fingerprint,
                std::uint16_t issued_by, const Bounds& bounds);
   void set_bounds(RowId row, const Bounds& bounds);
-  /// Forgets the token, keeps the row.
+  /// Forgets the token and its revision, keeps the row.
   void clear(RowId row);
 
   /// When the row's next event is due; kept here because a million of them must be small.
