@@ -18,6 +18,8 @@ namespace {
 /// Never-fetched tokens are fetched at most this often (SPEC.md, promise 7).
 constexpr Milliseconds kBetweenFirstFetches{20};
 constexpr Milliseconds kBetweenChanges{250};
+/// How often to look whether a token has been stored at last, before which it is not renewed.
+constexpr Milliseconds kUntilSaved = seconds(15);
 /// A record from further ahead than this was written under another wall clock.
 constexpr Milliseconds kClockTolerance{5000};
 
@@ -194,6 +196,9 @@ WallTime Heart::due_at(RowId row) const {
     due = record.trouble ? record.trouble->next_attempt_at : WallTime{};
     due = std::max(due, throttled_until(file->budget, issuer.terms));
   }
+  if (const Case* file = case_at(row); file != nullptr && file->unsaved) {
+    due = std::max(due, now() + kUntilSaved);
+  }
   return due;
 }
 
@@ -281,7 +286,8 @@ void Heart::adopt(RowId row, const Record& record, Standing standing) {
   const auto outline = table_.outline(row);
   if (record.revision < outline->revision && standing == Standing::read) {
     const Case* ours = case_at(row);
-    if (ours != nullptr && ours->flight) return;  // Read before the latest commit.
+    // Read before the latest commit, or that commit is still being tried.
+    if (ours != nullptr && (ours->flight || ours->unsaved)) return;
     // Nobody renews here, and yet the store is behind: the app was removed and put again, or the
     // database brought back from a backup. What stood here is no more; to keep it would mean to
     // renew for ever, because no new token could reach the revision that is remembered.
@@ -294,6 +300,7 @@ void Heart::adopt(RowId row, const Record& record, Standing standing) {
   file.budget = record.budget;
   if (newer) {
     file.condemned = false;
+    file.unsaved = false;
     file.alive_at = record.alive_at;
     file.verdict = {};
     file.reported_since = WallTime{};
@@ -390,8 +397,8 @@ bool Heart::left_issuer(RowId row) const {
 // ---- cases
 
 bool Heart::Case::closed() const noexcept {
-  return !trouble && marks.empty() && !condemned && reported_since == WallTime{} && !probe &&
-         !flight && watchers.empty();
+  return !trouble && marks.empty() && !condemned && !unsaved && reported_since == WallTime{} &&
+         !probe && !flight && watchers.empty();
 }
 
 const Heart::Case* Heart::case_at(RowId row) const {

@@ -142,6 +142,7 @@ class Heart final : public AsyncKeeper {
     std::optional<WallTime> alive_at;
     Budget budget;
     bool condemned = false;  ///< A probe found this very token dead.
+    bool unsaved = false;    ///< The token is served from memory until the store takes it.
     WallTime reported_since{};
     WallTime reported_last{};
     Verdict verdict;

@@ -494,6 +494,43 @@ TEST(CommitFails, TheTokenIsServedFromMemoryAndStoredLater) {
   EXPECT_EQ(world.platform->calls.size(), 1U);
 }
 
+TEST(CommitFails, TheFirstTokenIsPromisedAsIfASuccessorCameAtOnce) {
+  World world;
+  Node node(world);
+  node.store->refuse_commits = true;
+  node.start();
+  node.pass(seconds(25), seconds(1));
+  auto answer = node.ask();
+  const WallTime promised = world.clock.wall() + answer->value().expires_in;
+  // The lease runs out; who comes next finds no token, and fetches one.
+  world.clock.advance(seconds(6));
+  Node successor(world);
+  successor.start();
+  successor.pass(seconds(1));
+  ASSERT_EQ(successor.token(), "token-2");
+  while (world.clock.wall() < promised - seconds(1)) successor.pass(seconds(1), seconds(1));
+  EXPECT_TRUE(world.platform->alive("token-1"));
+}
+
+TEST(CommitFails, ForLongIsNoStorm) {
+  World world;
+  Node node(world);
+  node.start();
+  node.pass(seconds(5400), seconds(1));
+  node.store->refuse_commits = true;
+  node.pass(seconds(200), seconds(1));
+  ASSERT_EQ(world.platform->calls.size(), 2U);
+  world.platform->usual = Fate::no_connection;
+  node.pass(minutes(20), seconds(1));
+  EXPECT_LE(world.platform->calls.size(), 2U);
+  EXPECT_EQ(node.token(), "token-2");
+  world.platform->usual = Fate::answer;
+  node.store->refuse_commits = false;
+  node.pass(seconds(16), seconds(1));
+  EXPECT_GT(node.ask()->value().expires_in, seconds(3000));
+  EXPECT_LE(world.platform->calls.size(), 3U);
+}
+
 // ---- several processes
 
 TEST(TwoNodes, OneFetchesForBoth) {

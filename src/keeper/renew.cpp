@@ -87,6 +87,11 @@ Heart::Task<Heart::Failure> Heart::renew(RowId row, Key key, Cause cause) {
     const std::uint64_t seen = table_.outline(row)->revision;
     const Terms terms = issuer_of(row).terms;
     const Case* file = case_at(row);
+    if (file->unsaved) {
+      // The store knows nothing of this token: a renewal would be judged by what it displaced.
+      co_return Error{
+          Fault::store, "the latest token is not stored yet", "look at the store", {}, {}};
+    }
     const bool dead = file->condemned;
     const bool force = terms.rule.shape == Shape::windowed && table_.outline(row)->has_token &&
                        (dead || cause == Cause::report || cause == Cause::operated) &&
@@ -267,13 +272,19 @@ Heart::Task<Heart::Failure> Heart::keep(RowId row, Lease lease, Record before, R
   if (!written) {
     // The token exists and the one in the store is on its way out. Serve it from memory, promise no
     // more than what holds when this process dies and its successor, who finds only the mark,
-    // renews late in the overlap; and go on trying to store it.
+    // renews: late in the overlap, or at once where there is no token to wait for. And go on trying
+    // to store it.
     observer_.commit_failed(key, written.error());
     const Terms& terms = issuer_of(row).terms;
-    const WallTime successor_renews = sent_at + terms.rule.overlap - terms.slack();
+    Record left = before.clone();
+    left.trouble.reset();
+    left.marks.push_back(mark_for(before, terms, false, lease.called_at));
+    const WallTime successor_renews =
+        next_attempt(left, terms, left.token && left.token->issuer != next.token->issuer);
     Record shown = next.clone();
     shown.renew_at = std::min(next.renew_at, std::max(successor_renews, now()));
     adopt(row, shown);
+    case_of(row).unsaved = true;
     spawn(keep_trying(row, std::move(lease), std::move(next)));
     co_return std::nullopt;
   }
@@ -313,10 +324,14 @@ Heart::Task<void> Heart::keep_trying(RowId row, Lease lease, Record next) {
         [&](auto done) { parts_.tokens->commit(lease, next.clone(), std::move(done)); });
     note_store(written ? nullptr : &written.error());
     if (written) {
+      const auto still = table_.outline(row);
+      if (!still || !(still->key == lease.key) || still->revision > next.revision) co_return;
+      case_of(row).unsaved = false;
       if (*written == WriteOutcome::fenced) {
         co_await reload(row, lease.key);
       } else {
-        publish(row, next);
+        adopt(row, next, Standing::leased);
+        publish(row, next);  // With the plan it has by right.
         reschedule(row);
       }
       co_return;
@@ -334,7 +349,7 @@ Heart::Task<Heart::Failure> Heart::note_failure(RowId row, Lease lease, Record r
   if (const Case* file = case_at(row)) record.alive_at = file->alive_at;
   merge_marks(record, now());
 
-  const bool usable = table_.outline(row)->has_token && !case_of(row).condemned &&
+  const bool usable = record.token && !case_of(row).condemned &&
                       record.token->expires_at - issuer.terms.slack() > now();
   const bool urgent = issuer.terms.rule.shape == Shape::windowed || !usable;
   Trouble trouble;
