@@ -385,6 +385,11 @@ void Heart::rebound(RowId row) {
   table_.set_bounds(row, bounds);
 }
 
+bool Heart::stands_for(RowId row, const Key& key) const {
+  const auto outline = table_.outline(row);
+  return outline && outline->key == key;
+}
+
 const Heart::KnownIssuer& Heart::issuer_of(RowId row) const {
   return issuers_[table_.outline(row)->facts.issuer];
 }

@@ -180,6 +180,8 @@ class Heart final : public AsyncKeeper {
   void watch_clock();
   void at(WallTime when, std::function<void()> run);
   Task<void> sleep(Milliseconds span);
+  /// Whether the row still stands for `key`: while a coroutine waited, its app may have gone.
+  [[nodiscard]] bool stands_for(RowId row, const Key& key) const;
   [[nodiscard]] const KnownIssuer& issuer_of(RowId row) const;
   [[nodiscard]] bool left_issuer(RowId row) const;
   Case& case_of(RowId row) { return cases_[row]; }

@@ -901,6 +901,43 @@ store::AppRow stored_app(std::string_view secret = "x") {
 }
 }  // namespace
 
+TEST(Apps, RemovedWhileTheirSecretIsReadLeaveNothingBehind) {
+  World world;
+  world.platform->fates = {Fate::refuse_for_good};
+  world.store->put_app(stored_app(), [](const Result<void>&) {});
+  Node node(world, true, {});
+  node.start();
+  node.pass(seconds(1));
+  node.store->before_begin = [&] { node.heart->remove_app("wx9", [](const Result<bool>&) {}); };
+  auto answer = node.refresh("wx9");
+  ASSERT_TRUE(answer.ready());
+  EXPECT_EQ(answer->error().fault, Fault::unknown_app);
+  EXPECT_FALSE(node.heart->knows("wx9"));
+}
+
+TEST(Apps, RemovedAndPutAgainDuringARenewalAreNotConfused) {
+  World world;
+  world.store->put_app(stored_app(), [](const Result<void>&) {});
+  Node node(world, true, {});
+  node.start();
+  node.pass(seconds(1));
+  // Somebody else holds the lease, so the renewal waits.
+  const Mark past{world.clock.wall() - seconds(301), world.clock.wall() - seconds(1)};
+  world.store->begin({Key{"wx9"}, 1, "other", seconds(30), past},
+                     [](const Result<BeginOutcome>&) {});
+  std::optional<Result<Grant>> answer;
+  node.heart->refresh(Key{"wx9"}, [&](Result<Grant> r) { answer = std::move(r); });
+  node.run();
+  node.heart->remove_app("wx9", [](const Result<bool>&) {});
+  node.run();
+  node.heart->put_app({"wx9", "fake", "e", Secret(std::string_view("x")), true},
+                      [](const Result<AppInfo>&) {});
+  node.run();
+  node.pass(seconds(1), Milliseconds(50));
+  EXPECT_TRUE(answer);
+  EXPECT_EQ(node.ask({}, "wx9")->value().token.reveal(), world.platform->newest());
+}
+
 TEST(Apps, RemovedAndPutAgainBehindTheNodesBackAreNoStorm) {
   World world;
   world.store->put_app(stored_app(), [](const Result<void>&) {});

@@ -68,7 +68,7 @@ Heart::Task<Result<Report>> Heart::judge(Key key, Refused refused) {
   const std::uint64_t revision = table_.outline(row)->revision;
   const auto replaced = [&] {
     const auto outline = table_.outline(row);
-    return !outline || outline->revision != revision;
+    return !outline || !(outline->key == key) || outline->revision != revision;
   };
   const bool renewing = case_at(row) != nullptr && case_at(row)->flight != nullptr;
   if (!renewing) {
@@ -82,7 +82,8 @@ Heart::Task<Result<Report>> Heart::judge(Key key, Refused refused) {
     const Budget budget = record ? record->budget : Budget{};
     const bool unsure = verdict != Pulse::dead;
     const Case* file = case_at(row);
-    const bool backing_off = file->trouble && file->trouble->next_attempt_at > now();
+    const bool backing_off =
+        file != nullptr && file->trouble && file->trouble->next_attempt_at > now();
     if (throttled_until(budget, terms) > now() || backing_off ||
         (unsure && record && too_soon_until(*record, terms) > now())) {
       case_of(row).budget = budget;

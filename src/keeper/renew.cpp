@@ -86,16 +86,17 @@ Heart::Task<Heart::Failure> Heart::renew(RowId row, Key key, Cause cause) {
   for (;;) {
     const std::uint64_t seen = table_.outline(row)->revision;
     const Terms terms = issuer_of(row).terms;
-    const Case* file = case_at(row);
-    if (file->unsaved) {
+    // Not the one that the flight began with, if the app went and came back meanwhile.
+    const Case& file = case_of(row);
+    if (file.unsaved) {
       // The store knows nothing of this token: a renewal would be judged by what it displaced.
       co_return Error{
           Fault::store, "the latest token is not stored yet", "look at the store", {}, {}};
     }
-    const bool dead = file->condemned;
+    const bool dead = file.condemned;
     const bool force = terms.rule.shape == Shape::windowed && table_.outline(row)->has_token &&
                        (dead || cause == Cause::report || cause == Cause::operated) &&
-                       may_force(file->budget, terms);
+                       may_force(file.budget, terms);
 
     // From here on readers promise no more than a call made now would leave alive.
     const Mark mark = mark_for(known(row), terms, force, now());
@@ -171,6 +172,7 @@ Heart::Task<Heart::Failure> Heart::renew_under(RowId row, Lease lease, Record re
   Result<Secret> secret = co_await secret_of(key);
   Result<std::vector<Secret>> needed;
   if (secret) needed = co_await needed_tokens(key, issuer.issuer);
+  if (!stands_for(row, key)) co_return unknown_app(key.app);
   if (!secret || !needed) {
     IssueFailure failure;
     failure.error = secret ? needed.error() : secret.error();
@@ -292,6 +294,7 @@ Heart::Task<Heart::Failure> Heart::keep(RowId row, Lease lease, Record before, R
     // Somebody renewed meanwhile, and this call may have displaced theirs.
     observer_.fenced(key);
     co_await reload(row, key);
+    if (!stands_for(row, key)) co_return unknown_app(key.app);
     const auto theirs = table_.outline(row);
     const Terms terms = issuer_of(row).terms;
     if (terms.rule.shape == Shape::rotating && theirs && theirs->has_token) {
