@@ -6,6 +6,9 @@ namespace hufu::cli {
 // clang-format off
 extern const Command
     kGet,
+    kStatus,
+    kRefresh,
+    kReport,
     kServe,
     kDev,
     kSim,
@@ -17,6 +20,8 @@ extern const Command
     kKeyCreate,
     kKeyList,
     kKeyRevoke,
+    kDoctor,
+    kRotateKey,
     kConfigCheck,
     kConfigShow,
     kVersion,
@@ -25,6 +30,9 @@ extern const Command
 std::span<const Command> commands() {
   static const Command kTable[] = {
       kGet,
+      kStatus,
+      kRefresh,
+      kReport,
       kServe,
       kDev,
       kSim,
@@ -36,6 +44,8 @@ std::span<const Command> commands() {
       kKeyCreate,
       kKeyList,
       kKeyRevoke,
+      kDoctor,
+      kRotateKey,
       kConfigCheck,
       kConfigShow,
       kVersion,

@@ -32,11 +32,16 @@ Result<std::unique_ptr<Local>> Local::open(Config config, const Clock& clock) {
   return local;
 }
 
+Result<void> check_no_server(const Context& context) {
+  const bool named = context.server_flag.has_value() ||
+                     config::find(context.sources.environment, "HUFU_SERVER") != nullptr;
+  if (!named) return {};
+  return fail(Fault::usage, "this works on the store itself, not through a server",
+              "Run it where the store is, without --server and HUFU_SERVER");
+}
+
 Result<std::unique_ptr<Local>> open_store_itself(const Context& context) {
-  if (context.server_flag || config::find(context.sources.environment, "HUFU_SERVER") != nullptr) {
-    return fail(Fault::usage, "this works on the store itself, not through a server",
-                "Run it where the store is, without --server and HUFU_SERVER");
-  }
+  if (auto itself = check_no_server(context); !itself) return tl::unexpected(itself.error());
   return Local::open(context);
 }
 

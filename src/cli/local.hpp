@@ -45,6 +45,7 @@ class Local final : public Backend {
 };
 
 /// For commands that exist on the store alone: Fault::usage where a server is named.
+Result<void> check_no_server(const Context& context);
 Result<std::unique_ptr<Local>> open_store_itself(const Context& context);
 
 }  // namespace hufu::cli

@@ -28,6 +28,14 @@ std::size_t width(std::string_view text) {
   return text.size() - (padded.size() - text.size());
 }
 
+std::string in_words(Milliseconds span) {
+  const auto seconds = std::max<std::int64_t>(0, span.count() / 1000);
+  if (seconds < 60) return fmt::format("{} s", seconds);
+  if (seconds < 3600) return fmt::format("{} min {} s", seconds / 60, seconds % 60);
+  if (seconds < 86400) return fmt::format("{} h {} min", seconds / 3600, seconds / 60 % 60);
+  return fmt::format("{} d {} h", seconds / 86400, seconds / 3600 % 24);
+}
+
 std::string Paint::in(std::string_view code, std::string_view text) const {
   return on_ ? fmt::format("\x1b[{}m{}\x1b[0m", code, text) : std::string(text);
 }

@@ -6,6 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "hufu/clock.hpp"
+
 namespace hufu::cli {
 
 /// `text` on one line and without control characters, so that nothing a platform or a file says can
@@ -14,6 +16,10 @@ std::string printable(std::string_view text);
 
 /// Columns that `text` takes on a terminal: two for each Chinese character.
 std::size_t width(std::string_view text);
+
+/// A length of time in its two largest units: "1 h 52 min", "3 min 12 s", "12 s", "0 s". Not below
+/// zero.
+std::string in_words(Milliseconds span);
 
 /// Colours on a terminal; nothing elsewhere.
 class Paint {

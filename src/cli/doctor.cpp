@@ -1,0 +1,377 @@
+#include <fmt/format.h>
+#include <netdb.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <boost/url/parse.hpp>
+#include <cstdlib>
+#include <ctime>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <ostream>
+
+#include "cli/command.hpp"
+#include "cli/local.hpp"
+#include "cli/remote.hpp"
+#include "config/store_uri.hpp"
+#include "net/http_client.hpp"
+#include "platform/base_url.hpp"
+#include "store/blocking.hpp"
+#include "store/raw_store.hpp"
+
+namespace hufu::cli {
+namespace {
+
+using std::chrono::seconds;
+
+/// More than this would be a load on the platform rather than an examination.
+constexpr std::size_t kMostApps = 20;
+/// Beyond this, an `expires_at` read elsewhere misleads, and signatures made from the time fail.
+constexpr Milliseconds kSkewTolerated = seconds(5);
+/// What a server needs beside its connections: the store, the log, calls to the platform.
+constexpr std::size_t kFilesBeside = 320;
+
+/// Of a platform's front page, which is asked for because it costs nobody anything.
+constexpr std::size_t kLargestPage = 1024UL * 1024;
+
+enum class Level { ok, warn, fail };
+constexpr std::string_view name_of(Level level) {
+  switch (level) {
+    case Level::ok: return "ok";
+    case Level::warn: return "warn";
+    case Level::fail: return "fail";
+  }
+  return {};
+}
+
+/// Prints what is found as it is found (with --json: at the end).
+class Findings {
+ public:
+  explicit Findings(const Context& context) : context_(context) {}
+
+  void ok(std::string_view check, std::string message) {
+    add(Level::ok, check, std::move(message), {});
+  }
+  void warn(std::string_view check, std::string message, std::string fix) {
+    add(Level::warn, check, std::move(message), std::move(fix));
+  }
+  void fail(std::string_view check, const Error& error) {
+    // Checks stand on each other, so the first fault is the one that the others come from.
+    if (status_ == ExitStatus::done) status_ = exit_status(error.fault);
+    const std::string code = error.errcode ? std::to_string(*error.errcode) + ": " : "";
+    add(Level::fail, check, error.message, error.next_step.empty() ? "" : code + error.next_step);
+  }
+
+  /// Of the first fault that was found.
+  ExitStatus finish() {
+    if (context_.json) {
+      print_json(context_.out(), {{"ok", status_ == ExitStatus::done}, {"checks", all_}});
+    }
+    return status_;
+  }
+
+ private:
+  void add(Level level, std::string_view check, std::string message, std::string fix) {
+    if (context_.json) {
+      boost::json::object finding{
+          {"check", check}, {"level", name_of(level)}, {"message", message}};
+      if (!fix.empty()) finding["fix"] = fix;
+      all_.push_back(std::move(finding));
+      return;
+    }
+    const Paint paint = context_.out_paint();
+    const std::string word = level == Level::fail ? "FAIL" : fmt::format("{:<4}", name_of(level));
+    context_.out() << (level == Level::ok     ? paint.green(word)
+                       : level == Level::warn ? paint.yellow(word)
+                                              : paint.red(word))
+                   << "  " << fmt::format("{:<9}", printable(check)) << "  " << printable(message)
+                   << '\n';
+    if (!fix.empty()) context_.out() << "      → " << printable(fix) << '\n';
+    context_.out().flush();
+  }
+
+  const Context& context_;
+  boost::json::array all_;
+  ExitStatus status_ = ExitStatus::done;
+};
+
+// ---- This machine
+
+std::optional<Config> examine_config(Findings& findings, const Context& context) {
+  config::Examined examined = config::examine(context.sources);
+  for (const Error& problem : examined.problems) findings.fail("config", problem);
+  if (!examined.problems.empty()) return std::nullopt;
+  const std::string& file = examined.loaded.file;
+  findings.ok("config", file.empty() ? "no file; defaults and environment" : file);
+  return std::move(examined.loaded.config);
+}
+
+void examine_limits(Findings& findings, const Config& config) {
+  rlimit files{};
+  if (getrlimit(RLIMIT_NOFILE, &files) != 0) return;
+  // A server raises its own limit up to the hard one.
+  const std::size_t needed = config.limits.connections + kFilesBeside;
+  if (files.rlim_max == RLIM_INFINITY || files.rlim_max >= needed) {
+    findings.ok("limits", "a server may open as many files as it needs");
+  } else {
+    findings.warn("limits",
+                  fmt::format("a server may open {} files, and needs {} for {} connections",
+                              files.rlim_max, needed, config.limits.connections),
+                  fmt::format("Raise the limit (LimitNOFILE={} in its unit), or lower "
+                              "limits.connections",
+                              needed));
+  }
+}
+
+/// Writes something that opens nothing, and takes it back.
+Result<void> try_to_write(store::Registry& registry) {
+  // No key that anybody can make has a space in its name.
+  store::ApiKeyRow row{"hufu doctor", {}, {}, {}, {}};
+  auto put = store::await<Result<bool>>([&](auto done) { registry.put_key(row, std::move(done)); });
+  if (!put) return tl::unexpected(put.error());
+  auto revoked = store::await<Result<bool>>(
+      [&](auto done) { registry.revoke_key(row.name, std::move(done)); });
+  if (!revoked) return tl::unexpected(revoked.error());
+  return {};
+}
+
+std::string key_file_in_words(const std::string& path) {
+  if (path.empty()) return "no key file";
+  std::error_code failure;
+  const auto mode = std::filesystem::status(path, failure).permissions();
+  if (failure) return "key file " + path;
+  return fmt::format("key file {} (mode {:04o})", path, static_cast<unsigned>(mode) & 07777U);
+}
+
+/// Opening it checks the schema, and the key file with its mode.
+std::unique_ptr<Local> examine_store(Findings& findings, Config config, const Context& context) {
+  const std::string uri = config.store;
+  const std::string key_file = config.key_file;
+  auto local = Local::open(std::move(config), *context.clock);
+  auto written = local ? try_to_write((*local)->registry()) : tl::unexpected(local.error());
+  if (!written) {
+    findings.fail("store", written.error());
+    return nullptr;
+  }
+  auto place = store::parse_store_uri(uri);
+  const std::string path = place ? store::key_file_of(*place, key_file) : std::string();
+  findings.ok("store",
+              config::masked_store(uri) + " can be read and written, " + key_file_in_words(path));
+  return std::move(*local);
+}
+
+// ---- The way to a platform
+
+/// The host of a checked base URL, without the brackets of an IPv6 address.
+std::string host_of(const std::string& base_url) {
+  auto url = boost::urls::parse_uri(base_url);
+  return url ? std::string(url->host_address()) : std::string();
+}
+
+/// Why `host` has no address; empty where it has.
+std::optional<std::string> no_address(const std::string& host) {
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  addrinfo* found = nullptr;
+  const int failure = getaddrinfo(host.c_str(), nullptr, &hints, &found);
+  if (failure != 0) return gai_strerror(failure);
+  freeaddrinfo(found);
+  return std::nullopt;
+}
+
+/// How far this machine's clock is ahead of the one that wrote `date` (RFC 9110, 5.6.7: whole
+/// seconds) between `before` and `after`; empty where that cannot be told.
+std::optional<Milliseconds> clock_ahead(const std::string& date, WallTime before, WallTime after) {
+  std::tm parts{};
+  if (strptime(date.c_str(), "%a, %d %b %Y %H:%M:%S", &parts) == nullptr) return std::nullopt;
+  const WallTime theirs{seconds(timegm(&parts))};
+  return before + (after - before) / 2 - theirs - Milliseconds(500);
+}
+
+void examine_clock(Findings& findings, const std::string& platform, Milliseconds ahead) {
+  if (abs(ahead) <= kSkewTolerated) {
+    findings.ok("clock", "agrees with that of " + platform);
+    return;
+  }
+  findings.warn("clock",
+                "this machine's clock is " + in_words(abs(ahead)) +
+                    (ahead.count() > 0 ? " ahead of" : " behind") + " that of " + platform,
+                "Keep it right by NTP: systemd-timesyncd or chrony");
+}
+
+/// Whether the platform answers at all.
+bool examine_way(Findings& findings, const std::string& platform, const PlatformConfig& config,
+                 Milliseconds timeout, const Context& context) {
+  auto base_url = platform::checked_base_url(platform, config);
+  if (!base_url) {
+    findings.fail(platform, base_url.error());
+    return false;
+  }
+  const std::string host = host_of(*base_url);
+  std::optional<std::string> unresolved;
+  WallTime before{};
+  WallTime after{};
+  auto outcome = [&] {
+    auto progress = context.progress("Calling " + host);
+    unresolved = no_address(host);
+    net::HttpClient client;
+    net::HttpRequest request;
+    request.url = Secret(*base_url + "/");
+    request.timeout = timeout;
+    request.largest_body = kLargestPage;
+    before = context.clock->wall();
+    auto answer = store::await<net::HttpOutcome>(
+        [&](auto done) { client.send(std::move(request), std::move(done)); });
+    after = context.clock->wall();
+    return answer;
+  }();
+
+  if (!outcome) {
+    findings.fail(platform,
+                  Error{Fault::unreachable,
+                        outcome.error().message,
+                        unresolved ? "Check the name servers of this machine (/etc/resolv.conf), "
+                                     "and base_url"
+                                   : "Check the network, the firewall, HTTPS_PROXY, the "
+                                     "certificates of this machine (ca-certificates), and base_url",
+                        {},
+                        {}});
+    return false;
+  }
+  if (unresolved) {
+    findings.warn("dns", host + " has no address here (" + *unresolved + ")",
+                  "None needed as long as calls go through a proxy");
+  } else {
+    findings.ok("dns", host + " has an address");
+  }
+  findings.ok(platform, *base_url + " answers" +
+                            (base_url->starts_with("https:") ? ", its certificate is good" : ""));
+  if (auto ahead = clock_ahead(outcome->date, before, after)) {
+    examine_clock(findings, platform, *ahead);
+  }
+  return true;
+}
+
+// ---- The apps
+
+void examine_app(Findings& findings, Backend& backend, const std::string& id,
+                 const Context& context) {
+  auto trial = [&] {
+    auto progress = context.progress("Trying " + id);
+    return backend.try_app(id);
+  }();
+  if (!trial) return findings.fail(id, trial.error());
+  switch (*trial) {
+    case Trial::alive: return findings.ok(id, "its stored token works");
+    case Trial::fetched: return findings.ok(id, "its secret works, this machine may call");
+    case Trial::renewed:
+      return findings.warn(id, "its stored token was dead; a new one was fetched",
+                           "Find out who else renews this app's token");
+  }
+}
+
+void examine_apps(Findings& findings, Local& local, const Context& context) {
+  auto apps = local.apps();
+  if (!apps) return findings.fail("apps", apps.error());
+  if (apps->empty()) {
+    return findings.warn("apps", "there is none yet",
+                         "Add one with `hufu app add`, or name one in the configuration");
+  }
+  for (std::size_t i = 0; i < std::min(apps->size(), kMostApps); ++i) {
+    examine_app(findings, local, (*apps)[i].id, context);
+  }
+  if (apps->size() > kMostApps) {
+    findings.warn("apps", fmt::format("{} more were not tried", apps->size() - kMostApps),
+                  "Name the one to try: hufu doctor APP");
+  }
+}
+
+void examine_here(Findings& findings, const std::string& app, const Context& context) {
+  auto config = examine_config(findings, context);
+  if (!config) return;
+  examine_limits(findings, *config);
+  const auto platforms = config->platforms;
+  const Milliseconds timeout = config->timing.request_timeout;
+  auto local = examine_store(findings, std::move(*config), context);
+
+  bool reached = true;
+  for (const auto& [platform, reach] : platforms) {
+    reached = examine_way(findings, platform, reach, timeout, context) && reached;
+  }
+  if (!local) return;
+  if (!app.empty()) {
+    if (auto known = local->app(app); !known) return findings.fail(app, known.error());
+  }
+  if (!reached) {
+    return findings.warn("apps", "not tried, because the platform cannot be reached", {});
+  }
+  if (!app.empty()) return examine_app(findings, *local, app, context);
+  examine_apps(findings, *local, context);
+}
+
+// ---- A running server
+
+void examine_server(Findings& findings, Server server, const std::string& app,
+                    const Context& context) {
+  const std::string url = server.url;
+  Remote remote(std::move(server));
+  auto tokens = [&] {
+    auto progress = context.progress("Asking the server");
+    return remote.status();
+  }();
+  if (!tokens) return findings.fail("server", tokens.error());
+  findings.ok("server", url + " answers, and knows the key");
+  if (!app.empty()) {
+    std::erase_if(*tokens, [&](const TokenStatus& token) { return token.key.app != app; });
+    if (tokens->empty()) {
+      return findings.fail(app, Error{Fault::unknown_app,
+                                      "the server shows no app " + app,
+                                      "See which there are: hufu status",
+                                      {},
+                                      {}});
+    }
+  }
+  for (const TokenStatus& token : *tokens) {
+    if (token.trouble) {
+      findings.fail(token.key.app, token.trouble->error);
+    } else if (token.expires_in.count() > 0) {
+      findings.ok(token.key.app, "its " + token.key.kind + " is served");
+    } else {
+      findings.warn(token.key.app, "its " + token.key.kind + " was not fetched yet", {});
+    }
+  }
+}
+
+ExitStatus examine(const std::string& app, const Context& context) {
+  auto server = context.server();
+  if (!server) return context.fail(server.error());
+  Findings findings(context);
+  if (*server) {
+    examine_server(findings, std::move(**server), app, context);
+  } else {
+    examine_here(findings, app, context);
+  }
+  return findings.finish();
+}
+
+Action declare(CLI::App& cli, Context& context) {
+  auto app = std::make_shared<std::string>();
+  cli.add_option("APP", *app, "Try this app only");
+  return [app, &context] { return examine(*app, context); };
+}
+
+}  // namespace
+
+extern const Command kDoctor;
+constinit const Command kDoctor = {
+    "doctor",
+    "Looks for what is wrong, and names the fix",
+    "hufu doctor\nhufu doctor wx0123456789abcdef --json",
+    declare,
+};
+
+}  // namespace hufu::cli

@@ -1,0 +1,56 @@
+#include <memory>
+#include <ostream>
+
+#include "cli/backend.hpp"
+#include "cli/command.hpp"
+#include "server/json.hpp"
+
+namespace hufu::cli {
+namespace {
+
+struct Options {
+  std::string app;
+  std::string kind{kAccessToken};
+};
+
+Result<Grant> ask(Backend& backend, const Options& options, const Context& context) {
+  auto progress = context.progress("Renewing the token");
+  auto app = app_or_only(backend, options.app);
+  if (!app) return tl::unexpected(app.error());
+  return backend.refresh(Key{*app, options.kind});
+}
+
+ExitStatus refresh(const Options& options, const Context& context) {
+  auto backend = open_backend(context);
+  if (!backend) return context.fail(backend.error());
+  auto grant = ask(**backend, options, context);
+  if (!grant) return context.fail(grant.error());
+  if (context.json) {
+    context.out() << server::to_json(*grant) << '\n';
+  } else {
+    context.out() << "renewed " << printable(grant->key.app) << ' ' << printable(grant->key.kind)
+                  << ": revision " << grant->revision << ", fingerprint "
+                  << grant->fingerprint.hex() << ", good for " << in_words(grant->expires_in)
+                  << '\n';
+  }
+  return ExitStatus::done;
+}
+
+Action declare(CLI::App& cli, Context& context) {
+  auto options = std::make_shared<Options>();
+  cli.add_option("APP", options->app, "Which app; may be left out when there is only one");
+  cli.add_option("--kind", options->kind, "What is to be renewed")->capture_default_str();
+  return [options, &context] { return refresh(*options, context); };
+}
+
+}  // namespace
+
+extern const Command kRefresh;
+constinit const Command kRefresh = {
+    "refresh",
+    "Renews a token now, whatever is left of it",
+    "hufu refresh wx0123456789abcdef",
+    declare,
+};
+
+}  // namespace hufu::cli
