@@ -3,7 +3,7 @@
 
 #include "cli/command.hpp"
 #include "cli/process_setup.hpp"
-#include "cli/secret_option.hpp"
+#include "cli/secret_input.hpp"
 #include "cli/signals.hpp"
 #include "cli/speed.hpp"
 #include "simulator/server.hpp"
@@ -14,7 +14,7 @@ namespace {
 struct Options {
   simulator::Simulator::Options simulator;
   std::string app = simulator::kDemoApp;
-  SecretOption secret;
+  SecretFlags secret;
   std::string lifetime;
   std::string overlap;
   bool strict = false;
@@ -32,6 +32,11 @@ Result<void> read_span(const std::string& text, Milliseconds& into) {
   return {};
 }
 
+bool names_a_secret(const Options& options) {
+  const SecretFlags& flags = options.secret;
+  return flags.from_stdin || !flags.file.empty() || !flags.variable.empty();
+}
+
 Result<void> complete(Options& options, const Context& context) {
   simulator::Settings& settings = options.simulator.model.settings;
   if (auto read = read_span(options.lifetime, settings.lifetime); !read) return read;
@@ -42,15 +47,13 @@ Result<void> complete(Options& options, const Context& context) {
   settings.strict = !options.lenient;
   options.simulator.threads = usable_cores();
 
-  std::string secret = simulator::kDemoSecret;
-  if (options.secret.given() || options.app != simulator::kDemoApp) {
-    // With --any-app every app is known, and its secret is whatever comes.
-    if (!options.secret.given() && options.simulator.model.any_app) return {};
-    auto given = read_secret(options.secret, context);
-    if (!given) return tl::unexpected(given.error());
-    secret = given->reveal();
+  if (!names_a_secret(options)) {
+    const bool needs_none = options.app == simulator::kDemoApp || options.simulator.model.any_app;
+    if (needs_none) return {};
   }
-  options.simulator.apps = {{options.app, secret}};
+  auto secret = read_secret(options.secret, context);
+  if (!secret) return tl::unexpected(secret.error());
+  options.simulator.apps = {{options.app, std::string(secret->reveal())}};
   return {};
 }
 
@@ -60,7 +63,7 @@ void say_how_to_use(const Context& context, const Options& options,
   // The first line of data: whoever started this program with port 0 waits for it.
   context.out() << url << std::endl;
 
-  const bool demo = !options.secret.given() && options.app == simulator::kDemoApp;
+  const bool demo = !names_a_secret(options) && options.app == simulator::kDemoApp;
   std::ostream& err = context.err();
   err << context.err_paint().bold("A simulated WeChat platform. NOT FOR PRODUCTION.") << '\n'
       << "Point Hufu at it:\n  export WECHAT_BASE_URL=" << url << '\n'
@@ -93,7 +96,7 @@ Action declare(CLI::App& cli, Context& context) {
   auto& simulator = options->simulator;
   simulator.listen = simulator::kDefaultListen;
   cli.add_option("APP", options->app, "The app it knows")->capture_default_str();
-  add_secret_option(cli, options->secret);
+  add_secret_flags(cli, options->secret);
   cli.add_flag("--any-app", simulator.model.any_app, "Know every app id, and take any secret");
   cli.add_option("--listen", simulator.listen, "Where the platform listens; port 0: any free one")
       ->type_name("HOST:PORT")
