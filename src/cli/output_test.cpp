@@ -30,6 +30,20 @@ TEST(Width, CountsColumnsNotBytes) {
   EXPECT_EQ(width("a虎b"), 4U);
 }
 
+TEST(InWords, NamesTheTwoLargestUnits) {
+  using namespace std::chrono_literals;
+  const std::pair<Milliseconds, const char*> expected[] = {
+      {-5s, "0 s"},
+      {999ms, "0 s"},
+      {59s, "59 s"},
+      {60s, "1 min 0 s"},
+      {3min + 12s, "3 min 12 s"},
+      {2h - 1s, "1 h 59 min"},
+      {49h, "2 d 1 h"},
+  };
+  for (auto [span, words] : expected) EXPECT_EQ(in_words(span), words);
+}
+
 TEST(Table, AlignsItsColumnsAndLeavesNoSpaceAtTheEnd) {
   Table table({"APP", "NAME", "STATE"});
   table.add({"wx1", "虎符", "fresh"});
