@@ -10,6 +10,8 @@
 #include <optional>
 
 #include "config/address_rules.hpp"
+#include "platform/wiping_memory.hpp"
+#include "server/json.hpp"
 #include "store/blocking.hpp"
 
 namespace hufu::cli {
@@ -30,6 +32,34 @@ std::string path_of_token(const Key& key, std::string_view verb) {
   return "/v1/apps/" + encoded(key.app) + "/token" + std::string(verb) +
          "?kind=" + encoded(key.kind);
 }
+
+/// {"name":"value", …}, in one piece of memory, because a secret is in it.
+class Body {
+ public:
+  explicit Body(const Secret& secret) { text_.reserve(512 + 6 * secret.size()); }
+  Body& add(std::string_view name, std::string_view value) {
+    open(name);
+    server::append_string(text_, value);
+    return *this;
+  }
+  Body& add(std::string_view name, bool value) {
+    open(name);
+    text_ += value ? "true" : "false";
+    return *this;
+  }
+  Secret take() {
+    text_ += '}';
+    return Secret(std::move(text_));
+  }
+
+ private:
+  void open(std::string_view name) {
+    text_ += text_.empty() ? '{' : ',';
+    server::append_string(text_, name);
+    text_ += ':';
+  }
+  std::string text_;
+};
 
 /// Wipes the bytes of a response, which may hold a token, when it goes.
 struct Wiper {
@@ -76,9 +106,11 @@ tl::unexpected<Error> not_hufu() {
               "Check that HUFU_SERVER leads to a hufu server, base path included");
 }
 
+/// The answer as an object, in memory that is wiped when it goes.
 Result<json::object> object_of(net::HttpResponse& response) {
   boost::system::error_code failure;
-  json::value value = json::parse(response.body, failure);
+  json::value value =
+      json::parse(response.body, failure, json::make_shared_resource<platform::WipingMemory>());
   if (failure || !value.is_object()) return not_hufu();
   return std::move(value.get_object());
 }
@@ -229,8 +261,8 @@ Result<Grant> Remote::get(const Key& key, std::chrono::seconds min_ttl) {
 }
 
 Result<Report> Remote::report(const Key& key, const Secret& refused) {
-  std::string body = json::serialize(json::object{{"token", refused.reveal()}});
-  auto response = ask("POST", path_of_token(key, "/report"), Secret(std::move(body)));
+  Secret body = Body(refused).add("token", refused.reveal()).take();
+  auto response = ask("POST", path_of_token(key, "/report"), std::move(body));
   if (!response) return tl::unexpected(response.error());
   Wiper wiper{*response};
   auto object = object_of(*response);
@@ -302,11 +334,13 @@ Result<bool> Remote::put_app(AppConfig app) {
     return fail(Fault::usage, "the secret would travel to the server in the clear",
                 "Use https://, or run this on the server itself");
   }
-  std::string body = json::serialize(json::object{{"platform", app.platform},
-                                                  {"endpoint", app.endpoint},
-                                                  {"secret_login", app.secret_login},
-                                                  {"secret", app.secret.reveal()}});
-  auto response = ask("PUT", "/v1/apps/" + encoded(app.id), Secret(std::move(body)));
+  Secret body = Body(app.secret)
+                    .add("platform", std::string_view(app.platform))
+                    .add("endpoint", std::string_view(app.endpoint))
+                    .add("secret_login", app.secret_login)
+                    .add("secret", app.secret.reveal())
+                    .take();
+  auto response = ask("PUT", "/v1/apps/" + encoded(app.id), std::move(body));
   if (!response) return tl::unexpected(response.error());
   return response->status != 201;
 }

@@ -3,6 +3,8 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include <array>
+#include <csignal>
 #include <istream>
 #include <iterator>
 #include <ostream>
@@ -15,24 +17,40 @@ namespace {
 /// More than any secret or token: what is longer was not meant to be one.
 constexpr std::size_t kLongestInput = 64 * 1024;
 
-/// Switches the echo of standard input off while it lives.
+/// Switches the echo of standard input off while it lives, and back on where the process is told to
+/// end meanwhile: nobody wants to be left with a silent terminal. One at a time.
 class Silence {
  public:
   Silence() : is_terminal_(tcgetattr(STDIN_FILENO, &before_) == 0) {
     if (!is_terminal_) return;
+    struct sigaction give_back {};
+    give_back.sa_handler = [](int signal) {
+      tcsetattr(STDIN_FILENO, TCSAFLUSH, &before_);
+      raise(signal);  // Does what it would have done, once this handler has returned.
+    };
+    give_back.sa_flags = static_cast<int>(SA_RESETHAND);
+    for (std::size_t i = 0; i < kSignals.size(); ++i) {
+      sigaction(kSignals[i], &give_back, &handlers_[i]);
+    }
     termios silent = before_;
     silent.c_lflag &= ~static_cast<tcflag_t>(ECHO);
     tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent);
   }
   ~Silence() {
-    if (is_terminal_) tcsetattr(STDIN_FILENO, TCSAFLUSH, &before_);
+    if (!is_terminal_) return;
+    tcsetattr(STDIN_FILENO, TCSAFLUSH, &before_);
+    for (std::size_t i = 0; i < kSignals.size(); ++i) {
+      sigaction(kSignals[i], &handlers_[i], nullptr);
+    }
   }
   Silence(const Silence&) = delete;
   Silence& operator=(const Silence&) = delete;
 
  private:
-  termios before_{};
+  static constexpr std::array kSignals = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+  static inline termios before_{};
   bool is_terminal_;
+  std::array<struct sigaction, kSignals.size()> handlers_{};
 };
 
 /// What is wrong with a secret that was named on the command line is wrong with the command line.
