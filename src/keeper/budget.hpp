@@ -1,9 +1,11 @@
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <string>
 
 #include "hufu/clock.hpp"
+#include "hufu/issuer.hpp"
 #include "store/registry.hpp"
 
 namespace hufu::keeper {
@@ -17,6 +19,12 @@ inline std::chrono::sys_days day_of(WallTime when) {
 inline Milliseconds until_next_day(WallTime now) {
   const auto tomorrow = day_of(now) + std::chrono::days(1);
   return std::chrono::time_point_cast<Milliseconds>(tomorrow) - (now + std::chrono::hours(8));
+}
+
+/// Whether a renewal caused by a report at `now` follows the latest one in a row. A sticky issuer
+/// knows no overlap, and yet its row must not end with every call.
+inline bool goes_on(const Budget& budget, const RenewalRule& rule, WallTime now) {
+  return now - budget.streak_at <= std::max<Milliseconds>(rule.overlap, std::chrono::minutes(5));
 }
 
 /// Names credentials in a record of trouble, without telling anything about them: when the name

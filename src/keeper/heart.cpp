@@ -295,7 +295,6 @@ void Heart::adopt(RowId row, const Record& record, Standing standing) {
   const bool newer = record.revision != outline->revision;
 
   Case& file = case_of(row);
-  file.marks = record.marks;
   file.trouble = record.trouble;
   file.budget = record.budget;
   if (newer) {
@@ -307,9 +306,14 @@ void Heart::adopt(RowId row, const Record& record, Standing standing) {
   } else if (record.alive_at) {
     file.alive_at = file.alive_at ? std::max(*file.alive_at, *record.alive_at) : *record.alive_at;
   }
-  if (file.alive_at) {
-    std::erase_if(file.marks, [&](const Mark& mark) { return mark.may_die_at <= *file.alive_at; });
-  }
+  Record judged;
+  if (record.token)
+    judged.token = Token{{}, record.token->obtained_at, record.token->expires_at, {}};
+  judged.marks = record.marks;
+  judged.alive_at = file.alive_at;
+  merge_marks(judged, now());
+  file.marks = judged.marks;
+  if (is_dead(judged)) file.condemned = true;  // Whoever asked the platform: it is the same token.
   if (file.trouble && !file.trouble->credentials.empty() &&
       file.trouble->credentials != credentials_name(outline->facts.tag)) {
     file.trouble.reset();  // Other credentials deserve a try of their own.

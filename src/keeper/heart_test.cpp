@@ -610,6 +610,54 @@ TEST(TwoNodes, TheFencedOneMarksTheTokenItMayHaveDisplaced) {
   }
 }
 
+TEST(TwoNodes, AVerdictOnTheOldTokenDoesNotConcernItsSuccessor) {
+  World world;
+  Node a(world);
+  Node b(world);
+  a.start();
+  a.token();
+  b.start();
+  b.pass(seconds(1));
+  world.platform->revoke("token-1");
+  world.platform->fates = {Fate::hold};
+  auto first = a.report("token-1");
+  world.clock.advance(seconds(1));
+  auto second = b.report("token-1");  // Finds it dead while the other renews it.
+  world.platform->release();
+  a.run();
+  for (int i = 0; i < 20; ++i) {
+    b.pass(Milliseconds(250));
+    a.run();
+  }
+  ASSERT_TRUE(first.ready() && second.ready());
+  EXPECT_EQ(first->value().outcome, ReportOutcome::renewed);
+  EXPECT_EQ(second->value().outcome, ReportOutcome::renewed);
+  EXPECT_EQ(world.platform->calls.size(), 2U);
+  EXPECT_EQ(a.token(), "token-2");
+  EXPECT_EQ(b.token(), "token-2");
+}
+
+TEST(TwoNodes, ShareTheThrottleOnReports) {
+  World world;
+  Node a(world);
+  Node b(world);
+  a.start();
+  a.token();
+  b.start();
+  for (int i = 0; i < 3; ++i) {
+    world.platform->revoke(world.platform->newest());
+    ASSERT_EQ(a.report(world.platform->newest())->value().outcome, ReportOutcome::renewed) << i;
+  }
+  b.pass(seconds(1));
+  world.platform->revoke(world.platform->newest());
+  EXPECT_EQ(a.report(world.platform->newest())->value().outcome, ReportOutcome::throttled);
+  b.pass(seconds(20), Milliseconds(250));
+  EXPECT_EQ(world.platform->calls.size(), 4U);
+  b.pass(seconds(15), Milliseconds(250));
+  EXPECT_EQ(world.platform->calls.size(), 5U);
+  EXPECT_EQ(b.token(), "token-5");
+}
+
 // ---- reports
 
 TEST(Report, OfAnOlderTokenCostsNoCall) {
@@ -752,6 +800,29 @@ TEST(Report, OfADeadWindowedTokenForcesARefresh) {
   node.pass(seconds(31), seconds(1));
   EXPECT_EQ(node.token(), "token-3");
 }
+
+class Stubborn : public ::testing::TestWithParam<RenewalRule> {};
+
+TEST_P(Stubborn, PlatformThatBringsTheDeadTokenAgainIsNoStorm) {
+  World world(GetParam());
+  Node node(world);
+  node.start();
+  node.token();
+  node.pass(seconds(10));
+  world.platform->revoke("token-1");
+  world.platform->stubborn = true;
+  node.report("token-1");
+  for (int i = 0; i < 300; ++i) {
+    node.pass(seconds(1));
+    ASSERT_EQ(node.token(), "") << i;
+  }
+  EXPECT_LE(world.platform->calls.size(), 4U + 300 / 30);
+  world.platform->stubborn = false;
+  node.pass(seconds(31), seconds(1));
+  EXPECT_EQ(node.token(), "token-2");
+}
+
+INSTANTIATE_TEST_SUITE_P(Shapes, Stubborn, ::testing::Values(World::windowed(), World::sticky()));
 
 TEST(Report, ByFingerprintIsTheSame) {
   World world;

@@ -127,8 +127,9 @@ bool Heart::reports_go_on(RowId row) {
 /// Until when a renewal caused by a report must wait.
 WallTime Heart::throttled_until(const Budget& budget, const Terms& terms) const {
   WallTime until{};
-  const bool in_a_row = now() - budget.streak_at <= terms.rule.overlap;
-  if (in_a_row && budget.streak >= kReportsInARow) until = budget.streak_at + kBetweenThrottled;
+  if (goes_on(budget, terms.rule, now()) && budget.streak >= kReportsInARow) {
+    until = budget.streak_at + kBetweenThrottled;
+  }
   if (terms.rule.shape == Shape::windowed && budget.forced_at) {
     until = std::max(until, *budget.forced_at + terms.rule.forced_apart);
     const bool exhausted =
@@ -170,8 +171,11 @@ Heart::Task<Pulse> Heart::pulse(RowId row) {
       file.verdict = {verdict, now(), probe->waiting.size() + 1};
       if (verdict == Pulse::alive) {
         // Lost calls that should have killed it before it was asked were not carried out.
-        std::erase_if(file.marks, [&](const Mark& mark) { return mark.may_die_at <= asked_at; });
-        file.alive_at = file.alive_at ? std::max(*file.alive_at, asked_at) : asked_at;
+        Record judged = known(row);
+        settle_marks(judged, asked_at);
+        file.marks = std::move(judged.marks);
+        file.alive_at = judged.alive_at;
+        file.condemned = false;
         rebound(row);
       } else if (verdict == Pulse::dead) {
         condemn(row);
@@ -196,8 +200,9 @@ void Heart::condemn(RowId row) {
                  file.trouble->at + delay_after(file.trouble->failures, IssueFailure::Lane::backoff,
                                                 true, parts_.random->uniform()));
   }
+  const Mark dead = death_of(table_.outline(row)->obtained_at, now());
+  file.marks.push_back(dead);
   rebound(row);
-  const Mark dead{now(), now()};
   parts_.tokens->mark(table_.outline(row)->key, dead, [](const Result<void>&) {});
 }
 

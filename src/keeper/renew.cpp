@@ -208,8 +208,8 @@ Heart::Task<Heart::Failure> Heart::call_platform(RowId row, Lease lease, Record 
                                                  bool force, IssueRequest request) {
   const KnownIssuer issuer = issuer_of(row);
   if (cause == Cause::report) {
-    const bool in_a_row = now() - record.budget.streak_at <= issuer.terms.rule.overlap;
-    record.budget.streak = in_a_row ? record.budget.streak + 1 : 1;
+    record.budget.streak =
+        goes_on(record.budget, issuer.terms.rule, now()) ? record.budget.streak + 1 : 1;
     record.budget.streak_at = now();
   }
   if (force) {
@@ -314,6 +314,8 @@ Heart::Task<Heart::Failure> Heart::keep(RowId row, Lease lease, Record before, R
   }
   adopt(row, next, Standing::leased);
   observer_.renewed(key, cause, next.revision, table_.outline(row)->fingerprint, took);
+  // The dead token again: the platform contradicts itself, so it is asked once more.
+  if (case_of(row).condemned) spawn(refresh_verdict(row));
   co_return std::nullopt;
 }
 

@@ -67,6 +67,18 @@ Mark mark_for(const Record& record, const Terms& terms, bool force, WallTime now
   return {now, now};
 }
 
+Mark death_of(WallTime obtained_at, WallTime now) noexcept {
+  return {std::max(now, obtained_at + Milliseconds(1)), obtained_at};
+}
+
+bool is_death(const Mark& mark) noexcept { return mark.may_die_at < mark.called_at; }
+
+bool is_dead(const Record& record) noexcept {
+  return record.token && std::any_of(record.marks.begin(), record.marks.end(), [&](const Mark& m) {
+           return is_death(m) && m.may_die_at == record.token->obtained_at;
+         });
+}
+
 std::optional<WallTime> first_danger(const Record& record) noexcept {
   std::optional<WallTime> first;
   for (const Mark& mark : record.marks) {
@@ -76,14 +88,21 @@ std::optional<WallTime> first_danger(const Record& record) noexcept {
 }
 
 void settle_marks(Record& record, WallTime when) {
-  std::erase_if(record.marks, [when](const Mark& mark) { return mark.may_die_at <= when; });
+  std::erase_if(record.marks, [when](const Mark& mark) {
+    return std::max(mark.called_at, mark.may_die_at) <= when;
+  });
   record.alive_at = record.alive_at ? std::max(*record.alive_at, when) : when;
 }
 
 void merge_marks(Record& record, WallTime now) {
   if (record.alive_at) settle_marks(record, *record.alive_at);
+  bool kept_death = false;
   bool kept_one = false;
   std::erase_if(record.marks, [&](const Mark& mark) {
+    if (is_death(mark)) {
+      const bool own = record.token && mark.may_die_at == record.token->obtained_at;
+      return !own || std::exchange(kept_death, true);
+    }
     if (mark.may_die_at > now) return false;
     return std::exchange(kept_one, true);
   });
@@ -123,6 +142,11 @@ Record succeed(const Record& before, Issued issued, Fingerprint fingerprint_of_o
   next.predecessors = before.predecessors;
   next.revision = same ? before.revision : before.revision + 1;
   next.displaced_at = same ? before.displaced_at : std::nullopt;
+  if (same) {
+    // To bring a dead token once more does not revive it.
+    next.marks = before.marks;
+    std::erase_if(next.marks, [](const Mark& mark) { return !is_death(mark); });
+  }
 
   WallTime expires_at = called_at + issued.lifetime;
   if (same && terms.rule.shape == Shape::sticky) {

@@ -58,6 +58,14 @@ Bounds bounds_of(const Record& record, const Terms& terms, bool issued_by_other)
 /// The mark of a call that is about to be made: when it may kill the stored token.
 Mark mark_for(const Record& record, const Terms& terms, bool force, WallTime now);
 
+/// The mark that says: a probe at `now` found the token dead that was obtained at `obtained_at`. It
+/// names the token by that moment, because it may reach the store when there is already another.
+Mark death_of(WallTime obtained_at, WallTime now) noexcept;
+/// Whether `mark` is such a verdict, on whatever token.
+bool is_death(const Mark& mark) noexcept;
+/// Whether some probe found the record's own token dead, and no later one found it alive.
+bool is_dead(const Record& record) noexcept;
+
 /// The first moment at which some call of unknown outcome may have killed the token.
 std::optional<WallTime> first_danger(const Record& record) noexcept;
 
@@ -65,8 +73,8 @@ std::optional<WallTime> first_danger(const Record& record) noexcept;
 /// carried out, and their marks go.
 void settle_marks(Record& record, WallTime when);
 
-/// Marks whose danger has begun are judged together by the next probe, so one stands for all: keeps
-/// the list as short as one overlap is long.
+/// Verdicts on other tokens go. Marks whose danger has begun are judged together by the next probe,
+/// so one stands for all: keeps the list as short as one overlap is long.
 void merge_marks(Record& record, WallTime now);
 
 /// When the next attempt to renew by choice is due: at the plan, and not before the backoff is
