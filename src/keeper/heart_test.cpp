@@ -801,6 +801,21 @@ TEST(Report, OfADeadWindowedTokenForcesARefresh) {
   EXPECT_EQ(node.token(), "token-3");
 }
 
+TEST(Report, ForcesAWindowedTokenTwentyTimesADayAtMost) {
+  World world(World::windowed());
+  Node node(world);
+  node.start();
+  node.token();
+  for (int i = 0; i < 30; ++i) {
+    world.platform->revoke(world.platform->newest());
+    node.report(world.platform->newest());
+    node.pass(seconds(61), seconds(1));
+  }
+  int forced = 0;
+  for (const auto& call : world.platform->calls) forced += call.force ? 1 : 0;
+  EXPECT_EQ(forced, 20);
+}
+
 class Stubborn : public ::testing::TestWithParam<RenewalRule> {};
 
 TEST_P(Stubborn, PlatformThatBringsTheDeadTokenAgainIsNoStorm) {

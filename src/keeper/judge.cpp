@@ -65,6 +65,8 @@ Heart::Task<Result<Report>> Heart::judge(Key key, Refused refused) {
   }
 
   const bool persistent = reports_go_on(row);
+  // A row without trouble forgets its budget; whoever is about to spend from it must know it.
+  if (record && !(case_at(row)->flight)) case_of(row).budget = record->budget;
   const std::uint64_t revision = table_.outline(row)->revision;
   const auto replaced = [&] {
     const auto outline = table_.outline(row);
@@ -86,8 +88,6 @@ Heart::Task<Result<Report>> Heart::judge(Key key, Refused refused) {
         file != nullptr && file->trouble && file->trouble->next_attempt_at > now();
     if (throttled_until(budget, terms) > now() || backing_off ||
         (unsure && record && too_soon_until(*record, terms) > now())) {
-      case_of(row).budget = budget;
-      rebound(row);
       reschedule(row);
       co_return finish(row, key, ReportOutcome::throttled);
     }
