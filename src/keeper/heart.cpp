@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "keeper/await.hpp"
+#include "keeper/backoff.hpp"
 #include "keeper/budget.hpp"
 
 namespace hufu::keeper {
@@ -193,7 +194,15 @@ WallTime Heart::due_at(RowId row) const {
   WallTime due = next_attempt(record, issuer.terms, left_issuer(row));
   if (const Case* file = case_at(row); file != nullptr && file->condemned) {
     // Dead: no plan and no promise stands in the way, only patience.
-    due = record.trouble ? record.trouble->next_attempt_at : WallTime{};
+    due = WallTime{};
+    if (record.trouble) {
+      due = record.trouble->next_attempt_at;
+      if (due - record.trouble->at <= seconds(60)) {
+        // It was rolled while there was a usable token; without one the patience is shorter.
+        due = std::min(due, record.trouble->at + delay_after(record.trouble->failures,
+                                                             IssueFailure::Lane::backoff, true, 1));
+      }
+    }
     due = std::max(due, throttled_until(file->budget, issuer.terms));
   }
   if (const Case* file = case_at(row); file != nullptr && file->unsaved) {

@@ -610,6 +610,21 @@ TEST(TwoNodes, TheFencedOneMarksTheTokenItMayHaveDisplaced) {
   }
 }
 
+TEST(TwoNodes, TwoOperatorsAtOnceMakeOneCallThoughItsAnswerIsLost) {
+  World world;
+  Node a(world);
+  Node b(world);
+  a.start();
+  a.token();
+  b.start();
+  world.platform->fates = {Fate::lose_answer};
+  b.store->before_begin = [&] { a.refresh(); };  // After the other looked, before it has the lease.
+  auto second = b.refresh();
+  ASSERT_TRUE(second.ready());
+  EXPECT_EQ(world.platform->calls.size(), 2U) << "a second call could end a promised token early";
+  EXPECT_EQ(second->error().fault, Fault::too_soon);
+}
+
 TEST(TwoNodes, AVerdictOnTheOldTokenDoesNotConcernItsSuccessor) {
   World world;
   Node a(world);

@@ -1,7 +1,6 @@
 #include <algorithm>
 
 #include "keeper/await.hpp"
-#include "keeper/backoff.hpp"
 #include "keeper/budget.hpp"
 #include "keeper/heart.hpp"
 
@@ -85,7 +84,8 @@ Heart::Task<Result<Report>> Heart::judge(Key key, Refused refused) {
     const bool unsure = verdict != Pulse::dead;
     const Case* file = case_at(row);
     const bool backing_off =
-        file != nullptr && file->trouble && file->trouble->next_attempt_at > now();
+        unsure ? file != nullptr && file->trouble && file->trouble->next_attempt_at > now()
+               : due_at(row) > now();
     if (throttled_until(budget, terms) > now() || backing_off ||
         (unsure && record && too_soon_until(*record, terms) > now())) {
       reschedule(row);
@@ -193,13 +193,6 @@ void Heart::condemn(RowId row) {
   Case& file = case_of(row);
   if (file.condemned) return;
   file.condemned = true;
-  if (file.trouble && file.trouble->next_attempt_at - file.trouble->at <= seconds(60)) {
-    // Without a usable token the patience is shorter.
-    file.trouble->next_attempt_at =
-        std::min(file.trouble->next_attempt_at,
-                 file.trouble->at + delay_after(file.trouble->failures, IssueFailure::Lane::backoff,
-                                                true, parts_.random->uniform()));
-  }
   const Mark dead = death_of(table_.outline(row)->obtained_at, now());
   file.marks.push_back(dead);
   rebound(row);
@@ -255,7 +248,9 @@ Heart::Task<Result<Grant>> Heart::operate(Key key) {
   if (!after || !(after->key == key)) co_return tl::unexpected(unknown_app(key.app));
   if (failure) {
     Error error = *failure;
-    error.retry_after = std::max<Milliseconds>(due_at(row) - now(), seconds(1));
+    if (error.fault != Fault::too_soon) {
+      error.retry_after = std::max<Milliseconds>(due_at(row) - now(), seconds(1));
+    }
     co_return tl::unexpected(std::move(error));
   }
   if (auto renewed = grant(row, key, 0)) co_return std::move(*renewed);

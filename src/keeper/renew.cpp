@@ -151,23 +151,31 @@ Heart::Task<Heart::Failure> Heart::renew(RowId row, Key key, Cause cause) {
 Heart::Task<Heart::Failure> Heart::renew_under(RowId row, Lease lease, Record record,
                                                WallTime lease_end, Cause cause, bool force) {
   const Key key = lease.key;
-  const Mark own = record.marks.empty() ? Mark{} : record.marks.back();
+  const Mark own = record.marks.back();  // What `begin` appended.
   adopt(row, record, Standing::leased);
   const KnownIssuer issuer = issuer_of(row);
 
-  // Somebody else may have tried meanwhile, and failed: one backoff for all.
-  const bool by_choice = cause == Cause::schedule || cause == Cause::demand;
-  if (by_choice && !case_of(row).condemned) {
-    unexpect(row, own);
-    if (due_at(row) > now()) {
-      Failure why;
-      if (!grant(row, key, 0)) why = why_not(row, std::nullopt);
-      std::erase(record.marks, own);
-      co_await give_back(std::move(lease), std::move(record));
-      co_return why;
+  // Somebody else may have tried meanwhile, and failed: what held when this renewal was asked for
+  // must hold now. One backoff for all; and whoever renews a token that lives, an operator or for
+  // reports that go on, must not displace a second one within the overlap.
+  unexpect(row, own);
+  record.marks.pop_back();
+  const bool on_purpose =
+      cause == Cause::operated || (cause == Cause::report && !case_of(row).condemned);
+  WallTime until = on_purpose ? too_soon_until(record, issuer.terms) : due_at(row);
+  if (force && !may_force(record.budget, issuer.terms)) until = std::max(until, now() + seconds(1));
+  if (until > now()) {
+    Failure why;
+    if (on_purpose) {
+      why = Error{Fault::too_soon, "somebody else has tried a moment ago", {}, {}, until - now()};
+    } else if (!grant(row, key, 0)) {
+      why = why_not(row, std::nullopt);
     }
-    expect(row, own);
+    co_await give_back(std::move(lease), std::move(record));
+    co_return why;
   }
+  record.marks.push_back(own);
+  expect(row, own);
 
   Result<Secret> secret = co_await secret_of(key);
   Result<std::vector<Secret>> needed;
