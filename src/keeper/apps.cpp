@@ -111,25 +111,27 @@ void Heart::remove_rows(const std::string& app) {
   }
 }
 
-/// Brings a row up to what the store (or the config) says of its app.
-Heart::Task<void> Heart::reload_app(std::string id) {
+/// Brings a row up to what the store (or the config) says of its app; false if that cannot be read.
+Heart::Task<bool> Heart::reload_app(std::string id) {
   if (!config_secrets_.contains(id)) {
     if (!parts_.registry) {
       remove_rows(id);
-      co_return;
+      co_return true;
     }
     auto app = co_await await<Result<std::optional<store::AppRow>>>(
         [&](auto done) { parts_.registry->load_app(id, std::move(done)); });
     note_store(app ? nullptr : &app.error());
-    if (!app || config_secrets_.contains(id)) co_return;
+    if (!app) co_return false;
+    if (config_secrets_.contains(id)) co_return true;
     if (!*app) {
       remove_rows(id);
-      co_return;
+      co_return true;
     }
     take_app(**app);
   }
   Key key{std::move(id)};
-  if (const auto row = table_.find(key)) co_await reload(*row, std::move(key));
+  if (const auto row = table_.find(key)) co_return co_await reload(*row, std::move(key));
+  co_return true;
 }
 
 void Heart::put_app(AppConfig app, Done<Result<AppInfo>> done) {

@@ -99,7 +99,6 @@ Heart::Task<Result<void>> Heart::read_store() {
   auto changes = co_await await<Result<Changes>>(
       [this](auto done) { parts_.tokens->changes({}, std::move(done)); });
   if (!changes) co_return tl::unexpected(changes.error());
-  cursor_ = changes->cursor;
 
   if (parts_.registry) {
     auto apps = std::make_shared<Conveyor<store::AppRow>>(
@@ -123,6 +122,7 @@ Heart::Task<Result<void>> Heart::read_store() {
   auto read = co_await await<Result<void>>(std::move(scan));
   if (!read) co_return read;
   table_.for_each([this](RowId row) { reschedule(row); });
+  cursor_ = std::move(changes->cursor);
   co_return Result<void>();
 }
 
@@ -258,14 +258,19 @@ Heart::Task<void> Heart::follow_changes() {
       observer_.keys_changed();
       continue;
     }
-    cursor_ = changes->cursor;
-    co_await take_changes(std::move(*changes));
+    std::string cursor = changes->cursor;
+    // What could not be read is told again: nobody else would ever mention it.
+    if (co_await take_changes(std::move(*changes))) cursor_ = std::move(cursor);
   }
 }
 
-Heart::Task<void> Heart::take_changes(Changes changes) {
+/// Whether everything could be read.
+Heart::Task<bool> Heart::take_changes(Changes changes) {
+  bool complete = true;
   if (changes.keys) observer_.keys_changed();
-  for (const std::string& app : changes.apps) co_await reload_app(app);
+  for (const std::string& app : changes.apps) {
+    if (!co_await reload_app(app)) complete = false;
+  }
   for (const Key& key : changes.tokens) {
     auto row = table_.find(key);
     if (!row) continue;
@@ -274,16 +279,18 @@ Heart::Task<void> Heart::take_changes(Changes changes) {
       file->flight->told = true;
       continue;
     }
-    co_await reload(*row, key);
+    if (!co_await reload(*row, key)) complete = false;
   }
+  co_return complete;
 }
 
-Heart::Task<void> Heart::reload(RowId row, Key key) {
+Heart::Task<bool> Heart::reload(RowId row, Key key) {
   auto record =
       co_await await<Result<Record>>([&](auto done) { parts_.tokens->load(key, std::move(done)); });
   note_store(record ? nullptr : &record.error());
   auto outline = table_.outline(row);
   if (record && outline && outline->key == key) adopt(row, *record);
+  co_return record.has_value();
 }
 
 void Heart::note_store(const Error* error) {

@@ -156,8 +156,9 @@ class Heart final : public AsyncKeeper {
   Task<Result<void>> begin_work();
   Task<Result<void>> read_store();
   Task<void> follow_changes();
-  Task<void> take_changes(Changes changes);
-  Task<void> reload(RowId row, Key key);
+  Task<bool> take_changes(Changes changes);
+  Task<bool> reload(RowId row, Key key);
+  Task<void> look_again(RowId row, Key key) { co_await reload(row, std::move(key)); }
   void take_record(const Key& key, const Record& record);
   /// How sure it is that a record is what the store holds now.
   enum class Standing {
@@ -245,7 +246,7 @@ class Heart final : public AsyncKeeper {
   void put_row(const std::string& app, std::uint16_t issuer, bool secret_login, bool from_config,
                const store::SecretTag& tag);
   void remove_rows(const std::string& app);
-  Task<void> reload_app(std::string id);
+  Task<bool> reload_app(std::string id);
   Task<Result<AppInfo>> put(AppConfig app);
   Task<Result<bool>> remove(std::string id);
   [[nodiscard]] AppInfo info(std::string id, const AppFacts& facts) const;

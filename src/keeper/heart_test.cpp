@@ -625,6 +625,23 @@ TEST(TwoNodes, TwoOperatorsAtOnceMakeOneCallThoughItsAnswerIsLost) {
   EXPECT_EQ(second->error().fault, Fault::too_soon);
 }
 
+TEST(TwoNodes, AChangeThatCouldNotBeReadIsReadLater) {
+  World world;
+  Node a(world);
+  Node b(world);
+  a.start();
+  a.token();
+  b.start();
+  ASSERT_TRUE(a.refresh()->has_value());
+  b.store->refuse_loads = true;
+  b.pass(seconds(1));
+  b.store->refuse_loads = false;
+  b.pass(seconds(1));
+  std::string seen;
+  b.heart->read("wx1", kAccessToken, 0, [&](const TokenView& view) { seen = view.token; });
+  EXPECT_EQ(seen, "token-2");
+}
+
 TEST(TwoNodes, AVerdictOnTheOldTokenDoesNotConcernItsSuccessor) {
   World world;
   Node a(world);

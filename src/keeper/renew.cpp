@@ -66,7 +66,7 @@ Heart::Task<void> Heart::fly(RowId row) {
     if (case_of(row).flight == flight) case_of(row).flight.reset();
     close_case(row);
     reschedule(row);
-    if (flight->told) spawn(reload(row, key));
+    if (flight->told) spawn(look_again(row, key));
   }
   for (auto& answer : waiting) answer(failure);
   admit_waiting();
