@@ -4,6 +4,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/post.hpp>
+#include <unordered_set>
 #include <utility>
 
 #include "keeper/await.hpp"
@@ -101,14 +102,29 @@ Heart::Task<Result<void>> Heart::read_store() {
   if (!changes) co_return tl::unexpected(changes.error());
 
   if (parts_.registry) {
-    auto apps = std::make_shared<Conveyor<store::AppRow>>(
-        loop_, [this](store::AppRow& row) { take_app(row); });
+    std::unordered_set<std::string> present;
+    auto apps = std::make_shared<Conveyor<store::AppRow>>(loop_, [&](store::AppRow& row) {
+      if (started_) present.insert(row.id);
+      take_app(row);
+    });
     auto scan = [this, apps](auto done) {
       parts_.registry->scan_apps([apps](store::AppRow row) { apps->put(std::move(row)); },
                                  std::move(done));
     };
     auto read = co_await await<Result<void>>(std::move(scan));
     if (!read) co_return read;
+    // When everything is read again, the apps that went meanwhile are those that were not seen.
+    std::vector<std::string> gone;
+    if (started_) {
+      table_.for_each([&](RowId row) {
+        std::string app = table_.outline(row)->key.app;
+        if (!present.contains(app) && !config_secrets_.contains(app))
+          gone.push_back(std::move(app));
+      });
+    }
+    for (const std::string& app : gone) {
+      if (!co_await reload_app(app)) co_return hufu::fail(Fault::store, "an app could not be read");
+    }
   }
 
   using Entry = std::pair<Key, Record>;

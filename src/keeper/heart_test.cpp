@@ -1073,6 +1073,18 @@ TEST(Apps, RemovedAndPutAgainBehindTheNodesBackAreNoStorm) {
   EXPECT_EQ(node.ask({}, "wx9")->value().token.reveal(), world.platform->newest());
 }
 
+TEST(Apps, RemovedWhileTheFeedHasForgottenAreForgottenToo) {
+  World world;
+  world.store->put_app(stored_app(), [](const Result<void>&) {});
+  Node node(world, true, {});
+  node.start();
+  node.pass(seconds(1));
+  world.store->remove_app("wx9", [](const Result<bool>&) {});
+  node.store->forgetful = true;
+  node.pass(seconds(1));
+  EXPECT_FALSE(node.heart->knows("wx9"));
+}
+
 TEST(Apps, OfTheConfigCannotBePut) {
   World world;
   Node node(world);
