@@ -189,7 +189,7 @@ WallTime Heart::run_due() {
   RowId row = 0;
   while (!stopping_ && schedule_.pop(moment, row)) on_due(row);
   const WallTime timer = timers_.empty() ? WallTime::max() : timers_.begin()->first;
-  return std::min(timer, schedule_.next());
+  return stopping_ ? timer : std::min(timer, schedule_.next());
 }
 
 void Heart::at(WallTime when, std::function<void()> run) {
@@ -234,8 +234,11 @@ void Heart::reschedule(RowId row) {
   if (const Case* file = case_at(row); file != nullptr && file->flight) return;
   WallTime due = due_at(row);
   if (due == WallTime{}) {
-    last_first_fetch_ = std::max(now(), last_first_fetch_ + kBetweenFirstFetches);
-    due = last_first_fetch_;
+    const WallTime slot = std::max(now(), last_first_fetch_ + kBetweenFirstFetches);
+    const WallTime present = table_.due(row);
+    // Whoever has a place in the queue keeps it, however often the row is looked at.
+    if (present != WallTime{} && present <= slot) return;
+    due = last_first_fetch_ = slot;
   }
   schedule_.set(row, due);
   if (rescheduled_ && started_) rescheduled_();

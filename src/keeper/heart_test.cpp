@@ -993,10 +993,10 @@ TEST(Apps, RemovedDuringARenewalLeaveNothingBehind) {
   World world;
   Node node(world, true, {});
   node.start();
+  world.platform->fates = {Fate::hold};
   node.heart->put_app({"wx9", "fake", "e", Secret(std::string_view("x")), true},
                       [](const Result<AppInfo>&) {});
   node.run();
-  world.platform->fates = {Fate::hold};
   auto waiting = node.ask({}, "wx9");
   node.heart->remove_app("wx9", [](const Result<bool>&) {});
   node.run();
@@ -1085,6 +1085,24 @@ TEST(Apps, RemovedWhileTheFeedHasForgottenAreForgottenToo) {
   EXPECT_FALSE(node.heart->knows("wx9"));
 }
 
+TEST(Apps, ThatWaitForTheirFirstFetchKeepTheirPlaceWhenTheConfigIsReadAgain) {
+  World world;
+  const auto many = [] {
+    std::vector<AppConfig> apps;
+    for (int i = 0; i < 200; ++i) {
+      apps.push_back({"wx" + std::to_string(i), "fake", "e", Secret(std::string_view("x")), true});
+    }
+    return apps;
+  };
+  Node node(world, true, many());
+  node.start();
+  for (int i = 0; i < 20; ++i) {
+    node.heart->set_config_apps(many(), [](const Result<void>&) {});
+    node.pass(Milliseconds(250), Milliseconds(10));
+  }
+  EXPECT_EQ(world.platform->calls.size(), 200U);
+}
+
 TEST(Apps, OfTheConfigCannotBePut) {
   World world;
   Node node(world);
@@ -1121,6 +1139,20 @@ TEST(Stop, WaitsForTheRenewalInFlight) {
   node.run();
   EXPECT_TRUE(stopped);
   EXPECT_EQ(caller->value().token.reveal(), "token-1");
+}
+
+TEST(Stop, DoesNotSpinWhileItWaits) {
+  World world;
+  auto apps = Node::default_apps();
+  apps.push_back({"wx2", "fake", "e", Secret(std::string_view("x")), true});
+  Node node(world, true, std::move(apps));
+  world.platform->fates = {Fate::hold, Fate::hold};
+  node.start();
+  auto caller = node.ask();
+  node.heart->stop([] {});
+  node.run();
+  world.clock.advance(seconds(1));
+  EXPECT_GT(node.heart->run_due(), node.heart->now());
 }
 
 // ---- the promise, whatever happens
