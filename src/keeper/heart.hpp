@@ -218,7 +218,7 @@ class Heart final : public AsyncKeeper {
                      Cause cause, Milliseconds took);
   Task<void> keep_trying(RowId row, Lease lease, Record next);
   Task<Failure> note_failure(RowId row, Lease lease, Record record, IssueFailure failure,
-                             Cause cause);
+                             Cause cause, std::string credentials);
   Task<void> give_back(Lease lease, Record record);
   Task<Result<std::vector<Secret>>> needed_tokens(Key key, std::shared_ptr<Issuer> issuer);
   Task<Result<Secret>> secret_of(Key key);

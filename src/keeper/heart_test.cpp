@@ -1103,6 +1103,22 @@ TEST(Apps, ThatWaitForTheirFirstFetchKeepTheirPlaceWhenTheConfigIsReadAgain) {
   EXPECT_EQ(world.platform->calls.size(), 200U);
 }
 
+TEST(Apps, ASecretThatChangesDuringARefusedCallIsTriedAtOnce) {
+  World world;
+  world.store->put_app(stored_app("wrong"), [](const Result<void>&) {});
+  Node node(world, true, {});
+  node.start();
+  world.platform->fates = {Fate::hold};
+  auto waiting = node.ask({}, "wx9");
+  node.heart->put_app({"wx9", "fake", "e", Secret(std::string_view("right")), true},
+                      [](const Result<AppInfo>&) {});
+  node.run();
+  world.platform->release_as(IssueFailure::Delivery::answered);
+  node.run();
+  EXPECT_EQ(node.ask({}, "wx9")->value().token.reveal(), "token-1");
+  EXPECT_EQ(world.platform->secrets.back(), "right");
+}
+
 TEST(Apps, OfTheConfigCannotBePut) {
   World world;
   Node node(world);

@@ -181,13 +181,14 @@ Heart::Task<Heart::Failure> Heart::renew_under(RowId row, Lease lease, Record re
   Result<std::vector<Secret>> needed;
   if (secret) needed = co_await needed_tokens(key, issuer.issuer);
   if (!stands_for(row, key)) co_return unknown_app(key.app);
+  std::string credentials;  // None were tried yet.
   if (!secret || !needed) {
     IssueFailure failure;
     failure.error = secret ? needed.error() : secret.error();
     failure.delivery = Delivery::not_sent;
     failure.lane = failure.error.fault == Fault::config ? Lane::slow : Lane::backoff;
     co_return co_await note_failure(row, std::move(lease), std::move(record), std::move(failure),
-                                    cause);
+                                    cause, std::move(credentials));
   }
   const Milliseconds room = lease_end - now() - std::min(kMostForCommit, parts_.timing.lease / 10);
   if (room < parts_.timing.request_timeout / 2) {
@@ -199,7 +200,7 @@ Heart::Task<Heart::Failure> Heart::renew_under(RowId row, Lease lease, Record re
                      {}};
     failure.delivery = Delivery::not_sent;
     co_return co_await note_failure(row, std::move(lease), std::move(record), std::move(failure),
-                                    cause);
+                                    cause, std::move(credentials));
   }
 
   IssueRequest request;
@@ -227,6 +228,8 @@ Heart::Task<Heart::Failure> Heart::call_platform(RowId row, Lease lease, Record 
     record.budget.forced_at = now();
   }
 
+  // Of the secret that is used, which need not be the app's any more when the answer comes.
+  std::string credentials = credentials_name(table_.outline(row)->facts.tag);
   pass_failpoint("renew.before_call");
   const WallTime sent_at = now();
   auto outcome = co_await await<IssueOutcome>(
@@ -237,7 +240,7 @@ Heart::Task<Heart::Failure> Heart::call_platform(RowId row, Lease lease, Record 
   if (!outline || !(outline->key == lease.key)) co_return unknown_app(lease.key.app);
   if (!outcome) {
     co_return co_await note_failure(row, std::move(lease), std::move(record),
-                                    std::move(outcome.error()), cause);
+                                    std::move(outcome.error()), cause, std::move(credentials));
   }
 
   if (!record.marks.empty()) record.marks.pop_back();  // This call's own: its outcome is known.
@@ -355,7 +358,8 @@ Heart::Task<void> Heart::keep_trying(RowId row, Lease lease, Record next) {
 
 /// No token: note why and when to try again, beside the token that still works.
 Heart::Task<Heart::Failure> Heart::note_failure(RowId row, Lease lease, Record record,
-                                                IssueFailure failure, Cause cause) {
+                                                IssueFailure failure, Cause cause,
+                                                std::string credentials) {
   const Key key = lease.key;
   const KnownIssuer& issuer = issuer_of(row);
   if (failure.delivery != Delivery::lost && !record.marks.empty()) record.marks.pop_back();
@@ -377,7 +381,7 @@ Heart::Task<Heart::Failure> Heart::note_failure(RowId row, Lease lease, Record r
         std::min(delay, std::max(left, delay_after(trouble.failures, failure.lane, true, dice)));
   }
   trouble.next_attempt_at = now() + delay;
-  trouble.credentials = credentials_name(table_.outline(row)->facts.tag);
+  trouble.credentials = std::move(credentials);
   trouble.error = failure.error;
   record.trouble = trouble;
 
