@@ -12,7 +12,10 @@ namespace hufu::keeper {
 namespace {
 
 constexpr char kSeparator = '\x1f';
-constexpr unsigned kShardBits = 6;
+/// The bits of a name's hash that choose its shard. The index takes the lowest eight to tell entries
+/// of a group apart and the highest to find the group: with those, a shard's rows would all crowd
+/// into one 64th of its index.
+constexpr unsigned kShardShift = 8;
 
 std::int64_t ms(WallTime time) noexcept { return time.time_since_epoch().count(); }
 
@@ -117,7 +120,7 @@ TokenTable::~TokenTable() {
 }
 
 TokenTable::Shard& TokenTable::shard_of(std::string_view name) const noexcept {
-  return shards_[hash(name) >> (64 - kShardBits)];
+  return shards_[(hash(name) >> kShardShift) % kShards];
 }
 
 TokenTable::Row& TokenTable::row(RowId id) const noexcept {
