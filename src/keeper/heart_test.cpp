@@ -255,6 +255,28 @@ TEST(Schedule, ProbesATokenThatSeemsToComeFromTheFuture) {
   EXPECT_EQ(world.platform->probes, 1);
 }
 
+TEST(Schedule, LeavesALoadedTokenOfNoKnownIssuerAlone) {
+  World world;
+  {
+    Node node(world);
+    node.start();
+    node.pass(seconds(1));
+  }
+  std::optional<Result<Record>> record;
+  world.store->load(Key{"wx1"}, [&](Result<Record> r) { record = std::move(r); });
+  (*record)->token->issuer.clear();  // As a callback store has it.
+  std::optional<Result<BeginOutcome>> begun;
+  world.store->begin({Key{"wx1"}, 1, "loader", seconds(30), {}},
+                     [&](Result<BeginOutcome> r) { begun = std::move(r); });
+  world.store->commit(std::get<Granted>(**begun).lease, std::move(**record),
+                      [](const Result<WriteOutcome>&) {});
+  Node node(world);
+  node.start();
+  node.pass(seconds(60), seconds(1));
+  EXPECT_EQ(world.platform->calls.size(), 1U);
+  EXPECT_LE(node.ask()->value().expires_in, seconds(5490 + 280));
+}
+
 // ---- failures
 
 TEST(Failure, NeverTakesAwayATokenThatStillWorks) {
