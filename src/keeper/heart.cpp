@@ -249,6 +249,10 @@ void Heart::on_due(RowId row) {
   const Case* file = case_at(row);
   if (file != nullptr && file->flight) return;
   if (due_at(row) > now()) return reschedule(row);
+  if (flights_ >= kMostFlights) {
+    waiting_room_.push_back(row);
+    return;
+  }
   launch(row, file != nullptr && file->condemned ? Cause::report : Cause::schedule);
 }
 

@@ -206,6 +206,8 @@ class Heart final : public AsyncKeeper {
   [[nodiscard]] Error why_not(RowId row, const Failure& failure) const;
 
   // renew.cpp
+  /// Calls that were merely due, in flight at once; callers who wait do not queue.
+  static constexpr std::size_t kMostFlights = 256;
   Task<Failure> join(RowId row, Cause cause);
   void launch(RowId row, Cause cause);
   Task<void> fly(RowId row);

@@ -277,6 +277,23 @@ TEST(Schedule, LeavesALoadedTokenOfNoKnownIssuerAlone) {
   EXPECT_LE(node.ask()->value().expires_in, seconds(5490 + 280));
 }
 
+TEST(Schedule, WhatIsOverTheLimitOfCallsWaitsItsTurn) {
+  World world;
+  std::vector<AppConfig> apps;
+  for (int i = 0; i < 600; ++i) {
+    apps.push_back({"wx" + std::to_string(i), "fake", "e", Secret(std::string_view("x")), true});
+  }
+  world.platform->usual = Fate::hold;
+  Node node(world, true, std::move(apps));
+  node.start();
+  node.pass(seconds(13), Milliseconds(250));
+  EXPECT_EQ(world.platform->in_flight(), 256U);
+  world.platform->usual = Fate::answer;
+  world.platform->release();
+  node.run();
+  EXPECT_EQ(world.platform->calls.size(), 600U);
+}
+
 // ---- failures
 
 TEST(Failure, NeverTakesAwayATokenThatStillWorks) {
@@ -1128,9 +1145,9 @@ TEST(Apps, ThatWaitForTheirFirstFetchKeepTheirPlaceWhenTheConfigIsReadAgain) {
 TEST(Apps, ASecretThatChangesDuringARefusedCallIsTriedAtOnce) {
   World world;
   world.store->put_app(stored_app("wrong"), [](const Result<void>&) {});
+  world.platform->fates = {Fate::hold};
   Node node(world, true, {});
   node.start();
-  world.platform->fates = {Fate::hold};
   auto waiting = node.ask({}, "wx9");
   node.heart->put_app({"wx9", "fake", "e", Secret(std::string_view("right")), true},
                       [](const Result<AppInfo>&) {});

@@ -16,8 +16,6 @@ using Shape = RenewalRule::Shape;
 
 namespace {
 
-/// Calls that were merely due, in flight at once; callers who wait do not queue here.
-constexpr std::size_t kMostFlights = 256;
 /// How often to look whether somebody else's renewal is done.
 constexpr Milliseconds kBetweenLooks{50};
 /// Time kept free for the commit at the end of a lease: a tenth of it, at most this.
@@ -37,25 +35,23 @@ Heart::Task<Heart::Failure> Heart::join(RowId row, Cause cause) {
     const bool first = !flight;
     if (first) flight = std::make_shared<Flight>(Flight{cause, {}, false});
     flight->waiting.push_back(std::move(done));
-    if (first) spawn(fly(row));
+    if (!first) return;
+    ++flights_;
+    spawn(fly(row));
   });
 }
 
-/// Starts the renewal unless it is in flight; nobody waits.
+/// Starts the renewal unless it is in flight, or too many are; nobody waits.
 void Heart::launch(RowId row, Cause cause) {
-  if (stopping_) return;
+  if (stopping_ || flights_ >= kMostFlights) return;
   Case& file = case_of(row);
   if (file.flight) return;
-  if (flights_ >= kMostFlights) {
-    waiting_room_.push_back(row);
-    return close_case(row);
-  }
+  ++flights_;
   file.flight = std::make_shared<Flight>(Flight{cause, {}, false});
   spawn(fly(row));
 }
 
 Heart::Task<void> Heart::fly(RowId row) {
-  ++flights_;
   const std::shared_ptr<Flight> flight = case_of(row).flight;
   const Key key = table_.outline(row)->key;
   const Failure failure = co_await renew(row, key, flight->cause);
