@@ -39,10 +39,7 @@ Heart::~Heart() = default;
 // ---- start and stop
 
 void Heart::start(Done<Result<void>> done) {
-  spawn([](Heart& self, Done<Result<void>> report) -> Task<void> {
-    Result<void> result = co_await self.begin_work();
-    report(std::move(result));
-  }(*this, std::move(done)));
+  enter<Result<void>>(std::move(done), [this] { return begin_work(); });
 }
 
 Heart::Task<Result<void>> Heart::begin_work() {
