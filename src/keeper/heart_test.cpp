@@ -570,6 +570,27 @@ TEST(CommitFails, ForLongIsNoStorm) {
   EXPECT_LE(world.platform->calls.size(), 3U);
 }
 
+// ---- the cap before the call
+
+TEST(Cap, NothingIsPromisedBeyondWhatACallInFlightLeavesAlive) {
+  World world;
+  Node node(world);
+  node.start();
+  node.pass(seconds(1));
+  ASSERT_GT(node.ask()->value().expires_in, seconds(5000));
+  world.platform->fates = {Fate::hold};
+  const WallTime called_at = world.clock.wall();
+  auto refreshed = node.refresh();
+  ASSERT_EQ(world.platform->in_flight(), 1U);
+  node.pass(seconds(5));
+  auto answer = node.ask();
+  ASSERT_TRUE(answer.ready() && answer->has_value());
+  EXPECT_LE(world.clock.wall() + answer->value().expires_in, called_at + seconds(280));
+  world.platform->release_as(IssueFailure::Delivery::not_sent);
+  node.run();
+  EXPECT_GT(node.ask()->value().expires_in, seconds(5000)) << "nothing was displaced";
+}
+
 // ---- several processes
 
 TEST(TwoNodes, OneFetchesForBoth) {
