@@ -293,6 +293,7 @@ Heart::Task<Heart::Failure> Heart::keep(RowId row, Lease lease, Record before, R
     Record shown = next.clone();
     shown.renew_at = std::min(next.renew_at, std::max(successor_renews, now()));
     adopt(row, shown);
+    if (table_.outline(row)->revision > next.revision) co_return std::nullopt;  // Overtaken.
     case_of(row).unsaved = true;
     spawn(keep_trying(row, std::move(lease), std::move(next)));
     co_return std::nullopt;
