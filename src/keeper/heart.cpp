@@ -264,7 +264,25 @@ void Heart::watch_clock() {
 
 // ---- what came from the store
 
+namespace {
+
+void add_to(Changes& all, Changes more) {
+  const auto join = [](auto& into, auto& from) {
+    into.insert(into.end(), from.begin(), from.end());
+    std::sort(into.begin(), into.end());
+    into.erase(std::unique(into.begin(), into.end()), into.end());
+  };
+  join(all.apps, more.apps);
+  join(all.tokens, more.tokens);
+}
+
+}  // namespace
+
 Heart::Task<void> Heart::follow_changes() {
+  // What could not be read is tried again, because nobody would mention it a second time; once a
+  // second, because a record may stay unreadable.
+  Changes unread;
+  WallTime again_at{};
   while (!stopping_) {
     co_await sleep(kBetweenChanges);
     if (stopping_) break;
@@ -278,18 +296,23 @@ Heart::Task<void> Heart::follow_changes() {
       observer_.keys_changed();
       continue;
     }
-    std::string cursor = changes->cursor;
-    // What could not be read is told again: nobody else would ever mention it.
-    if (co_await take_changes(std::move(*changes))) cursor_ = std::move(cursor);
+    cursor_ = changes->cursor;
+    if (now() >= again_at) {
+      again_at = now() + seconds(1);
+      add_to(*changes, std::exchange(unread, {}));
+    }
+    Changes left = co_await take_changes(std::move(*changes));
+    add_to(unread, std::move(left));
   }
 }
 
-/// Whether everything could be read.
-Heart::Task<bool> Heart::take_changes(Changes changes) {
-  bool complete = true;
+/// Takes in what has changed; returns what could not be read.
+Heart::Task<Changes> Heart::take_changes(Changes changes) {
+  Changes unread;
   if (changes.keys) observer_.keys_changed();
   for (const std::string& app : changes.apps) {
-    if (!co_await reload_app(app)) complete = false;
+    const bool read = co_await reload_app(app);
+    if (!read) unread.apps.push_back(app);
   }
   for (const Key& key : changes.tokens) {
     auto row = table_.find(key);
@@ -299,9 +322,10 @@ Heart::Task<bool> Heart::take_changes(Changes changes) {
       file->flight->told = true;
       continue;
     }
-    if (!co_await reload(*row, key)) complete = false;
+    const bool read = co_await reload(*row, key);
+    if (!read) unread.tokens.push_back(key);
   }
-  co_return complete;
+  co_return unread;
 }
 
 Heart::Task<bool> Heart::reload(RowId row, Key key) {

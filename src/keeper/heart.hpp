@@ -156,7 +156,7 @@ class Heart final : public AsyncKeeper {
   Task<Result<void>> begin_work();
   Task<Result<void>> read_store();
   Task<void> follow_changes();
-  Task<bool> take_changes(Changes changes);
+  Task<Changes> take_changes(Changes changes);
   Task<bool> reload(RowId row, Key key);
   Task<void> look_again(RowId row, Key key) { co_await reload(row, std::move(key)); }
   void take_record(const Key& key, const Record& record);

@@ -696,7 +696,7 @@ TEST(TwoNodes, AChangeThatCouldNotBeReadIsReadLater) {
   b.store->refuse_loads = true;
   b.pass(seconds(1));
   b.store->refuse_loads = false;
-  b.pass(seconds(1));
+  b.pass(seconds(2));
   std::string seen;
   b.heart->read("wx1", kAccessToken, 0, [&](const TokenView& view) { seen = view.token; });
   EXPECT_EQ(seen, "token-2");
