@@ -226,8 +226,7 @@ WallTime Heart::due_at(RowId row) const {
 
 void Heart::reschedule(RowId row) {
   if (!parts_.background || stopping_) return;
-  auto outline = table_.outline(row);
-  if (!outline) return;
+  if (!table_.state(row)) return;
   if (const Case* file = case_at(row); file != nullptr && file->flight) return;
   WallTime due = due_at(row);
   if (due == WallTime{}) {
@@ -242,7 +241,7 @@ void Heart::reschedule(RowId row) {
 }
 
 void Heart::on_due(RowId row) {
-  if (!table_.outline(row)) return;
+  if (!table_.state(row)) return;
   const Case* file = case_at(row);
   if (file != nullptr && file->flight) return;
   if (due_at(row) > now()) return reschedule(row);
@@ -343,8 +342,8 @@ void Heart::note_store(const Error* error) {
 }
 
 void Heart::adopt(RowId row, const Record& record, Standing standing) {
-  const auto outline = table_.outline(row);
-  if (record.revision < outline->revision && standing == Standing::read) {
+  const auto state = table_.state(row);
+  if (record.revision < state->revision && standing == Standing::read) {
     const Case* ours = case_at(row);
     // Read before the latest commit, or that commit is still being tried.
     if (ours != nullptr && (ours->flight || ours->unsaved)) return;
@@ -352,7 +351,7 @@ void Heart::adopt(RowId row, const Record& record, Standing standing) {
     // database brought back from a backup. What stood here is no more; to keep it would mean to
     // renew for ever, because no new token could reach the revision that is remembered.
   }
-  const bool newer = record.revision != outline->revision;
+  const bool newer = record.revision != state->revision;
 
   Case& file = case_of(row);
   file.trouble = record.trouble;
@@ -375,7 +374,7 @@ void Heart::adopt(RowId row, const Record& record, Standing standing) {
   file.marks = judged.marks;
   if (is_dead(judged)) file.condemned = true;  // Whoever asked the platform: it is the same token.
   if (file.trouble && !file.trouble->credentials.empty() &&
-      file.trouble->credentials != credentials_name(outline->facts.tag)) {
+      file.trouble->credentials != credentials_name(state->facts.tag)) {
     file.trouble.reset();  // Other credentials deserve a try of their own.
   }
   if (record.token && record.token->obtained_at > now() + kClockTolerance) {
@@ -384,7 +383,7 @@ void Heart::adopt(RowId row, const Record& record, Standing standing) {
   }
 
   if (record.token) {
-    if (newer || !outline->has_token || record.token->expires_at != outline->expires_at) {
+    if (newer || !state->has_token || record.token->expires_at != state->expires_at) {
       publish(row, record);
     } else {
       rebound(row);
@@ -398,9 +397,9 @@ void Heart::adopt(RowId row, const Record& record, Standing standing) {
 }
 
 void Heart::publish(RowId row, const Record& record) {
-  const auto outline = table_.outline(row);
+  const auto state = table_.state(row);
   // A token of which nobody noted where it came from is taken for one of the app's present issuer.
-  std::uint16_t issued_by = outline->facts.issuer;
+  std::uint16_t issued_by = state->facts.issuer;
   if (!record.token->issuer.empty()) {
     const auto found = std::find_if(
         issuers_.begin(), issuers_.end(),
@@ -412,7 +411,7 @@ void Heart::publish(RowId row, const Record& record) {
   if (const Case* file = case_at(row)) judged.marks = file->marks;
   table_.publish(row, *record.token, record.revision,
                  parts_.sealer->fingerprint(record.token->value.reveal()), issued_by,
-                 bounds_under(judged, issued_by, outline->facts.issuer));
+                 bounds_under(judged, issued_by, state->facts.issuer));
 }
 
 /// What readers may be promised of a token from `issued_by` while the app belongs to `issuer`.
@@ -423,12 +422,12 @@ Bounds Heart::bounds_under(const Record& record, std::uint16_t issued_by,
 }
 
 Record Heart::known(RowId row) const {
-  const RowOutline outline = *table_.outline(row);
+  const RowState state = *table_.state(row);
   Record record;
-  record.revision = outline.revision;
-  record.renew_at = outline.bounds.renew_at;
-  if (outline.has_token) {
-    record.token = Token{Secret(), outline.obtained_at, outline.expires_at, std::string()};
+  record.revision = state.revision;
+  record.renew_at = state.bounds.renew_at;
+  if (state.has_token) {
+    record.token = Token{Secret(), state.obtained_at, state.expires_at, std::string()};
   }
   if (const Case* file = case_at(row)) {
     record.marks = file->marks;
@@ -441,9 +440,9 @@ Record Heart::known(RowId row) const {
 
 /// Recomputes what readers may promise, after marks came or went.
 void Heart::rebound(RowId row) {
-  const RowOutline outline = *table_.outline(row);
-  if (!outline.has_token) return;
-  Bounds bounds = bounds_under(known(row), outline.issued_by, outline.facts.issuer);
+  const RowState state = *table_.state(row);
+  if (!state.has_token) return;
+  Bounds bounds = bounds_under(known(row), state.issued_by, state.facts.issuer);
   if (const Case* file = case_at(row); file != nullptr && file->condemned)
     bounds.last_end = WallTime{};
   table_.set_bounds(row, bounds);
@@ -455,12 +454,12 @@ bool Heart::stands_for(RowId row, const Key& key) const {
 }
 
 const Heart::KnownIssuer& Heart::issuer_of(RowId row) const {
-  return issuers_[table_.outline(row)->facts.issuer];
+  return issuers_[table_.state(row)->facts.issuer];
 }
 
 bool Heart::left_issuer(RowId row) const {
-  const RowOutline outline = *table_.outline(row);
-  return outline.has_token && outline.issued_by != outline.facts.issuer;
+  const RowState state = *table_.state(row);
+  return state.has_token && state.issued_by != state.facts.issuer;
 }
 
 // ---- cases

