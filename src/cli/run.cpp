@@ -15,8 +15,9 @@ constexpr const char* kAbout =
     "server.";
 constexpr const char* kExamples =
     "Examples:\n"
-    "  hufu config check\n"
-    "  hufu config show --json\n"
+    "  hufu app add wx0123456789abcdef --secret-stdin\n"
+    "  hufu get wx0123456789abcdef\n"
+    "  hufu doctor\n"
     "Options may stand before or after the command. `hufu COMMAND --help` tells more.";
 
 /// The command line as CLI11 sees it, made from the table.
@@ -153,7 +154,11 @@ class CommandLine {
     return names;
   }
 
+  /// What begins with the whole word (--secret: --secret-stdin), else what is spelled like it.
   static std::string nearest(const std::string& word, const std::vector<std::string>& names) {
+    for (const std::string& name : names) {
+      if (name.starts_with(word + "-")) return name;
+    }
     return std::string(config::nearest(word, {names.begin(), names.end()}));
   }
 

@@ -64,6 +64,8 @@ TEST(AppAdd, NeverTakesASecretAsAnArgumentAndNeverRepeatsOne) {
   }
   EXPECT_EQ(machine.run({"app", "add", "wx1", "--secret-stdin"}, " \n").status, 2);
   EXPECT_EQ(machine.run({"app", "add", "wx1", "--secret-stdin"}, "canary two").status, 2);
+  EXPECT_THAT(machine.run({"app", "add", "wx1", "--secret", "canary"}).err,
+              HasSubstr("Did you mean --secret-stdin?"));
   EXPECT_EQ(machine.run({"app", "list"}).out, "");
 }
 
