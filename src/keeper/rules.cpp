@@ -113,7 +113,7 @@ WallTime next_attempt(const Record& record, const Terms& terms, bool issued_by_o
   if (!record.token || issued_by_other) return patience;
   WallTime due = record.renew_at;
   if (const auto danger = first_danger(record)) {
-    const WallTime promised = *danger - terms.slack();
+    const WallTime promised = std::min(*danger, record.token->expires_at) - terms.slack();
     due = terms.rule.shape == Shape::rotating ? promised : std::min(due, promised);
   }
   return std::max(due, patience);

@@ -80,11 +80,11 @@ void merge_marks(Record& record, WallTime now);
 /// When the next attempt to renew by choice is due: at the plan, and not before the backoff is
 /// over.
 ///
-/// A call of unknown outcome changes the plan. Rotating: late in its overlap, at the end of the
-/// promise on this token, no earlier and no later, because the platform may keep only the newest
-/// token and the one before alive. Others: no later than the moment at which the token may be dead.
-/// Without a token, or with one that another issuer's renewal does not displace, only the backoff
-/// counts.
+/// A call of unknown outcome changes the plan. Rotating: late in its overlap, or when the token
+/// ends by itself: at the end of the promise on this token, no earlier and no later, because the
+/// platform may keep only the newest token and the one before alive. Others: no later than the
+/// moment at which the token may be dead. Without a token, or with one that another issuer's
+/// renewal does not displace, only the backoff counts.
 WallTime next_attempt(const Record& record, const Terms& terms, bool issued_by_other);
 
 /// Until when an operator's refresh would be too soon; a moment in the past if it would not.

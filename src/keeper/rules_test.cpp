@@ -201,6 +201,13 @@ TEST(NextAttempt, AfterALostRefreshInTheMiddleOfALifeIsAlsoLateInItsOverlap) {
   EXPECT_EQ(next_attempt(record, terms, false), kT0 + seconds(380));
 }
 
+TEST(NextAttempt, AfterALostCallShortlyBeforeTheEndIsWhenNobodyIsPromisedTheTokenAnyMore) {
+  const Terms terms = terms_of(Shape::rotating);
+  Record record = record_with(seconds(7200), terms, 0.0);
+  record.marks.push_back(mark_for(record, terms, false, kT0 + seconds(7100)));
+  EXPECT_EQ(next_attempt(record, terms, false), kT0 + seconds(7180));
+}
+
 TEST(NextAttempt, OfAWindowedTokenIsNotHeldUpByALostCall) {
   const Terms terms = terms_of(Shape::windowed);
   Record record = record_with(seconds(7200), terms, 0.0);
