@@ -110,6 +110,7 @@ class Instance:
         self.processes = []
         for app in apps if apps is not None else [APP]:
             self.add_app(app, endpoint)
+        self.write_config()
 
     def __enter__(self):
         return self
@@ -296,14 +297,14 @@ def listening_port(pid):
     """The first TCP port on which a process listens, as the kernel tells; None if there is none."""
     try:
         links = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
+        inodes = {link[8:-1] for link in links if link.startswith("socket:[")}
+        for table in ("tcp", "tcp6"):
+            for line in pathlib.Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]:
+                fields = line.split()
+                if fields[3] == "0A" and fields[9] in inodes:
+                    return int(fields[1].rsplit(":", 1)[1], 16)
     except OSError:
-        return None
-    inodes = {link[8:-1] for link in links if link.startswith("socket:[")}
-    for table in ("tcp", "tcp6"):
-        for line in pathlib.Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]:
-            fields = line.split()
-            if fields[3] == "0A" and fields[9] in inodes:
-                return int(fields[1].rsplit(":", 1)[1], 16)
+        pass  # It ended meanwhile.
     return None
 
 

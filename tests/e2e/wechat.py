@@ -323,7 +323,7 @@ class Wechat:
             else:
                 token = family.stable(now, asked.get("force_refresh") is True)
             call.outcome, call.issued = 0, token.value
-            return {"access_token": token.value, "expires_in": int(token.expires - now)}
+            return {"access_token": token.value, "expires_in": int(token.expires - now + 1e-3)}
 
     def error(self, code):
         rid = f"{int(time.time()):08x}-{next(self._rid):08x}-{random.getrandbits(32):08x}"
