@@ -8,7 +8,6 @@
 #include "cli/command.hpp"
 #include "cli/demo_caller.hpp"
 #include "cli/logging.hpp"
-#include "cli/process_setup.hpp"
 #include "cli/service.hpp"
 #include "cli/signals.hpp"
 #include "cli/speed.hpp"
@@ -110,7 +109,6 @@ void print_banner(const Context& context, const Options& options, const std::str
 }
 
 ExitStatus rehearse(const Options& options, const Context& context) {
-  harden_process();
   auto config = config_of(context);
   if (!config) return context.fail(config.error());
   start_logging(*config, context.err());

@@ -4,9 +4,11 @@
 
 #include "cli/build_info.hpp"
 #include "cli/command.hpp"
+#include "cli/process_setup.hpp"
 
 int main(int argc, char** argv) {
   using namespace hufu;
+  cli::harden_process();  // Every command may come to hold a token.
   cli::Streams streams{std::cin,
                        std::cout,
                        std::cerr,

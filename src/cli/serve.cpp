@@ -10,7 +10,6 @@
 
 #include "cli/command.hpp"
 #include "cli/logging.hpp"
-#include "cli/process_setup.hpp"
 #include "cli/service.hpp"
 #include "cli/service_manager.hpp"
 #include "cli/signals.hpp"
@@ -123,7 +122,6 @@ void say_what_was_read(const keeper::Health& health) {
 }
 
 ExitStatus serve(const Context& context) {
-  harden_process();
   auto loaded = context.config();
   if (!loaded) return context.fail(loaded.error());
   start_logging(loaded->config, context.err());

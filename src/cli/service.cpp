@@ -38,7 +38,10 @@ Result<void> Service::start(const std::string& listen, Done<Result<void>> done) 
 }
 
 void Service::stop(Milliseconds patience) {
-  if (server_) server_->stop(patience);
+  if (server_) {
+    assembly_->keeper().end_waits();
+    server_->stop(patience);
+  }
   key_watch_.end();
   server_.reset();
   assembly_.reset();

@@ -79,7 +79,6 @@ void say_how_to_use(const Context& context, const Options& options,
 }
 
 ExitStatus simulate(Options& options, const Context& context) {
-  harden_process();
   if (auto completed = complete(options, context); !completed) {
     return context.fail(completed.error());
   }

@@ -63,6 +63,9 @@ class AsyncKeeper {
   /// empty Grant when `patience` is over.
   virtual void wait(Key key, std::uint64_t seen, Milliseconds patience,
                     Done<Result<std::optional<Grant>>> done) = 0;
+  /// Every `wait` is answered empty at once, and those that come later too: for a process that is
+  /// about to stop, so that nobody's patience holds it up.
+  virtual void end_waits() = 0;
 
   /// Whether `secret` is the real secret of `app`, and the app lets it open the drop-in routes.
   /// Constant time in the secret; takes no lock that a renewal holds.

@@ -501,7 +501,7 @@ Heart::Task<Result<std::optional<Grant>>> Heart::wait_for(Key key, std::uint64_t
     if (auto present = grant(*row, key, 0); present && present->revision != seen) {
       co_return std::move(present);
     }
-    if (stopping_ || now() >= until) co_return std::optional<Grant>();
+    if (stopping_ || waits_are_over_ || now() >= until) co_return std::optional<Grant>();
     co_await next_revision(*row, until);
   }
 }
@@ -523,6 +523,17 @@ Heart::Task<void> Heart::next_revision(RowId row, WallTime until) {
       close_case(row);
       over(false);
     });
+  });
+}
+
+void Heart::end_waits() {
+  asio::post(loop_, [this] {
+    waits_are_over_ = true;
+    std::vector<RowId> watched;
+    for (const auto& [row, file] : cases_) {
+      if (!file.watchers.empty()) watched.push_back(row);
+    }
+    for (const RowId row : watched) notify_watchers(row);
   });
 }
 

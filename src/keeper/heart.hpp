@@ -87,6 +87,7 @@ class Heart final : public AsyncKeeper {
   void refresh(Key key, Done<Result<Grant>> done) override;
   void wait(Key key, std::uint64_t seen, Milliseconds patience,
             Done<Result<std::optional<Grant>>> done) override;
+  void end_waits() override;
   [[nodiscard]] bool is_secret_of(std::string_view app, std::string_view secret) const override;
   [[nodiscard]] bool knows(std::string_view app) const override;
   [[nodiscard]] std::optional<AppInfo> app(std::string_view id) const override;
@@ -276,6 +277,7 @@ class Heart final : public AsyncKeeper {
   std::uint64_t next_watcher_ = 1;
   std::string cursor_;
   bool stopping_ = false;
+  bool waits_are_over_ = false;
   std::function<void()> stopped_;
   std::function<void()> rescheduled_;
   std::atomic<bool> started_{false};

@@ -1016,6 +1016,24 @@ TEST(Wait, AnswersEmptyWhenPatienceIsOver) {
   EXPECT_FALSE(answer->value());
 }
 
+TEST(Wait, IsOverForEverybodyWhenTheProcessIsAboutToStop) {
+  World world;
+  Node node(world);
+  node.start();
+  node.token();
+  std::optional<Result<std::optional<Grant>>> answer;
+  std::optional<Result<std::optional<Grant>>> late;
+  node.heart->wait(Key{"wx1"}, 1, seconds(60), [&](auto r) { answer = std::move(r); });
+  node.run();
+  node.heart->end_waits();
+  node.run();
+  ASSERT_TRUE(answer);
+  EXPECT_FALSE(answer->value());
+  node.heart->wait(Key{"wx1"}, 1, seconds(60), [&](auto r) { late = std::move(r); });
+  node.run();
+  EXPECT_TRUE(late);
+}
+
 // ---- apps
 
 TEST(Apps, PutInTheStoreAreKnownToARunningNodeWithinASecond) {

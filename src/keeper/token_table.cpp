@@ -12,9 +12,9 @@ namespace hufu::keeper {
 namespace {
 
 constexpr char kSeparator = '\x1f';
-/// The bits of a name's hash that choose its shard. The index takes the lowest eight to tell entries
-/// of a group apart and the highest to find the group: with those, a shard's rows would all crowd
-/// into one 64th of its index.
+/// The bits of a name's hash that choose its shard. The index takes the lowest eight to tell
+/// entries of a group apart and the highest to find the group: with those, a shard's rows would all
+/// crowd into one 64th of its index.
 constexpr unsigned kShardShift = 8;
 
 std::int64_t ms(WallTime time) noexcept { return time.time_since_epoch().count(); }

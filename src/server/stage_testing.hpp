@@ -94,6 +94,7 @@ class FakeKeeper final : public keeper::AsyncKeeper {
                     std::to_string(patience.count()));
     done(on_wait ? on_wait() : Result<std::optional<Grant>>());
   }
+  void end_waits() override { asked.emplace_back("end_waits"); }
   [[nodiscard]] bool is_secret_of(std::string_view app, std::string_view secret) const override {
     auto found = apps_.find(app);
     return found != apps_.end() && found->second.info.secret_login &&
