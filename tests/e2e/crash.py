@@ -25,9 +25,11 @@ class Lane:
         self.promises = []
         self.kills = 0
 
-    def served(self, answer):
+    def ask(self, node):
+        asked = time.monotonic()
+        answer = node.ask()
         if "access_token" in answer:
-            self.promises.append((answer["access_token"], time.monotonic(), answer["expires_in"]))
+            self.promises.append((answer["access_token"], asked, answer["expires_in"]))
             return answer["access_token"]
         # Nobody is told to throw a token away and ask again.
         self.case.assertNotIn(answer["errcode"], (40001, 40014, 42001), answer)
@@ -38,7 +40,7 @@ class Lane:
         deadline = time.monotonic() + seconds
         while node.running:
             try:
-                token = self.served(node.ask())
+                token = self.ask(node)
             except (OSError, harness.http.client.HTTPException):
                 continue  # It was killed between the question and the answer.
             if condition(token):
@@ -96,10 +98,11 @@ class Crash(harness.Case):
         lane.check()
 
     def get(self, lane, env=None):
+        asked = time.monotonic()
         result = lane.instance.run("get", "--json", env=env)
         if result.returncode == 0:
             record = harness.json.loads(result.stdout)
-            lane.promises.append((record["token"], time.monotonic(), record["expires_in"]))
+            lane.promises.append((record["token"], asked, record["expires_in"]))
         return result
 
     def get_lane(self, endpoint, failpoint):
@@ -129,7 +132,7 @@ class Crash(harness.Case):
                     if node.port is None:
                         node.port = harness.listening_port(node.pid)
                     else:
-                        lane.served(node.ask())
+                        lane.ask(node)
                 except OSError:
                     pass
                 threading.Event().wait(0.02)

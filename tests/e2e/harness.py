@@ -341,7 +341,9 @@ class Crowd:
 
     def __init__(self, ask, platform):
         self.ask, self.platform = ask, platform
-        self.promises = []  # (value, answered at, expires_in)
+        # (value, asked at, expires_in): from the question on, so that a machine which lets this process wait for its
+        # turn breaks no promise in Hufu's name.
+        self.promises = []
         self.errors = []  # (when, answer)
         self.failures = []  # exceptions
         self._threads = []
@@ -362,6 +364,7 @@ class Crowd:
     def _live(self, phase):
         self._stop.wait(phase)
         while not self._stop.is_set():
+            asked = time.monotonic()
             try:
                 answer = self.ask()
             except Exception as failure:  # pylint: disable=broad-except
@@ -373,7 +376,7 @@ class Crowd:
                 self.errors.append((now, answer))
                 self._stop.wait(0.2)
                 continue
-            self.promises.append((answer["access_token"], now, answer["expires_in"]))
+            self.promises.append((answer["access_token"], asked, answer["expires_in"]))
             # A cache that dies young as well as one that lives to the end.
             self._stop.wait(min(answer["expires_in"], 0.2 + 5 * phase))
 
