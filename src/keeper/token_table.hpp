@@ -62,7 +62,8 @@ struct RowOutline : RowState {
 ///
 /// 64 shards, each a shared_mutex, an index of row numbers (boost::unordered_flat_set over the rows
 /// themselves: 5 bytes an entry), rows of fixed size in chunks that never move, and tokens in
-/// memory of exactly their size. Measured against the alternatives in docs/decisions/0010.
+/// memory of exactly their size. Measured against the alternatives in
+/// docs/decisions/2026-11-24-token-table.md.
 ///
 /// Thread-safety: `read`, `facts`, `knows`, `apps_after` and `census` may be called from any thread
 /// and hold one shard's lock at a time, shared; the first three allocate nothing. Everything else
