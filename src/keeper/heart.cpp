@@ -345,8 +345,8 @@ void Heart::adopt(RowId row, const Record& record, Standing standing) {
   const auto state = table_.state(row);
   if (record.revision < state->revision && standing == Standing::read) {
     const Case* ours = case_at(row);
-    // Read before the latest commit, or that commit is still being tried.
-    if (ours != nullptr && (ours->flight || ours->unsaved)) return;
+    if (ours != nullptr && ours->unsaved) return take_calls(row, record);
+    if (ours != nullptr && ours->flight) return;  // Read before the latest commit.
     // Nobody renews here, and yet the store is behind: the app was removed and put again, or the
     // database brought back from a backup. What stood here is no more; to keep it would mean to
     // renew for ever, because no new token could reach the revision that is remembered.
@@ -383,7 +383,8 @@ void Heart::adopt(RowId row, const Record& record, Standing standing) {
   }
 
   if (record.token) {
-    if (newer || !state->has_token || record.token->expires_at != state->expires_at) {
+    if (newer || !state->has_token || record.token->expires_at != state->expires_at ||
+        record.renew_at != state->bounds.renew_at) {
       publish(row, record);
     } else {
       rebound(row);
@@ -394,6 +395,16 @@ void Heart::adopt(RowId row, const Record& record, Standing standing) {
   close_case(row);
   if (started_) reschedule(row);
   if (newer) notify_watchers(row);
+}
+
+/// The token in memory is newer than the record because it could not be stored; but what others
+/// have called the platform for since may displace it all the same.
+void Heart::take_calls(RowId row, const Record& record) {
+  const WallTime obtained_at = table_.state(row)->obtained_at;
+  Case& file = case_of(row);
+  file.marks = record.marks;
+  std::erase_if(file.marks, [&](const Mark& m) { return m.called_at <= obtained_at; });
+  rebound(row);
 }
 
 void Heart::publish(RowId row, const Record& record) {

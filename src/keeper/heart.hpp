@@ -167,6 +167,7 @@ class Heart final : public AsyncKeeper {
     leased,  ///< It was read or written under a lease of ours.
   };
   void adopt(RowId row, const Record& record, Standing standing = Standing::read);
+  void take_calls(RowId row, const Record& record);
   void publish(RowId row, const Record& record);
   [[nodiscard]] Record known(RowId row) const;
   [[nodiscard]] Bounds bounds_under(const Record& record, std::uint16_t issued_by,

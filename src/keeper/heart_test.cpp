@@ -570,6 +570,51 @@ TEST(CommitFails, ForLongIsNoStorm) {
   EXPECT_LE(world.platform->calls.size(), 3U);
 }
 
+TEST(CommitFails, ACallOfAnotherNodeCapsTheTokenInMemory) {
+  World world;
+  Node a(world);
+  Node b(world);
+  a.store->refuse_commits = true;
+  b.store->refuse_commits = true;
+  a.start();
+  a.pass(seconds(1));
+  ASSERT_EQ(a.token(), "token-1");
+  b.start();
+  // The lease of the first runs out; the second finds nothing in the store, and calls.
+  while (world.platform->calls.size() < 2) {
+    world.clock.advance(seconds(1));
+    a.run();
+    b.run();
+  }
+  const WallTime called_at = world.clock.wall();
+  a.pass(seconds(100), seconds(1));
+  auto answer = a.ask();
+  ASSERT_TRUE(answer.ready() && answer->has_value());
+  EXPECT_LE(world.clock.wall() + answer->value().expires_in, called_at + seconds(300))
+      << answer->value().token.reveal();
+}
+
+TEST(CommitFails, TheSameTokenStoredByAnotherNodeIsNoStorm) {
+  World world(World::windowed());
+  Node a(world);
+  Node b(world);
+  a.store->refuse_commits = true;
+  a.start();
+  a.pass(seconds(1));
+  ASSERT_EQ(a.token(), "token-1");
+  b.start();
+  for (int second = 0; second < 40; ++second) {
+    world.clock.advance(seconds(1));
+    b.run();
+  }
+  ASSERT_EQ(b.token(), "token-1");
+  a.store->refuse_commits = false;
+  const auto calls = world.platform->calls.size();
+  a.pass(minutes(10), seconds(1));
+  EXPECT_EQ(a.token(), "token-1");
+  EXPECT_EQ(world.platform->calls.size(), calls);
+}
+
 // ---- the cap before the call
 
 TEST(Cap, NothingIsPromisedBeyondWhatACallInFlightLeavesAlive) {
