@@ -976,6 +976,22 @@ TEST_P(Stubborn, PlatformThatBringsTheDeadTokenAgainIsNoStorm) {
 
 INSTANTIATE_TEST_SUITE_P(Shapes, Stubborn, ::testing::Values(World::windowed(), World::sticky()));
 
+TEST(Report, OfADeadWindowedTokenForcesNothingWhileAnAnswerIsLost) {
+  World world(World::windowed());
+  Node node(world);
+  node.start();
+  node.token();
+  world.platform->revoke("token-1");
+  // Another process got token-2, and hands it out though it could not store it.
+  const Mark lost{world.clock.wall(), world.clock.wall() + seconds(300)};
+  world.store->begin({Key{"wx1"}, 1, "gone", Milliseconds(1), lost},
+                     [](const Result<BeginOutcome>&) {});
+  world.platform->issue({}, [](const IssueOutcome&) {});
+  world.clock.advance(seconds(1));
+  EXPECT_EQ(node.report("token-1")->value().grant.token.reveal(), "token-2");
+  EXPECT_TRUE(world.platform->alive("token-2"));
+}
+
 TEST(Report, ByFingerprintIsTheSame) {
   World world;
   Node node(world);

@@ -170,6 +170,12 @@ Heart::Task<Heart::Failure> Heart::renew_under(RowId row, Lease lease, Record re
     co_await give_back(std::move(lease), std::move(record));
     co_return why;
   }
+  if (cause != Cause::operated &&
+      !std::all_of(record.marks.begin(), record.marks.end(), is_death)) {
+    // Somebody's answer was lost, and they may be handing out its token from memory: to force would
+    // end that one at once. Without force the platform shows it.
+    force = false;
+  }
   record.marks.push_back(own);
   expect(row, own);
 
