@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <random>
+#include <set>
 
 #include "keeper/heart_testing.hpp"
 
@@ -1359,7 +1360,62 @@ TEST_P(ThePromise, HoldsThroughRandomTrouble) {
   EXPECT_GT(handed_out, 1000);
 }
 
-INSTANTIATE_TEST_SUITE_P(Seeds, ThePromise, ::testing::Range(1, 13));
+TEST_P(ThePromise, HoldsForTwoNodesAndTokensTakenBack) {
+  std::mt19937 dice(static_cast<unsigned>(GetParam()) + 1000);
+  const auto chance = [&](int percent) { return static_cast<int>(dice() % 100) < percent; };
+  World world(GetParam() % 2 == 0 ? World::rotating() : World::windowed());
+  std::unique_ptr<Node> nodes[2];
+  const auto restart = [&](std::unique_ptr<Node>& node) {
+    node.reset();
+    node = std::make_unique<Node>(world);
+    node->start();
+  };
+  for (auto& node : nodes) restart(node);
+  std::multimap<WallTime, std::string> promised;
+  std::set<std::string> taken_back;
+  int handed_out = 0;
+
+  for (int second = 0; second < 6 * 3600; ++second) {
+    world.dice.load(static_cast<double>(dice() % 1000) / 1000);
+    if (dice() % 600 == 0) {
+      const Fate weather[] = {Fate::answer, Fate::answer, Fate::lose_answer, Fate::lose_request,
+                              Fate::no_connection};
+      world.platform->usual = weather[dice() % 5];
+      world.platform->reachable = chance(70);
+    }
+    for (auto& node : nodes) {
+      if (dice() % 7200 == 0) restart(node);
+    }
+    if (dice() % 7200 == 0 && !world.platform->newest().empty()) {
+      // The renewal that follows at once displaces the token before, too.
+      taken_back.insert(world.platform->newest());
+      taken_back.insert(world.platform->before());
+      world.platform->revoke(world.platform->newest());
+    }
+    world.clock.advance(seconds(1));
+    for (auto& node : nodes) node->run();
+    for (auto& node : nodes) {
+      if (!chance(20)) continue;
+      auto answer = node->ask();
+      if (!answer.ready() || !answer->has_value() || answer->value().suspect) continue;
+      const Grant& grant = answer->value();
+      const std::string token(grant.token.reveal());
+      ++handed_out;
+      promised.emplace(world.clock.wall() + grant.expires_in - seconds(1), token);
+      if (taken_back.contains(token)) node->report(token);
+    }
+    while (!promised.empty() && promised.begin()->first <= world.clock.wall()) {
+      const std::string& token = promised.begin()->second;
+      ASSERT_TRUE(world.platform->alive(token) || taken_back.contains(token))
+          << token << " died before its promise, second " << second;
+      promised.erase(promised.begin());
+    }
+  }
+  EXPECT_GT(handed_out, 1000);
+  EXPECT_LT(world.platform->calls.size(), 2500U);
+}
+
+INSTANTIATE_TEST_SUITE_P(Seeds, ThePromise, ::testing::Range(1, 25));
 
 }  // namespace
 }  // namespace hufu::keeper

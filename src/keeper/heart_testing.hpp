@@ -90,6 +90,7 @@ class FakePlatform final : public Issuer {
   /// The platform takes a token back.
   void revoke(std::string_view token) { dies_[std::string(token)] = clock_.wall(); }
   [[nodiscard]] const std::string& newest() const { return newest_; }
+  [[nodiscard]] const std::string& before() const { return before_; }
 
   void release() {
     auto held = std::exchange(held_, {});
