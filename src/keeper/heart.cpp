@@ -4,6 +4,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/post.hpp>
+#include <condition_variable>
 #include <unordered_set>
 #include <utility>
 
@@ -57,17 +58,21 @@ Heart::Task<Result<void>> Heart::begin_work() {
 namespace {
 
 /// Carries rows from the store's thread to the loop in batches: a million of them must neither be
-/// held all at once nor be posted one by one.
+/// posted one by one nor pile up in memory where the store is the faster of the two.
 template <class Row>
 class Conveyor : public std::enable_shared_from_this<Conveyor<Row>> {
  public:
   Conveyor(asio::io_context& loop, std::function<void(Row&)> take)
       : loop_(loop), take_(std::move(take)) {}
 
+  /// Waits for the loop while the belt is full; on the loop's own thread it never does.
   void put(Row row) {
     bool first = false;
     {
-      std::lock_guard lock(mutex_);
+      std::unique_lock lock(mutex_);
+      if (!loop_.get_executor().running_in_this_thread()) {
+        room_.wait(lock, [this] { return rows_.size() < kMostRows; });
+      }
       first = rows_.empty();
       rows_.push_back(std::move(row));
     }
@@ -75,18 +80,22 @@ class Conveyor : public std::enable_shared_from_this<Conveyor<Row>> {
   }
 
  private:
+  static constexpr std::size_t kMostRows = 4096;
+
   void unload() {
     std::vector<Row> rows;
     {
       std::lock_guard lock(mutex_);
       rows.swap(rows_);
     }
+    room_.notify_one();
     for (Row& row : rows) take_(row);
   }
 
   asio::io_context& loop_;
   std::function<void(Row&)> take_;
   std::mutex mutex_;
+  std::condition_variable room_;
   std::vector<Row> rows_;
 };
 
@@ -418,8 +427,11 @@ void Heart::publish(RowId row, const Record& record) {
     issued_by = found == issuers_.end() ? kUnknownIssuer
                                         : static_cast<std::uint16_t>(found - issuers_.begin());
   }
-  Record judged = record.clone();
-  if (const Case* file = case_at(row)) judged.marks = file->marks;
+  Record judged;  // Without the token's value: a copy of that would have to be wiped again.
+  judged.renew_at = record.renew_at;
+  judged.token = Token{{}, record.token->obtained_at, record.token->expires_at, {}};
+  const Case* file = case_at(row);
+  judged.marks = file != nullptr ? file->marks : record.marks;
   table_.publish(row, *record.token, record.revision,
                  parts_.sealer->fingerprint(record.token->value.reveal()), issued_by,
                  bounds_under(judged, issued_by, state->facts.issuer));
