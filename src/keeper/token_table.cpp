@@ -12,11 +12,6 @@ namespace hufu::keeper {
 namespace {
 
 constexpr char kSeparator = '\x1f';
-/// The bits of a name's hash that choose its shard. The index takes the lowest eight to tell
-/// entries of a group apart and the highest to find the group: with those, a shard's rows would all
-/// crowd into one 64th of its index.
-constexpr unsigned kShardShift = 8;
-
 std::int64_t ms(WallTime time) noexcept { return time.time_since_epoch().count(); }
 
 }  // namespace
@@ -55,12 +50,6 @@ void TokenTable::Name::release() noexcept {
   size_ = 0;
 }
 
-std::string_view TokenTable::Name::view() const noexcept {
-  const char* target = bytes_.data();
-  if (size_ > kInlineName) std::memcpy(&target, bytes_.data(), sizeof target);
-  return {target, size_};
-}
-
 TokenTable::NameBuffer::NameBuffer(std::string_view app, std::string_view kind) noexcept {
   if (kind == kAccessToken) {
     name = app;
@@ -83,44 +72,14 @@ Key TokenTable::key_of(std::string_view name) {
 
 // ---- finding rows
 
-std::size_t TokenTable::hash(std::string_view name) noexcept {
-  // FNV-like multiply and a final mix; ids of apps differ in every character, so this is plenty.
-  std::uint64_t h = 0x9e3779b97f4a7c15U ^ name.size();
-  while (name.size() >= 8) {
-    std::uint64_t word = 0;
-    std::memcpy(&word, name.data(), 8);
-    h = (h ^ word) * 0xff51afd7ed558ccdU;
-    h ^= h >> 32;
-    name.remove_prefix(8);
-  }
-  std::uint64_t rest = 0;
-  std::memcpy(&rest, name.data(), name.size());
-  h = (h ^ rest) * 0xc4ceb9fe1a85ec53U;
-  return h ^ (h >> 29);
-}
-
 std::size_t TokenTable::ByName::operator()(std::uint32_t index) const noexcept {
   return hash(shard->row(index).name.view());
 }
-std::size_t TokenTable::ByName::operator()(std::string_view name) const noexcept {
-  return hash(name);
-}
-bool TokenTable::SameName::operator()(std::uint32_t a, std::string_view b) const noexcept {
-  return shard->row(a).name.view() == b;
-}
-bool TokenTable::SameName::operator()(std::string_view a, std::uint32_t b) const noexcept {
-  return shard->row(b).name.view() == a;
-}
-
 TokenTable::TokenTable() : shards_(new Shard[kShards]) {}
 TokenTable::~TokenTable() {
   for (std::size_t s = 0; s < kShards; ++s) {
     for (std::uint32_t i : shards_[s].index) forget_token(shards_[s].row(i));
   }
-}
-
-TokenTable::Shard& TokenTable::shard_of(std::string_view name) const noexcept {
-  return shards_[(hash(name) >> kShardShift) % kShards];
 }
 
 TokenTable::Row& TokenTable::row(RowId id) const noexcept {
@@ -130,18 +89,20 @@ TokenTable::Row& TokenTable::row(RowId id) const noexcept {
 // ---- readers
 
 std::optional<AppFacts> TokenTable::facts(std::string_view app) const {
-  const Shard& shard = shard_of(app);
+  const Sought sought(app);
+  const Shard& shard = shard_of(sought);
   std::shared_lock lock(shard.mutex);
-  const auto found = shard.index.find(app);
+  const auto found = shard.index.find(sought);
   if (found == shard.index.end()) return std::nullopt;
   const Row& row = shard.row(*found);
   return AppFacts{row.issuer, row.secret_login, row.from_config, row.tag};
 }
 
 bool TokenTable::knows(std::string_view app) const {
-  const Shard& shard = shard_of(app);
+  const Sought sought(app);
+  const Shard& shard = shard_of(sought);
   std::shared_lock lock(shard.mutex);
-  return shard.index.contains(app);
+  return shard.index.contains(sought);
 }
 
 std::vector<std::pair<std::string, AppFacts>> TokenTable::apps_after(std::string_view after,
@@ -190,10 +151,11 @@ TokenTable::Census TokenTable::census(WallTime now, std::size_t most_named) cons
 
 RowId TokenTable::put(const Key& key, const AppFacts& facts) {
   const NameBuffer name(key.app, key.kind);
-  Shard& shard = shard_of(name.view());
+  const Sought sought(name.view());
+  Shard& shard = shard_of(sought);
   std::unique_lock lock(shard.mutex);
   std::uint32_t i = 0;
-  if (const auto found = shard.index.find(name.view()); found != shard.index.end()) {
+  if (const auto found = shard.index.find(sought); found != shard.index.end()) {
     i = *found;
   } else {
     if (shard.free.empty()) {
@@ -218,9 +180,10 @@ RowId TokenTable::put(const Key& key, const AppFacts& facts) {
 
 void TokenTable::remove(const Key& key) {
   const NameBuffer name(key.app, key.kind);
-  Shard& shard = shard_of(name.view());
+  const Sought sought(name.view());
+  Shard& shard = shard_of(sought);
   std::unique_lock lock(shard.mutex);
-  const auto found = shard.index.find(name.view());
+  const auto found = shard.index.find(sought);
   if (found == shard.index.end()) return;
   const std::uint32_t i = *found;
   shard.index.erase(found);
@@ -232,8 +195,9 @@ void TokenTable::remove(const Key& key) {
 
 std::optional<RowId> TokenTable::find(const Key& key) const {
   const NameBuffer name(key.app, key.kind);
-  const Shard& shard = shard_of(name.view());
-  const auto found = shard.index.find(name.view());
+  const Sought sought(name.view());
+  const Shard& shard = shard_of(sought);
+  const auto found = shard.index.find(sought);
   if (found == shard.index.end()) return std::nullopt;
   return *found * kShards + static_cast<RowId>(&shard - shards_.get());
 }

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <boost/unordered/unordered_flat_set.hpp>
 #include <cstdint>
+#include <cstring>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -123,6 +124,10 @@ class TokenTable {
 
  private:
   static constexpr std::size_t kShards = 64;
+  /// The bits of a name's hash that choose its shard. The index takes the lowest eight to tell
+  /// entries of a group apart and the highest to find the group: with those, a shard's rows would
+  /// all crowd into one 64th of its index.
+  static constexpr unsigned kShardShift = 8;
   static constexpr std::size_t kChunk = 256;
   static constexpr std::size_t kInlineName = 22;
 
@@ -164,20 +169,27 @@ class TokenTable {
     [[nodiscard]] Bounds bounds() const noexcept;
   };
 
+  /// A name that is looked for. Its hash chooses the shard and the place inside it: taken once.
+  struct Sought {
+    explicit Sought(std::string_view text) noexcept : name(text), hash(TokenTable::hash(text)) {}
+    std::string_view name;
+    std::size_t hash;
+  };
+
   struct Shard;
   struct ByName {
     using is_transparent = void;
     using is_avalanching = void;
     const Shard* shard;
     std::size_t operator()(std::uint32_t index) const noexcept;
-    std::size_t operator()(std::string_view name) const noexcept;
+    std::size_t operator()(const Sought& sought) const noexcept { return sought.hash; }
   };
   struct SameName {
     using is_transparent = void;
     const Shard* shard;
     bool operator()(std::uint32_t a, std::uint32_t b) const noexcept { return a == b; }
-    bool operator()(std::uint32_t a, std::string_view b) const noexcept;
-    bool operator()(std::string_view a, std::uint32_t b) const noexcept;
+    bool operator()(std::uint32_t a, const Sought& b) const noexcept;
+    bool operator()(const Sought& a, std::uint32_t b) const noexcept { return (*this)(b, a); }
   };
   struct Shard {
     mutable std::shared_mutex mutex;
@@ -199,13 +211,45 @@ class TokenTable {
   };
   static Key key_of(std::string_view name);
   static std::size_t hash(std::string_view name) noexcept;
-  [[nodiscard]] Shard& shard_of(std::string_view name) const noexcept;
+  [[nodiscard]] Shard& shard_of(const Sought& sought) const noexcept;
   [[nodiscard]] Row& row(RowId id) const noexcept;
   static void forget_token(Row& row) noexcept;
 
   std::unique_ptr<Shard[]> shards_;
   std::atomic<std::size_t> size_{0};
 };
+
+// What every read goes through stands here, where it can be compiled into the one who reads.
+
+inline std::string_view TokenTable::Name::view() const noexcept {
+  const char* target = bytes_.data();
+  if (size_ > kInlineName) std::memcpy(&target, bytes_.data(), sizeof target);
+  return {target, size_};
+}
+
+inline std::size_t TokenTable::hash(std::string_view name) noexcept {
+  // FNV-like multiply and a final mix; ids of apps differ in every character, so this is plenty.
+  std::uint64_t h = 0x9e3779b97f4a7c15U ^ name.size();
+  while (name.size() >= 8) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, name.data(), 8);
+    h = (h ^ word) * 0xff51afd7ed558ccdU;
+    h ^= h >> 32;
+    name.remove_prefix(8);
+  }
+  std::uint64_t rest = 0;
+  std::memcpy(&rest, name.data(), name.size());
+  h = (h ^ rest) * 0xc4ceb9fe1a85ec53U;
+  return h ^ (h >> 29);
+}
+
+inline TokenTable::Shard& TokenTable::shard_of(const Sought& sought) const noexcept {
+  return shards_[(sought.hash >> kShardShift) % kShards];
+}
+
+inline bool TokenTable::SameName::operator()(std::uint32_t a, const Sought& b) const noexcept {
+  return shard->row(a).name.view() == b.name;
+}
 
 inline Bounds TokenTable::Row::bounds() const noexcept {
   Bounds bounds;
@@ -219,9 +263,10 @@ template <class Use>
 bool TokenTable::read(std::string_view app, std::string_view kind, WallTime now,
                       std::int64_t min_ttl, Use&& use) const {
   const NameBuffer name(app, kind);
-  const Shard& shard = shard_of(name.view());
+  const Sought sought(name.view());
+  const Shard& shard = shard_of(sought);
   std::shared_lock lock(shard.mutex);
-  const auto found = shard.index.find(name.view());
+  const auto found = shard.index.find(sought);
   if (found == shard.index.end()) return false;
   const Row& row = shard.row(*found);
   if (!row.token) return false;
