@@ -120,9 +120,7 @@ Result<void> Assembly::set_apps(std::vector<AppConfig> apps) {
 }
 
 keeper::AsyncKeeper& Assembly::keeper() noexcept { return *impl_->heart; }
-const std::shared_ptr<TokenStore>& Assembly::tokens() const noexcept {
-  return impl_->store.tokens;
-}
+const std::shared_ptr<TokenStore>& Assembly::tokens() const noexcept { return impl_->store.tokens; }
 const std::shared_ptr<store::Registry>& Assembly::registry() const noexcept {
   return impl_->store.registry;
 }
