@@ -90,9 +90,14 @@ PRAGMA application_id = 0x68756675;
 int schema_version() { return static_cast<int>(std::size(kMigrations)); }
 
 Result<void> check_schema(SqliteDatabase& database, const std::string& path) {
-  auto version = database.number("PRAGMA user_version");
-  auto application = database.number("PRAGMA application_id");
-  bool is_empty = database.number("SELECT count(*) FROM sqlite_schema") == 0;
+  // One statement, so that all three are of one moment: another process may be migrating meanwhile.
+  Query look(database,
+             "SELECT count(*), (SELECT user_version FROM pragma_user_version), "
+             "(SELECT application_id FROM pragma_application_id) FROM sqlite_schema");
+  look.row();
+  const bool is_empty = look.integer(0) == 0;
+  const std::int64_t version = look.integer(1);
+  const std::int64_t application = look.integer(2);
   if (application != kApplicationId && !(is_empty && application == 0 && version == 0)) {
     return fail(Fault::store, "the database " + path + " belongs to another program",
                 "name another file");

@@ -5,7 +5,9 @@
 #include <sys/stat.h>
 
 #include <atomic>
+#include <filesystem>
 #include <fstream>
+#include <functional>
 #include <future>
 #include <set>
 #include <thread>
@@ -206,6 +208,64 @@ TEST_F(SqliteStoreTest, ManyWhoOpenANewFileAtOnceAllCan) {
   }
   for (auto& thread : threads) thread.join();
   EXPECT_THAT(scan(*open()), SizeIs(6));
+}
+
+/// Lets something happen right before the n-th statement of the next connection that is opened.
+class BeforeStatement {
+ public:
+  BeforeStatement(int nth, std::function<void()> happen) : left_(nth), happen_(std::move(happen)) {
+    current() = this;
+    sqlite3_auto_extension(reinterpret_cast<void (*)()>(watch));
+  }
+  BeforeStatement(const BeforeStatement&) = delete;
+  BeforeStatement& operator=(const BeforeStatement&) = delete;
+  ~BeforeStatement() { sqlite3_reset_auto_extension(); }
+
+  [[nodiscard]] bool happened() const { return left_ <= 0; }
+
+ private:
+  static BeforeStatement*& current() {
+    static BeforeStatement* one = nullptr;
+    return one;
+  }
+  static int watch(sqlite3* db, char**, const sqlite3_api_routines*) {
+    sqlite3_reset_auto_extension();
+    return sqlite3_trace_v2(
+        db, SQLITE_TRACE_STMT,
+        [](unsigned, void* self, void*, void*) {
+          auto& here = *static_cast<BeforeStatement*>(self);
+          if (--here.left_ == 0) here.happen_();
+          return 0;
+        },
+        current());
+  }
+
+  int left_;
+  std::function<void()> happen_;
+};
+
+// It was: one process made the tables between another's look at the version and its look at them.
+TEST_F(SqliteStoreTest, AFileThatAnotherProcessMigratesMeanwhileIsNotTakenForAStrangers) {
+  for (const char* mode : {"PRAGMA journal_mode = DELETE", "PRAGMA journal_mode = WAL"}) {
+    bool happened = true;
+    for (int nth = 1; happened; ++nth) {
+      SCOPED_TRACE(std::string(mode) + ", statement " + std::to_string(nth));
+      std::filesystem::remove(options.path);
+      std::ofstream(options.path).close();
+      SqliteDatabase quicker(options.path, 0ms, "");
+      quicker.run(mode);
+      BeforeStatement before(nth, [&] {
+        try {
+          must(migrate(quicker, options.path));
+        } catch (const SqliteFailure&) {
+          // Locked: the other one is not to be disturbed at this point.
+        }
+      });
+      SqliteDatabase looking(options.path, 0ms, "");
+      must(check_schema(looking, options.path));
+      happened = before.happened();
+    }
+  }
 }
 
 TEST_F(SqliteStoreTest, OtherToolsCanReadTheRows) {
