@@ -13,7 +13,7 @@
 
 #include "server/api_key.hpp"
 #include "store/blocking.hpp"
-#include "store/open_store.hpp"
+#include "store/opening/open_store.hpp"
 
 namespace {
 
@@ -104,7 +104,8 @@ int main(int count, char** arguments) {
   }
   const int apps = std::atoi(arguments[2]);
   const auto bytes = static_cast<std::size_t>(std::atoi(arguments[3]));
-  OpenStore store = must(open_store("sqlite:" + std::string(arguments[1]), "", system_clock()));
+  OpenStore store =
+      must(open_store({"sqlite:" + std::string(arguments[1]), "", {}}, system_clock()));
 
   auto made = must(server::make_api_key());
   ApiKeyRow row;

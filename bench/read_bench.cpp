@@ -24,7 +24,7 @@
 #include "keeper/heart.hpp"
 #include "keeper/token_table.hpp"
 #include "store/blocking.hpp"
-#include "store/open_store.hpp"
+#include "store/opening/open_store.hpp"
 
 namespace {
 
@@ -149,7 +149,7 @@ const keeper::TokenTable& token_table() {
 /// A keeper as a server has it, read from a store.
 class Kept {
  public:
-  Kept() : store_(std::move(*store::open_store("memory:", "", system_clock()))) {
+  Kept() : store_(std::move(*store::open_store({"memory:", "", {}}, system_clock()))) {
     for (int i = 0; i < kApps; ++i) put(i);
     keeper::Parts parts;
     parts.clock = &system_clock();

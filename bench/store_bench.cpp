@@ -13,7 +13,7 @@
 #include <string>
 
 #include "store/blocking.hpp"
-#include "store/open_store.hpp"
+#include "store/opening/open_store.hpp"
 
 namespace {
 
@@ -91,7 +91,7 @@ int main(int argc, char** argv) {
   std::string directory = (std::filesystem::temp_directory_path() / "hufu-bench-XXXXXX").string();
   if (mkdtemp(directory.data()) == nullptr) return 1;
   {
-    auto store = open_store("sqlite:" + directory + "/hufu.db", "", system_clock());
+    auto store = open_store({"sqlite:" + directory + "/hufu.db", "", {}}, system_clock());
     if (!store) {
       std::printf("%s\n", store.error().message.c_str());
       return 1;

@@ -57,7 +57,10 @@ struct Config {
       {"wechat", {"https://api.weixin.qq.com", false}}};
   Timing timing;
 
-  std::string store = "memory:";  ///< "memory:" or "sqlite:PATH".
+  /// "memory:", "sqlite:PATH", or the URI of a database server: "postgresql://…", "mongodb://…",
+  /// "redis://…".
+  std::string store = "memory:";
+  Secret store_password;  ///< Of the user that `store` names, where the URI holds none.
   /// A store of the caller's own; `store` is not looked at then, and nothing in it is sealed.
   std::shared_ptr<TokenStore> custom_store;
   std::string key_file;  ///< Seals secrets and tokens at rest; empty: beside a SQLite store.

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -31,6 +32,9 @@ struct Intent {
   std::string holder;      ///< Name of this process, from `process_identity()`.
   Milliseconds lease{};    ///< For how long.
   Mark mark;               ///< Written with the lease, before the platform is called.
+  /// How much longer than its time a lease of somebody else is respected, because the call that
+  /// they made under it may still be under way. Zero where nothing can be waited for.
+  Milliseconds grace{};
 };
 
 /// The lease is yours; `record` is what is stored now, the mark included.
@@ -66,12 +70,13 @@ struct Changes {
 
 /// The database, as the keeper sees it.
 ///
-/// Semantics are the same on every store; `src/store/conformance.hpp` is the suite that says so.
+/// Semantics are the same on every store; `src/store/conformance/conformance.hpp` is the suite that
+/// says so.
 /// - An outcome that reports success is durable: a crash right after it loses nothing.
 /// - The store neither reads nor judges a token. Limits of time (a lease's end) are judged by the
 ///   database's clock where it has one.
 /// - A lease ends when it is committed or abandoned, when its time is up, or, where the store can
-///   tell, when its holder's process no longer exists.
+///   tell, when its holder's process no longer exists. Whoever begins may give it some grace.
 /// - An operation that failed with Fault::store may or may not have taken place; what it would have
 ///   replaced is still readable.
 ///
@@ -106,6 +111,11 @@ class TokenStore {
 
   /// What changed since `cursor`; an empty cursor yields the present one and no changes.
   virtual void changes(std::string cursor, Done<Result<Changes>> done) = 0;
+
+  /// The database's own present moment: the time line on which records are written, where several
+  /// machines share one database and their clocks differ. Nothing where it goes by the clock of
+  /// this machine, as this default says.
+  virtual void time(Done<Result<std::optional<WallTime>>> done) { done(std::optional<WallTime>()); }
 
   /// Calls `visit` for every record, in no order, then `done`. `visit` runs on one thread at a
   /// time.

@@ -20,13 +20,15 @@ FLOORS = {
     "cli": ["core", "net", "platform", "store", "keeper", "library", "config", "simulator",
             "server"],
 }
+# Below store/, a folder a database: strangers to each other, known to opening/ alone.
+DATABASES = ["sqlite", "mongodb", "postgresql", "redis"]
 # What a program that embeds Hufu sees: values and interfaces only, open to every floor.
 PUBLIC = "hufu"
-INCLUDE = re.compile(r'^\s*#\s*include\s*["<]([a-z_]+)/', re.M)
+INCLUDE = re.compile(r'^\s*#\s*include\s*["<]([a-z_]+)/(?:([a-z_]+)/)?', re.M)
 
 
-def fault_of(path, used):
-    """Why `path` may not include something of the folder `used`, or None."""
+def fault_of(path, used, inner):
+    """Why `path` may not include something of the folder `used`, or of `used`/`inner`, or None."""
     floor = path.parts[1] if path.parts[0] == "src" else None
     for_tests = path.stem.endswith(("_test", "_testing", "conformance")) or path.parts[0] in ("tests", "bench")
     if used == "testing":
@@ -37,6 +39,8 @@ def fault_of(path, used):
         return "public headers may not use private ones"
     if floor in FLOORS and used != floor and used not in FLOORS[floor]:
         return f"{used}/ does not stand below {floor}/"
+    if used == "store" and inner in DATABASES and not for_tests and path.parts[2] not in (inner, "opening"):
+        return f"store/{inner}/ is for store/opening/ only"
     return None
 
 
@@ -50,8 +54,8 @@ def main():
         if path.parts[0] == "src" and path.parts[1] not in {*FLOORS, "testing"}:
             print(f"{path}: {path.parts[1]}/ is no floor (script/lib/floors.py)")
             faults += 1
-        for used in sorted(set(INCLUDE.findall(path.read_text()))):
-            why = fault_of(path, used)
+        for used, inner in sorted(set(INCLUDE.findall(path.read_text()))):
+            why = fault_of(path, used, inner)
             if why:
                 print(f"{path}: includes {used}/: {why}")
                 faults += 1

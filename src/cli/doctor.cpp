@@ -21,7 +21,7 @@
 #include "net/http_client.hpp"
 #include "platform/base_url.hpp"
 #include "store/blocking.hpp"
-#include "store/raw_store.hpp"
+#include "store/opening/raw_store.hpp"
 
 namespace hufu::cli {
 namespace {

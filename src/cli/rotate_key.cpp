@@ -1,4 +1,4 @@
-#include "store/rotate_key.hpp"
+#include "store/opening/rotate_key.hpp"
 
 #include <boost/json/object.hpp>
 #include <ostream>
@@ -6,7 +6,7 @@
 #include "cli/command.hpp"
 #include "cli/local.hpp"
 #include "store/key_file.hpp"
-#include "store/raw_store.hpp"
+#include "store/opening/raw_store.hpp"
 
 namespace hufu::cli {
 namespace {
@@ -24,7 +24,8 @@ Result<std::string> active_key(const Config& config) {
 
 Result<store::Rotation> rotate(const Config& config, const Context& context) {
   auto progress = context.progress("Sealing everything anew");
-  return store::rotate_key(config.store, config.key_file, *context.clock);
+  return store::rotate_key({config.store, config.key_file, config.store_password.clone()},
+                           *context.clock);
 }
 
 ExitStatus rotate_key(const Context& context) {

@@ -14,7 +14,7 @@
 #include "cli/service_manager.hpp"
 #include "cli/signals.hpp"
 #include "config/store_uri.hpp"
-#include "store/raw_store.hpp"
+#include "store/opening/raw_store.hpp"
 
 namespace hufu::cli {
 namespace {

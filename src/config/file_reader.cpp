@@ -51,6 +51,8 @@ class FileReader {
       std::string name = prefix + std::string(key.str());
       if (const auto* field = setting(name)) {
         read_field(*field, draft_.loaded.config, node, name);
+      } else if (name == "store_password") {
+        read_secret(draft_.loaded.config.store_password, name, node);
       } else if (name == "platform") {
         read_platforms(node);
       } else if (name == "app") {
@@ -79,7 +81,7 @@ class FileReader {
   /// What may stand in a section, named as in it.
   static std::vector<std::string_view> names_in(const std::string& section) {
     std::vector<std::string_view> names;
-    if (section.empty()) names = {"app", "platform"};
+    if (section.empty()) names = {"app", "platform", "store_password"};
     std::string prefix = section.empty() ? "" : section + ".";
     for (const auto& field : settings()) {
       if (!field.name.starts_with(prefix)) continue;
@@ -259,7 +261,7 @@ class FileReader {
     std::string name(key.str());
     if (name == "id") return true;
     if (name == "secret") {
-      read_secret(app, prefix + name, value);
+      read_secret(app.secret, prefix + name, value);
       return true;
     }
     for (const auto& field : app_fields()) {
@@ -269,19 +271,20 @@ class FileReader {
     return true;
   }
 
-  void read_secret(AppConfig& app, const std::string& key, const toml::node& node) {
-    static const std::string kHowTo =
-        "Write secret = { env = \"NAME\" } or secret = { file = \"PATH\" }";
+  void read_secret(Secret& secret, const std::string& key, const toml::node& node) {
+    const std::string word = key.substr(key.rfind('.') + 1);
+    const std::string how_to =
+        "Write " + word + " = { env = \"NAME\" } or " + word + " = { file = \"PATH\" }";
     // Noted even where it turns out unusable, so that it is not called missing as well.
     draft_.loaded.origins[key] = origin_of(node);
     if (node.is_string()) {
       return complain(
           node, key, "a secret must not stand in the configuration file itself",
-          kHowTo + "; and have the secret replaced if anybody else could read this file");
+          how_to + "; and have the secret replaced if anybody else could read this file");
     }
     const auto* table = node.as_table();
     if (table == nullptr || table->size() != 1 || !table->cbegin()->second.is_string()) {
-      return complain(node, key, "it does not say where the secret is", kHowTo);
+      return complain(node, key, "it does not say where the secret is", how_to);
     }
     auto entry = table->cbegin();  // Named, because it holds the pair it points to.
     const auto& [source, where] = *entry;
@@ -290,14 +293,14 @@ class FileReader {
       return unknown_key(source, key + ".", {"env", "file"});
     }
     if (name.empty() || name.find('\0') != std::string::npos) {
-      return complain(where, key, "it does not say where the secret is", kHowTo);
+      return complain(where, key, "it does not say where the secret is", how_to);
     }
     bool variable = source.str() == "env";
     if (variable) draft_.secret_variables.insert(name);
-    auto secret = variable ? secret_from_environment(draft_.sources.environment, printable(name))
-                           : secret_from_file(draft_.sources.read_file, name);
-    if (!secret) return complain(node, key, secret.error().message, secret.error().next_step);
-    app.secret = std::move(*secret);
+    auto found = variable ? secret_from_environment(draft_.sources.environment, printable(name))
+                          : secret_from_file(draft_.sources.read_file, name);
+    if (!found) return complain(node, key, found.error().message, found.error().next_step);
+    secret = std::move(*found);
     draft_.loaded.origins[key].where +=
         (variable ? " (environment " : " (file ") + printable(name) + ")";
   }
@@ -314,7 +317,9 @@ std::string description(const toml::parse_error& error, std::string_view text) {
     auto end = text.find('\n');
     text = end == std::string_view::npos ? std::string_view() : text.substr(end + 1);
   }
-  bool delicate = text.substr(0, text.find('\n')).find("secret") != std::string_view::npos;
+  const std::string_view here = text.substr(0, text.find('\n'));
+  const bool delicate =
+      here.find("secret") != std::string_view::npos || here.find("store") != std::string_view::npos;
   return delicate ? "this is not TOML" : "this is not TOML: " + std::string(error.description());
 }
 

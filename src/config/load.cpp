@@ -120,6 +120,16 @@ void read_environment(Draft& draft) {
     draft.set(platform_fields().front(), draft.loaded.config.platforms["wechat"], *url,
               {Origin::Source::environment, "WECHAT_BASE_URL", 0}, "platform.wechat.base_url");
   }
+  if (find(draft.sources.environment, "HUFU_STORE_PASSWORD") != nullptr) {
+    auto password = secret_from_environment(draft.sources.environment, "HUFU_STORE_PASSWORD");
+    if (password) {
+      draft.loaded.config.store_password = std::move(*password);
+      draft.loaded.origins["store_password"] = {Origin::Source::environment, "HUFU_STORE_PASSWORD",
+                                                0};
+    } else {
+      draft.complain(0, "environment HUFU_STORE_PASSWORD", password.error());
+    }
+  }
   read_app_from_environment(draft);
 }
 
@@ -149,6 +159,12 @@ void settle(Draft& draft) {
     }
   } else if (auto good = check_store(config.store, draft.sources.stores); !good) {
     draft.complain(draft.loaded.origin("store").line, where(draft, "store"), good.error());
+  } else if (is_shared_store(config.store) && config.key_file.empty()) {
+    if (auto place = default_key_file(draft.sources.environment)) {
+      config.key_file = std::move(*place);
+    } else {
+      draft.complain(0, "key_file", place.error());
+    }
   }
 
   for (const auto& [name, platform] : config.platforms) {
@@ -234,6 +250,9 @@ std::vector<Setting> effective(const Loaded& loaded) {
   for (const auto& field : settings()) {
     std::string value = show_value(field.view(config));
     add(std::string(field.name), field.name == "store" ? masked_store(value) : value);
+    if (field.name == "store") {
+      add("store_password", config.store_password.empty() ? "" : std::string(kMask));
+    }
   }
   for (const auto& [name, platform] : config.platforms) {
     for (const auto& field : platform_fields()) {

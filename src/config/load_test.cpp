@@ -481,6 +481,31 @@ TEST(Store, IsCheckedWhereverItCameFrom) {
   EXPECT_EQ(machine.flag("store", "mongodb://h/d").config().store, "mongodb://h/d");
 }
 
+TEST(Store, ThatNodesShareHasItsKeysInTheStateDirectoryUnlessSaidOtherwise) {
+  Machine machine;
+  machine.sources.stores.push_back("postgresql");
+  machine.flag("store", "postgresql://h/d");
+  EXPECT_EQ(machine.config().key_file, "/srv/me/.local/state/hufu/hufu.key");
+  machine.flag("key_file", "/etc/hufu.key");
+  EXPECT_EQ(machine.config().key_file, "/etc/hufu.key");
+}
+
+TEST(StorePassword, ComesFromAFileOrAVariable) {
+  Machine machine;
+  machine.variable("PG", " in the variable is no password")
+      .variable("HUFU_STORE_PASSWORD", "two\n");
+  EXPECT_TRUE(machine.config().store_password.same_as("two"));
+  machine.sources.environment.erase("HUFU_STORE_PASSWORD");
+  machine.variable("PG", "one").file("store_password = { env = \"PG\" }");
+  EXPECT_TRUE(machine.config().store_password.same_as("one"));
+}
+
+TEST(StorePassword, InTheFileItselfIsRefusedWithoutRepeatingIt) {
+  EXPECT_THAT(problems_of("store_password = \"canary\""),
+              ElementsAre(AllOf(StartsWith("./hufu.toml:1: store_password: a secret must not"),
+                                HasSubstr("store_password = { env"), Not(HasSubstr("canary")))));
+}
+
 // ---- What is shown
 
 TEST(EffectiveValues, HoldEveryKeyOnceAndNoSecret) {
@@ -493,7 +518,7 @@ TEST(EffectiveValues, HoldEveryKeyOnceAndNoSecret) {
     EXPECT_TRUE(keys.insert(setting.key).second) << setting.key;
     all += setting.key + "=" + setting.value + " " + setting.origin.text() + "\n";
   }
-  EXPECT_EQ(keys.size(), settings().size() + platform_fields().size() + app_fields().size() + 1);
+  EXPECT_EQ(keys.size(), settings().size() + platform_fields().size() + app_fields().size() + 2);
   EXPECT_THAT(all, Not(HasSubstr("canary")));
   EXPECT_THAT(all, HasSubstr("app.wx1.secret=******** ./hufu.toml:3 (environment WX1)\n"));
   EXPECT_THAT(all, HasSubstr("store=redis://u:********@h:1/0?… flag --store\n"));

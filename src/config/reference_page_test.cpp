@@ -57,6 +57,7 @@ std::map<std::string, Row> known() {
   add(result, platform_fields(), "platform.wechat.", config.platforms["wechat"]);
   add(result, app_fields(), "app.", AppConfig());
   result["app.secret"] = {"table", "", "WECHAT_APPSECRET", "", ""};
+  result["store_password"] = {"table", "", "HUFU_STORE_PASSWORD", "", ""};
   result["base_path"].fallback = "empty";
   result["store"].fallback = "see below";
   result["key_file"].fallback = "see below";

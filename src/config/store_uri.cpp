@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 
 #include "config/text.hpp"
 
@@ -13,12 +14,16 @@ struct Kind {
   std::string_view name;
   bool by_path;  ///< "sqlite:PATH" rather than "redis://HOST".
 };
-constexpr std::array<Kind, 6> kKinds = {{{"memory", "memory", true},
-                                         {"sqlite", "sqlite", true},
-                                         {"mongodb", "mongodb", false},
-                                         {"postgresql", "postgresql", false},
-                                         {"postgres", "postgresql", false},
-                                         {"redis", "redis", false}}};
+constexpr std::array<Kind, 10> kKinds = {{{"memory", "memory", true},
+                                          {"sqlite", "sqlite", true},
+                                          {"mongodb", "mongodb", false},
+                                          {"mongodb+srv", "mongodb", false},
+                                          {"postgresql", "postgresql", false},
+                                          {"postgres", "postgresql", false},
+                                          {"redis", "redis", false},
+                                          {"rediss", "redis", false},
+                                          {"redis+sentinel", "redis", false},
+                                          {"rediss+sentinel", "redis", false}}};
 
 constexpr std::string_view kExample =
     "Write \"sqlite:/var/lib/hufu/hufu.db\", \"memory:\", \"mongodb://…\", \"postgresql://…\" or "
@@ -57,6 +62,19 @@ Result<void> check_address(const Kind& kind, std::string_view rest) {
                "Write it like \"" + scheme + "://HOST:PORT/NAME\"");
   }
   return {};
+}
+
+/// Ours in the user's state directory; nothing where there is no such directory.
+std::optional<std::string> state_directory(const Environment& environment) {
+  // A relative XDG_STATE_HOME is to be ignored, says the XDG Base Directory specification.
+  if (const std::string* state = find(environment, "XDG_STATE_HOME");
+      state != nullptr && state->front() == '/') {
+    return *state + "/hufu";
+  }
+  if (const std::string* home = find(environment, "HOME"); home != nullptr) {
+    return *home + "/.local/state/hufu";
+  }
+  return std::nullopt;
 }
 
 }  // namespace
@@ -98,18 +116,24 @@ Result<void> check_store(std::string_view uri, const std::vector<std::string>& c
   return {};
 }
 
+bool is_shared_store(std::string_view uri) {
+  const std::string_view scheme = uri.substr(0, uri.find(':'));
+  return std::any_of(kKinds.begin(), kKinds.end(),
+                     [&](const Kind& kind) { return kind.scheme == scheme && !kind.by_path; });
+}
+
 Result<std::string> default_store(const Environment& environment) {
-  // A relative XDG_STATE_HOME is to be ignored, says the XDG Base Directory specification.
-  if (const std::string* state = find(environment, "XDG_STATE_HOME");
-      state != nullptr && state->front() == '/') {
-    return "sqlite:" + *state + "/hufu/hufu.db";
-  }
-  if (const std::string* home = find(environment, "HOME"); home != nullptr) {
-    return "sqlite:" + *home + "/.local/state/hufu/hufu.db";
-  }
+  if (auto state = state_directory(environment)) return "sqlite:" + *state + "/hufu.db";
   return fail(Fault::config,
               "there is no place to keep the store: neither XDG_STATE_HOME nor HOME is set",
               "Set HUFU_STORE or --store, like \"sqlite:/var/lib/hufu/hufu.db\"");
+}
+
+Result<std::string> default_key_file(const Environment& environment) {
+  if (auto state = state_directory(environment)) return *state + "/hufu.key";
+  return fail(Fault::config,
+              "there is no place to keep the key file: neither XDG_STATE_HOME nor HOME is set",
+              "Set key_file, HUFU_KEY_FILE or --key-file to the same file on every node");
 }
 
 std::string masked_store(std::string_view uri) {

@@ -8,7 +8,7 @@
 #include "net/http_client.hpp"
 #include "platform/catalog.hpp"
 #include "store/blocking.hpp"
-#include "store/open_store.hpp"
+#include "store/opening/open_store.hpp"
 
 namespace hufu::library {
 
@@ -27,7 +27,8 @@ class Assembly::Impl {
   Result<void> open() {
     if (auto checked = config::check_timing(config.timing); !checked) return checked;
     const bool custom = config.custom_store != nullptr;
-    auto opened = store::open_store(custom ? "memory:" : config.store, config.key_file, clock);
+    auto opened = store::open_store(
+        {custom ? "memory:" : config.store, config.key_file, config.store_password.clone()}, clock);
     if (!opened) return tl::unexpected(opened.error());
     store = std::move(*opened);
     if (custom) {

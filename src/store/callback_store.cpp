@@ -156,7 +156,7 @@ class CallbackStore final : public TokenStore {
   Result<BeginOutcome> grant(const Intent& intent) {
     WallTime now = clock_.wall();
     if (record_.revision > intent.seen) return BeginOutcome(Newer{record_.clone()});
-    if (auto other = held(lease_, now)) return BeginOutcome(std::move(*other));
+    if (auto other = held(lease_, now, intent.grace)) return BeginOutcome(std::move(*other));
     if (record_.created_at == WallTime()) record_.created_at = now;
     record_.marks.push_back(intent.mark);
     late_marks_.clear();

@@ -5,8 +5,8 @@
 #include <stdexcept>
 #include <thread>
 
-#include "store/conformance.hpp"
-#include "store/store_testing.hpp"
+#include "store/conformance/conformance.hpp"
+#include "store/conformance/store_testing.hpp"
 #include "testing/fake_clock.hpp"
 
 namespace hufu::store {
@@ -23,7 +23,7 @@ const Key kKey{"wxcallback", "access_token"};
 
 class CallbackHarness final : public Harness {
  public:
-  Handle open() override { return {store_, nullptr}; }
+  Handle open() override { return {store_, nullptr, nullptr, nullptr}; }
   void let_pass(Milliseconds span) override { clock_.advance(span); }
   [[nodiscard]] WallTime now() const override { return clock_.wall(); }
 

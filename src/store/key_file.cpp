@@ -11,6 +11,8 @@
 #include <filesystem>
 #include <utility>
 
+#include "store/directories.hpp"
+
 namespace hufu::store {
 namespace {
 
@@ -134,6 +136,7 @@ Result<std::optional<Keyring>> read_key_file(const std::string& path) {
 }
 
 Result<Keyring> create_key_file(const std::string& path, const Keyring& ring) {
+  if (auto made = make_directories_for(path); !made) return tl::unexpected(made.error());
   Draft draft(path);
   if (!draft.write(ring)) return cannot("write", path, errno);
   // Unlike a rename, a link never replaces what another process has put there meanwhile.

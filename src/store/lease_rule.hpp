@@ -17,13 +17,12 @@ struct LeaseState {
   WallTime until{};
 };
 
-/// Who keeps `now` from taking the lease; empty if it is free: given back, past its time, or held
-/// by a process of this machine that is gone.
-inline std::optional<Held> held(const LeaseState& lease, WallTime now) {
-  if (lease.holder.empty() || now >= lease.until || process_is_gone(lease.holder)) {
-    return std::nullopt;
-  }
-  return Held{lease.holder, lease.until - now};
+/// Who keeps `now` from taking the lease; empty if it is free: given back, past its time and the
+/// grace given to it, or held by a process of this machine that is gone.
+inline std::optional<Held> held(const LeaseState& lease, WallTime now, Milliseconds grace) {
+  const WallTime end = lease.until + grace;
+  if (lease.holder.empty() || now >= end || process_is_gone(lease.holder)) return std::nullopt;
+  return Held{lease.holder, end - now};
 }
 
 /// Whether a write under `lease` may still take place. Time alone does not end that right: it ends

@@ -70,7 +70,7 @@ void MemoryStore::begin(Intent intent, Done<Result<BeginOutcome>> done) {
     Record& record = slot.record;
 
     if (record.revision > intent.seen) return Newer{record.clone()};
-    if (auto other = held(slot.lease, now)) return std::move(*other);
+    if (auto other = held(slot.lease, now, intent.grace)) return std::move(*other);
 
     if (is_new) record.created_at = now;
     record.updated_at = now;
@@ -262,6 +262,16 @@ void MemoryStore::note_key(KeyNote note, Done<Result<void>> done) {
   done({});
 }
 
+void MemoryStore::note_first_key(KeyNote note, Done<Result<bool>> done) {
+  bool first = false;
+  {
+    std::lock_guard lock(mutex_);
+    first = notes_.empty();
+    if (first) notes_.push_back(std::move(note));
+  }
+  done(first);
+}
+
 void MemoryStore::reseal_token(const Key& key, Secret from, Secret to, Done<Result<bool>> done) {
   bool swapped = false;
   {
@@ -290,6 +300,42 @@ void MemoryStore::reseal_app(const std::string& id, Secret from, Secret to,
     }
   }
   done(swapped);
+}
+
+void MemoryStore::announce(NodeRow node, Milliseconds forget, Done<Result<void>> done) {
+  {
+    std::lock_guard lock(mutex_);
+    node.seen_at = clock_.wall();
+    std::erase_if(nodes_, [&](const auto& entry) {
+      return entry.first != node.name && entry.second.seen_at < node.seen_at - forget;
+    });
+    std::string name = node.name;
+    nodes_.insert_or_assign(std::move(name), std::move(node));
+  }
+  done({});
+}
+
+void MemoryStore::leave(const std::string& name, Done<Result<void>> done) {
+  {
+    std::lock_guard lock(mutex_);
+    nodes_.erase(name);
+  }
+  done({});
+}
+
+void MemoryStore::view(Done<Result<ClusterView>> done) {
+  ClusterView view;
+  {
+    std::lock_guard lock(mutex_);
+    view.now = clock_.wall();
+    for (const auto& [name, node] : nodes_) view.nodes.push_back(node);
+    for (const auto& [key, slot] : slots_) {
+      const auto held = store::held(slot.lease, view.now, Milliseconds(0));
+      if (held) view.leases.push_back({key, held->holder, slot.lease.fence, held->remaining});
+      if (view.leases.size() == kMostLeasesShown) break;
+    }
+  }
+  done(std::move(view));
 }
 
 std::uint64_t MemoryStore::tell(Key what) {

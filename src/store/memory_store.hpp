@@ -10,6 +10,7 @@
 
 #include "hufu/clock.hpp"
 #include "hufu/store.hpp"
+#include "store/cluster.hpp"
 #include "store/lease_rule.hpp"
 #include "store/registry.hpp"
 #include "store/seal_ledger.hpp"
@@ -19,9 +20,9 @@ namespace hufu::store {
 /// A database that lasts as long as its object: for `hufu dev`, for tests, and for programs that
 /// embed Hufu and would rather fetch anew than write a file.
 ///
-/// Every verb calls `done` before it returns, outside the store's lock. All three faces are seen by
+/// Every verb calls `done` before it returns, outside the store's lock. All four faces are seen by
 /// everybody who holds the object. "Durable" means: until it is destroyed.
-class MemoryStore final : public TokenStore, public Registry, public SealLedger {
+class MemoryStore final : public TokenStore, public Registry, public SealLedger, public Cluster {
  public:
   /// Tells of at least the last `change_log` changes.
   explicit MemoryStore(const Clock& clock, std::size_t change_log = 100'000);
@@ -44,8 +45,13 @@ class MemoryStore final : public TokenStore, public Registry, public SealLedger 
 
   void noted_keys(Done<Result<std::vector<KeyNote>>> done) override;
   void note_key(KeyNote note, Done<Result<void>> done) override;
+  void note_first_key(KeyNote note, Done<Result<bool>> done) override;
   void reseal_token(const Key& key, Secret from, Secret to, Done<Result<bool>> done) override;
   void reseal_app(const std::string& id, Secret from, Secret to, Done<Result<bool>> done) override;
+
+  void announce(NodeRow node, Milliseconds forget, Done<Result<void>> done) override;
+  void leave(const std::string& name, Done<Result<void>> done) override;
+  void view(Done<Result<ClusterView>> done) override;
 
  private:
   struct Slot {
@@ -64,6 +70,7 @@ class MemoryStore final : public TokenStore, public Registry, public SealLedger 
   std::map<std::string, AppRow> apps_;
   std::map<std::string, ApiKeyRow> keys_;
   std::vector<KeyNote> notes_;
+  std::map<std::string, NodeRow> nodes_;
   std::deque<Key> log_;  ///< The latest changes, the last of them number `sequence_`.
   std::uint64_t sequence_ = 0;
 };

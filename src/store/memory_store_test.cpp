@@ -1,7 +1,7 @@
 #include "store/memory_store.hpp"
 
-#include "store/conformance.hpp"
-#include "store/store_testing.hpp"
+#include "store/conformance/conformance.hpp"
+#include "store/conformance/store_testing.hpp"
 #include "testing/fake_clock.hpp"
 
 namespace hufu::store {
@@ -12,7 +12,7 @@ using namespace conformance;
 
 class MemoryHarness final : public Harness {
  public:
-  Handle open() override { return {store_, store_}; }
+  Handle open() override { return {store_, store_, store_, store_}; }
   void let_pass(Milliseconds span) override { clock_.advance(span); }
   [[nodiscard]] WallTime now() const override { return clock_.wall(); }
 
@@ -25,6 +25,8 @@ const Case kMemory{"memory", [] { return std::make_unique<MemoryHarness>(); }};
 INSTANTIATE_TEST_SUITE_P(Stores, LeaseConformance, ::testing::Values(kMemory), name_of_case);
 INSTANTIATE_TEST_SUITE_P(Stores, FeedConformance, ::testing::Values(kMemory), name_of_case);
 INSTANTIATE_TEST_SUITE_P(Stores, RegistryConformance, ::testing::Values(kMemory), name_of_case);
+INSTANTIATE_TEST_SUITE_P(Stores, LedgerConformance, ::testing::Values(kMemory), name_of_case);
+INSTANTIATE_TEST_SUITE_P(Stores, ClusterConformance, ::testing::Values(kMemory), name_of_case);
 
 TEST(MemoryStore, SaysReadEverythingToACursorThatIsOlderThanItsLog) {
   hufu::testing::FakeClock clock;

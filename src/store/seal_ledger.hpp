@@ -26,6 +26,8 @@ class SealLedger {
   virtual void noted_keys(Done<Result<std::vector<KeyNote>>> done) = 0;
   /// Changes nothing if that id is noted already.
   virtual void note_key(KeyNote note, Done<Result<void>> done) = 0;
+  /// Notes the key if it is the first one; false, and nothing is changed, if there is any.
+  virtual void note_first_key(KeyNote note, Done<Result<bool>> done) = 0;
 
   /// Replaces a sealed token if it is still the one in `from`; false, and nothing is changed, if
   /// not. Needs no lease: it changes how a token is written, not which one it is.

@@ -90,6 +90,10 @@ void SealedStore::changes(std::string cursor, Done<Result<Changes>> done) {
   below_->changes(std::move(cursor), outstanding_.track(std::move(done)));
 }
 
+void SealedStore::time(Done<Result<std::optional<WallTime>>> done) {
+  below_->time(outstanding_.track(std::move(done)));
+}
+
 void SealedStore::scan(std::function<void(Key, Record)> visit, Done<Result<void>> done) {
   below_->scan(
       [this, visit = std::move(visit)](Key key, Record record) {

@@ -31,6 +31,7 @@ class SealedStore final : public TokenStore {
   void abandon(Lease lease, Record next, Done<Result<WriteOutcome>> done) override;
   void mark(const Key& key, Mark mark, Done<Result<void>> done) override;
   void changes(std::string cursor, Done<Result<Changes>> done) override;
+  void time(Done<Result<std::optional<WallTime>>> done) override;
   void scan(std::function<void(Key, Record)> visit, Done<Result<void>> done) override;
 
  private:

@@ -6,9 +6,9 @@
 #include <sstream>
 
 #include "store/aes_gcm_sealer.hpp"
+#include "store/conformance/store_testing.hpp"
 #include "store/key_file.hpp"
 #include "store/keyring.hpp"
-#include "store/store_testing.hpp"
 #include "store/temp_dir.hpp"
 
 namespace hufu::store {

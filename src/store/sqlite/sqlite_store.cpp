@@ -1,11 +1,9 @@
-#include "store/sqlite_store.hpp"
+#include "store/sqlite/sqlite_store.hpp"
 
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <boost/json.hpp>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
@@ -13,9 +11,11 @@
 #include <set>
 #include <utility>
 
+#include "store/directories.hpp"
 #include "store/lease_rule.hpp"
 #include "store/record_text.hpp"
-#include "store/sqlite_schema.hpp"
+#include "store/row_text.hpp"
+#include "store/sqlite/sqlite_schema.hpp"
 
 namespace hufu::store {
 namespace {
@@ -118,85 +118,15 @@ AppRow read_app(const Query& row, Secret secret) {
   return app;
 }
 
-template <class Array>
-std::string_view bytes_of(const Array& array) {
-  return {reinterpret_cast<const char*>(array.data()), array.size()};
-}
-
-constexpr std::pair<bool Rights::*, std::string_view> kRights[] = {{&Rights::read, "read"},
-                                                                   {&Rights::report, "report"},
-                                                                   {&Rights::refresh, "refresh"},
-                                                                   {&Rights::gateway, "gateway"},
-                                                                   {&Rights::admin, "admin"}};
-
-std::string text_of(const Rights& rights) {
-  std::string text;
-  for (auto [right, name] : kRights) {
-    if (!(rights.*right)) continue;
-    if (!text.empty()) text += ',';
-    text += name;
-  }
-  return text;
-}
-
-Rights rights_from(std::string_view text) {
-  Rights rights;
-  for (auto [right, name] : kRights) {
-    for (std::size_t at = 0; at < text.size();) {
-      std::size_t end = std::min(text.find(',', at), text.size());
-      if (text.substr(at, end - at) == name) rights.*right = true;
-      at = end + 1;
-    }
-  }
-  return rights;
-}
-
-std::string text_of(const std::vector<std::string>& apps) {
-  return apps.empty() ? std::string() : boost::json::serialize(boost::json::value_from(apps));
-}
-
-/// Nothing where the text makes no sense: an unreadable list must not come to mean "all apps".
-std::optional<std::vector<std::string>> apps_from(std::string_view text) {
-  std::vector<std::string> apps;
-  if (text.empty()) return apps;
-  boost::system::error_code error;
-  boost::json::value list = boost::json::parse(text, error);
-  if (error || !list.is_array() || list.get_array().empty()) return std::nullopt;
-  for (const auto& app : list.get_array()) {
-    if (!app.is_string()) return std::nullopt;
-    apps.emplace_back(std::string_view(app.get_string()));
-  }
-  return apps;
-}
-
 // ---- Opening ----
-
-Error cannot(std::string_view what, const std::string& path, int error) {
-  return {Fault::store,
-          "cannot " + std::string(what) + " " + path + ": " + std::strerror(error),
-          "check the path, and that the user that runs hufu may write there",
-          {},
-          {}};
-}
 
 /// Makes the file, and the directories above it, for our own eyes only. Where they exist they are
 /// left as they are.
 Result<void> make_file(const std::string& path) {
-  std::string directory;
-  for (const auto& part : std::filesystem::path(path).parent_path()) {
-    directory = (std::filesystem::path(directory) / part).string();
-    if (mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) {
-      // A directory that exists may say something else than "exists", where it cannot be written.
-      int error = errno;
-      struct stat status {};
-      if (stat(directory.c_str(), &status) != 0) {
-        return tl::unexpected(cannot("make the directory", directory, error));
-      }
-    }
-  }
+  if (auto made = make_directories_for(path); !made) return made;
   // Only ever opened here when new: closing a file drops all POSIX locks this process has on it.
   int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-  if (file < 0 && errno != EEXIST) return tl::unexpected(cannot("make", path, errno));
+  if (file < 0 && errno != EEXIST) return tl::unexpected(cannot_make(path, errno));
   if (file >= 0) ::close(file);
   return {};
 }
@@ -438,7 +368,7 @@ Result<BeginOutcome> SqliteStore::grant(SqliteDatabase& db, const Intent& intent
   }
   Record& record = found.record;
   if (record.revision > intent.seen) return BeginOutcome(Newer{std::move(record)});
-  if (auto other = held(found.lease, now)) return BeginOutcome(std::move(*other));
+  if (auto other = held(found.lease, now, intent.grace)) return BeginOutcome(std::move(*other));
 
   // Fences are drawn from the sequence of changes, so that they go on growing when a record is
   // removed and made again.
@@ -780,6 +710,18 @@ void SqliteStore::note_key(KeyNote note, Done<Result<void>> done) {
   });
 }
 
+void SqliteStore::note_first_key(KeyNote note, Done<Result<bool>> done) {
+  write<bool>(std::move(done), [note = std::move(note)](SqliteDatabase& db) -> Result<bool> {
+    Query(db,
+          "INSERT INTO sealing_keys (id, check_value) SELECT ?, ? "
+          "WHERE NOT EXISTS (SELECT 1 FROM sealing_keys)")
+        .bind_text(note.id)
+        .bind_blob(note.check)
+        .run();
+    return db.changes() > 0;
+  });
+}
+
 void SqliteStore::reseal_token(const Key& key, Secret from, Secret to, Done<Result<bool>> done) {
   write<bool>(
       std::move(done),
@@ -810,6 +752,63 @@ void SqliteStore::reseal_app(const std::string& id, Secret from, Secret to,
         tell(db, id, "");
         return true;
       });
+}
+
+// ---- Cluster ----
+
+void SqliteStore::announce(NodeRow node, Milliseconds forget, Done<Result<void>> done) {
+  write<void>(
+      std::move(done), [this, node = std::move(node), forget](SqliteDatabase& db) -> Result<void> {
+        const WallTime now = clock_.wall();
+        Query(db, "DELETE FROM nodes WHERE seen_at < ?").bind_time(now - forget).run();
+        Query(db,
+              "INSERT OR REPLACE INTO nodes (name, host, version, listen, started_at, clock_ahead, "
+              "fenced, seen_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)")
+            .bind_text(node.name)
+            .bind_text(node.host)
+            .bind_text(node.version)
+            .bind_text(node.listen)
+            .bind_time(node.started_at)
+            .bind(node.clock_ahead.count())
+            .bind(static_cast<std::int64_t>(node.fenced))
+            .bind_time(now)
+            .run();
+        return {};
+      });
+}
+
+void SqliteStore::leave(const std::string& name, Done<Result<void>> done) {
+  write<void>(std::move(done), [name](SqliteDatabase& db) -> Result<void> {
+    Query(db, "DELETE FROM nodes WHERE name = ?").bind_text(name).run();
+    return {};
+  });
+}
+
+void SqliteStore::view(Done<Result<ClusterView>> done) {
+  read<ClusterView>(std::move(done), [this](SqliteDatabase& db) -> Result<ClusterView> {
+    ClusterView view;
+    view.now = clock_.wall();
+    Query node(db,
+               "SELECT name, host, version, listen, started_at, clock_ahead, fenced, seen_at "
+               "FROM nodes ORDER BY name");
+    while (node.row()) {
+      view.nodes.push_back({node.text(0), node.text(1), node.text(2), node.text(3), node.time(4),
+                            Milliseconds(node.integer(5)),
+                            static_cast<std::uint64_t>(node.integer(6)), node.time(7)});
+    }
+    Query lease(db,
+                "SELECT app, kind, holder, fence, lease_until FROM tokens WHERE holder <> '' "
+                "ORDER BY app, kind");
+    while (view.leases.size() < kMostLeasesShown && lease.row()) {
+      const LeaseState state{static_cast<std::uint64_t>(lease.integer(3)), lease.text(2),
+                             lease.time(4)};
+      const auto held = store::held(state, view.now, Milliseconds(0));
+      if (!held) continue;
+      view.leases.push_back(
+          {{lease.text(0), lease.text(1)}, held->holder, state.fence, held->remaining});
+    }
+    return view;
+  });
 }
 
 }  // namespace hufu::store

@@ -8,9 +8,10 @@
 
 #include "hufu/clock.hpp"
 #include "hufu/store.hpp"
+#include "store/cluster.hpp"
 #include "store/registry.hpp"
 #include "store/seal_ledger.hpp"
-#include "store/sqlite_database.hpp"
+#include "store/sqlite/sqlite_database.hpp"
 #include "store/worker.hpp"
 
 namespace hufu::store {
@@ -24,7 +25,7 @@ struct SqliteOptions {
   std::string vfs{};  ///< Name of a registered SQLite VFS; empty: the default one.
 };
 
-/// All three faces on one SQLite file, which any number of processes of one machine may share.
+/// All four faces on one SQLite file, which any number of processes of one machine may share.
 ///
 /// Durability: write-ahead log with synchronous=FULL, so whatever was reported as done has been
 /// fsynced. One thread writes, and commits everything that has queued up as one transaction (group
@@ -34,7 +35,7 @@ struct SqliteOptions {
 ///
 /// A lease's end is judged by the clock handed in; all processes of a machine share it. The lease
 /// of a process of this machine that is gone is free at once.
-class SqliteStore final : public TokenStore, public Registry, public SealLedger {
+class SqliteStore final : public TokenStore, public Registry, public SealLedger, public Cluster {
  public:
   /// Opens or makes the file (mode 0600, in a directory made with mode 0700 where it is missing)
   /// and brings its schema up to date. Blocks. Fault::store if it cannot be used.
@@ -62,8 +63,13 @@ class SqliteStore final : public TokenStore, public Registry, public SealLedger 
 
   void noted_keys(Done<Result<std::vector<KeyNote>>> done) override;
   void note_key(KeyNote note, Done<Result<void>> done) override;
+  void note_first_key(KeyNote note, Done<Result<bool>> done) override;
   void reseal_token(const Key& key, Secret from, Secret to, Done<Result<bool>> done) override;
   void reseal_app(const std::string& id, Secret from, Secret to, Done<Result<bool>> done) override;
+
+  void announce(NodeRow node, Milliseconds forget, Done<Result<void>> done) override;
+  void leave(const std::string& name, Done<Result<void>> done) override;
+  void view(Done<Result<ClusterView>> done) override;
 
  private:
   class Job;

@@ -1,26 +1,30 @@
-#include "store/open_store.hpp"
+#include "store/opening/open_store.hpp"
 
 #include <utility>
 
 #include "store/aes_gcm_sealer.hpp"
-#include "store/raw_store.hpp"
+#include "store/opening/raw_store.hpp"
 #include "store/sealed_store.hpp"
 
 namespace hufu::store {
 
-Result<OpenStore> open_store(const std::string& uri, const std::string& key_file,
-                             const Clock& clock) {
-  auto place = parse_store_uri(uri);
+Result<OpenStore> open_store(const StoreSettings& settings, const Clock& clock) {
+  auto place = parse_store_uri(settings.uri);
   if (!place) return tl::unexpected(place.error());
-  auto raw = open_raw_store(*place, clock);
+  const std::string key_path = key_file_of(*place, settings.key_file);
+  if (place->is_shared() && key_path.empty()) {
+    return fail(Fault::config, "a store that several nodes share needs a key file",
+                "set key_file to the same file on every node");
+  }
+  auto raw = open_raw_store(*place, settings.password, clock);
   if (!raw) return tl::unexpected(raw.error());
-  const std::string key_path = key_file_of(*place, key_file);
   auto ring = unlock(*raw->ledger, key_path);
   if (!ring) return tl::unexpected(ring.error());
 
   auto sealer = std::make_shared<const AesGcmSealer>(std::move(*ring), key_path);
   return OpenStore{std::make_shared<SealedStore>(raw->tokens, sealer),
-                   std::make_shared<SealedRegistry>(raw->registry, sealer), sealer};
+                   std::make_shared<SealedRegistry>(raw->registry, sealer), raw->cluster, sealer,
+                   std::move(raw->warnings)};
 }
 
 Result<void> check_store_uri(const std::string& uri) {

@@ -5,6 +5,7 @@
 
 #include "hufu/clock.hpp"
 #include "hufu/error.hpp"
+#include "store/opening/open_store.hpp"
 
 namespace hufu::store {
 
@@ -16,14 +17,13 @@ struct Rotation {
   std::size_t unreadable = 0;  ///< What no key of the file opens; it was left as it is.
 };
 
-/// Adds a new key to the key file of the store at `uri` and seals everything in the store anew with
+/// Adds a new key to the key file of the store and seals everything in the store anew with
 /// it. What `hufu rotate-key` does; blocks until it is done.
 ///
 /// Servers may go on running: they meet the new key in a record, read the key file again, and seal
 /// with it from there on. The old keys stay in the file, because such a server may still write with
 /// one for a moment. If this fails half-way (Fault::store), everything can still be read; run it
 /// again.
-Result<Rotation> rotate_key(const std::string& uri, const std::string& key_file,
-                            const Clock& clock);
+Result<Rotation> rotate_key(const StoreSettings& settings, const Clock& clock);
 
 }  // namespace hufu::store

@@ -1,4 +1,4 @@
-#include "store/sqlite_schema.hpp"
+#include "store/sqlite/sqlite_schema.hpp"
 
 #include <iterator>
 
@@ -82,6 +82,23 @@ CREATE TABLE identity (
 INSERT INTO identity VALUES (lower(hex(randomblob(8))));
 
 PRAGMA application_id = 0x68756675;
+)sql",
+    // 2
+    R"sql(
+-- The processes that share this file, for people who look (cluster.hpp).
+CREATE TABLE nodes (
+  name         TEXT    NOT NULL UNIQUE,
+  host         TEXT    NOT NULL,
+  version      TEXT    NOT NULL,
+  listen       TEXT    NOT NULL,
+  started_at   INTEGER NOT NULL,
+  clock_ahead  INTEGER NOT NULL,
+  fenced       INTEGER NOT NULL,
+  seen_at      INTEGER NOT NULL
+) STRICT;
+
+-- Few leases are held at any moment: who holds one is found without a walk through all tokens.
+CREATE INDEX leases ON tokens (app, kind) WHERE holder <> '';
 )sql",
 };
 

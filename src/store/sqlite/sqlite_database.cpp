@@ -1,4 +1,4 @@
-#include "store/sqlite_database.hpp"
+#include "store/sqlite/sqlite_database.hpp"
 
 #include <algorithm>
 #include <limits>

@@ -1,4 +1,4 @@
-#include "store/raw_store.hpp"
+#include "store/opening/raw_store.hpp"
 
 #include <filesystem>
 #include <string_view>
@@ -7,13 +7,20 @@
 #include "store/blocking.hpp"
 #include "store/key_file.hpp"
 #include "store/memory_store.hpp"
-#include "store/sqlite_store.hpp"
+#include "store/sqlite/sqlite_store.hpp"
 
 namespace hufu::store {
 namespace {
 
 constexpr std::string_view kExamples =
     "write sqlite:/var/lib/hufu/hufu.db, or memory: for a store that forgets";
+
+constexpr std::pair<std::string_view, StoreUri::Kind> kServers[] = {
+    {"mongodb", StoreUri::Kind::mongodb},       {"mongodb+srv", StoreUri::Kind::mongodb},
+    {"postgresql", StoreUri::Kind::postgresql}, {"postgres", StoreUri::Kind::postgresql},
+    {"redis", StoreUri::Kind::redis},           {"rediss", StoreUri::Kind::redis},
+    {"redis+sentinel", StoreUri::Kind::redis},  {"rediss+sentinel", StoreUri::Kind::redis},
+};
 
 Result<StoreUri> parse_sqlite(std::string_view path) {
   auto bad = [](std::string message) {
@@ -32,11 +39,17 @@ Result<StoreUri> parse_sqlite(std::string_view path) {
   std::error_code error;
   auto absolute = std::filesystem::absolute(std::filesystem::path(path), error);
   if (error) return bad("the store's path cannot be made absolute: " + error.message());
-  return StoreUri{StoreUri::Kind::sqlite, absolute.lexically_normal().string()};
+  return StoreUri{StoreUri::Kind::sqlite, absolute.lexically_normal().string(), {}};
 }
 
 std::string in_file(const std::string& key_file) {
   return key_file.empty() ? "" : " the key file " + key_file;
+}
+
+/// All faces of one object.
+template <class Store>
+RawStore faces_of(const std::shared_ptr<Store>& store) {
+  return {store, store, store, store, {}};
 }
 
 /// Whether `ring` holds the very key that `note` remembers.
@@ -60,40 +73,43 @@ Result<StoreUri> parse_store_uri(const std::string& uri) {
   std::string_view rest = std::string_view(uri).substr(colon + 1);
   if (scheme == "sqlite") return parse_sqlite(rest);
   if (scheme == "memory") {
-    if (rest.empty()) return StoreUri{StoreUri::Kind::memory, {}};
+    if (rest.empty()) return StoreUri{StoreUri::Kind::memory, {}, {}};
     return fail(Fault::config, "nothing may follow the store memory:", std::string(kExamples));
   }
-  for (std::string_view known :
-       {"mongodb", "mongodb+srv", "postgresql", "postgres", "redis", "rediss"}) {
-    if (scheme == known) {
-      return fail(Fault::config, "this build has no store " + scheme + "://",
-                  std::string(kExamples));
-    }
+  for (const auto& [known, kind] : kServers) {
+    if (scheme == known) return StoreUri{kind, {}, Secret(uri)};
   }
   return fail(Fault::config, "there is no such kind of store as the URI names",
               std::string(kExamples));
 }
 
-Result<RawStore> open_raw_store(const StoreUri& uri, const Clock& clock) {
-  if (uri.kind == StoreUri::Kind::memory) {
-    auto store = std::make_shared<MemoryStore>(clock);
-    return RawStore{store, store, store};
+Result<RawStore> open_raw_store(const StoreUri& uri, const Secret& /*password*/,
+                                const Clock& clock) {
+  switch (uri.kind) {
+    case StoreUri::Kind::memory: return faces_of(std::make_shared<MemoryStore>(clock));
+    case StoreUri::Kind::sqlite: {
+      SqliteOptions options;
+      options.path = uri.path;
+      return SqliteStore::open(std::move(options), clock).map(faces_of<SqliteStore>);
+    }
+    case StoreUri::Kind::mongodb:
+    case StoreUri::Kind::postgresql:
+    case StoreUri::Kind::redis: break;
   }
-  SqliteOptions options;
-  options.path = uri.path;
-  auto store = SqliteStore::open(std::move(options), clock);
-  if (!store) return tl::unexpected(store.error());
-  return RawStore{*store, *store, *store};
+  return fail(Fault::config, "this build has no such store", std::string(kExamples));
 }
 
 std::string key_file_of(const StoreUri& uri, const std::string& key_file) {
-  if (!key_file.empty() || uri.kind == StoreUri::Kind::memory) return key_file;
+  if (!key_file.empty() || uri.kind != StoreUri::Kind::sqlite) return key_file;
   return (std::filesystem::path(uri.path).parent_path() / "hufu.key").string();
 }
 
 Result<Keyring> unlock(SealLedger& ledger, const std::string& key_file) {
-  auto notes =
-      await<Result<std::vector<KeyNote>>>([&](auto done) { ledger.noted_keys(std::move(done)); });
+  auto noted_keys = [&] {
+    return await<Result<std::vector<KeyNote>>>(
+        [&](auto done) { ledger.noted_keys(std::move(done)); });
+  };
+  auto notes = noted_keys();
   if (!notes) return tl::unexpected(notes.error());
 
   Result<std::optional<Keyring>> ring = std::optional<Keyring>();
@@ -113,6 +129,14 @@ Result<Keyring> unlock(SealLedger& ledger, const std::string& key_file) {
     if (made && !key_file.empty()) made = create_key_file(key_file, *made);
     if (!made) return made;
     *ring = std::move(*made);
+    // Two nodes that start at once on a new database each make a key; the first one noted counts.
+    const SealingKey& own = (*ring)->active();
+    auto first = await<Result<bool>>([&](auto done) {
+      ledger.note_first_key({own.id, (*ring)->check_value(own)}, std::move(done));
+    });
+    if (!first) return tl::unexpected(first.error());
+    if (!*first) notes = noted_keys();
+    if (!notes) return tl::unexpected(notes.error());
   }
 
   for (const KeyNote& note : *notes) {

@@ -9,7 +9,9 @@
 
 #include "hufu/clock.hpp"
 #include "hufu/store.hpp"
+#include "store/cluster.hpp"
 #include "store/registry.hpp"
+#include "store/seal_ledger.hpp"
 
 /// What every store must do, written once. A store joins by instantiating the suites:
 ///
@@ -19,10 +21,13 @@
 /// is behind Harness, so that a database with a clock of its own joins without a change here.
 namespace hufu::store::conformance {
 
-/// One handle on the database: what one process holds. `registry` is empty for a store without one.
+/// One handle on the database: what one process holds. The faces that a store does not have are
+/// empty.
 struct Handle {
   std::shared_ptr<TokenStore> tokens;
   std::shared_ptr<Registry> registry;
+  std::shared_ptr<SealLedger> ledger;
+  std::shared_ptr<Cluster> cluster;
 };
 
 /// One empty database of its own, for the length of one test.
@@ -70,5 +75,9 @@ class LeaseConformance : public Conformance {};
 class FeedConformance : public Conformance {};
 /// Apps and API keys, and what they do to tokens. For every store with a Registry.
 class RegistryConformance : public Conformance {};
+/// Keys that seal, and sealed text that is swapped. For every store with a SealLedger.
+class LedgerConformance : public Conformance {};
+/// Nodes and who holds which lease. For every store with a Cluster.
+class ClusterConformance : public Conformance {};
 
 }  // namespace hufu::store::conformance

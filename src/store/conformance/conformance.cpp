@@ -1,4 +1,4 @@
-#include "store/conformance.hpp"
+#include "store/conformance/conformance.hpp"
 
 #include <gmock/gmock.h>
 
@@ -9,7 +9,7 @@
 #include <set>
 #include <thread>
 
-#include "store/store_testing.hpp"
+#include "store/conformance/store_testing.hpp"
 
 namespace hufu::store::conformance {
 namespace {
@@ -221,6 +221,36 @@ TEST_P(LeaseConformance, ALeaseEndsWithItsTime) {
       std::holds_alternative<Held>(begin(*store.tokens, intent(key, 0, harness->now(), "node-b"))));
   harness->let_pass(1s);
   granted(*store.tokens, intent(key, 0, harness->now(), "node-b"));
+}
+
+TEST_P(LeaseConformance, WhoeverGivesGraceLeavesAnExpiredLeaseAloneForThatLong) {
+  granted(*store.tokens, intent(key, 0, harness->now(), "node-a"));
+  Intent patient = intent(key, 0, harness->now(), "node-b");
+  patient.grace = 1h;
+  harness->let_pass(kLease + 1s);
+  BeginOutcome outcome = begin(*store.tokens, patient);
+  ASSERT_TRUE(std::holds_alternative<Held>(outcome));
+  EXPECT_EQ(std::get<Held>(outcome).holder, "node-a");
+  EXPECT_GT(std::get<Held>(outcome).remaining, 30min);
+  EXPECT_LE(std::get<Held>(outcome).remaining, 1h);
+  harness->let_pass(1h);
+  granted(*store.tokens, std::move(patient));
+}
+
+TEST_P(LeaseConformance, GraceIsNoneOfTheBusinessOfALeaseThatWasGivenBack) {
+  put_token(*store.tokens, key, "one", harness->now());
+  Intent patient = intent(key, 1, harness->now(), "node-b");
+  patient.grace = 1h;
+  granted(*store.tokens, std::move(patient));
+}
+
+TEST_P(LeaseConformance, AClockOfItsOwnIsTheOneThatStampsRecords) {
+  put_token(*store.tokens, key, "one", harness->now());
+  const auto time = time_of(*store.tokens);
+  if (!time) return;  // It goes by the machine's.
+  const WallTime stamp = load(*store.tokens, key).updated_at;
+  EXPECT_LE(stamp, *time);
+  EXPECT_GT(stamp + 30s, *time);
 }
 
 TEST_P(LeaseConformance, WhoeverTakesOverAnExpiredLeaseSeesTheMarkOfTheOneBefore) {
@@ -751,6 +781,180 @@ TEST_P(RegistryConformance, TheFeedTellsOfKeys) {
   revoke_key(*store.registry, "shop");
   EXPECT_TRUE(changes(*store.tokens, news.cursor).keys);
 }
+
+TEST_P(LedgerConformance, RemembersEveryKeyOnceInTheOrderInWhichTheyCame) {
+  EXPECT_THAT(noted_keys(*store.ledger), IsEmpty());
+  using namespace std::string_literals;
+  note_key(*store.ledger, {"k2", "check\0two"s});
+  note_key(*store.ledger, {"k1", "check one"});
+  note_key(*store.ledger, {"k2", "something else"});
+  auto notes = noted_keys(*harness->open().ledger);
+  ASSERT_EQ(notes.size(), 2U);
+  EXPECT_EQ(notes[0].id, "k2");
+  EXPECT_EQ(notes[0].check, "check\0two"s);
+  EXPECT_EQ(notes[1].id, "k1");
+}
+
+TEST_P(LedgerConformance, OfManyWhoMakeTheFirstKeyAtOnceOneIsFirst) {
+  constexpr int kNodes = 6;
+  std::vector<Handle> nodes;
+  for (int i = 0; i < kNodes; ++i) nodes.push_back(harness->open());
+  std::barrier start(kNodes);
+  std::atomic<int> firsts = 0;
+  std::vector<std::thread> threads;
+  for (int i = 0; i < kNodes; ++i) {
+    threads.emplace_back([&, i] {
+      start.arrive_and_wait();
+      if (note_first_key(*nodes[static_cast<std::size_t>(i)].ledger,
+                         {"k" + std::to_string(i), "check"})) {
+        ++firsts;
+      }
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  EXPECT_EQ(firsts, 1);
+  EXPECT_EQ(noted_keys(*store.ledger).size(), 1U);
+}
+
+TEST_P(LedgerConformance, SwapsASealedTokenThatIsStillTheSameAndTellsOfIt) {
+  using namespace std::string_literals;
+  put_token(*store.tokens, key, "old\0\xff"s, harness->now());
+  Record before = load(*store.tokens, key);
+  std::string cursor = changes(*store.tokens, "").cursor;
+  EXPECT_FALSE(reseal_token(*store.ledger, key, "another", "new"));
+  EXPECT_FALSE(reseal_token(*store.ledger, {"wxnobody", "k"}, "old", "new"));
+  EXPECT_THAT(changes(*store.tokens, cursor).tokens, IsEmpty());
+  EXPECT_TRUE(reseal_token(*store.ledger, key, "old\0\xff"s, "new\0\x80"s));
+  Record after = load(*store.tokens, key);
+  EXPECT_TRUE(after.token->value.same_as("new\0\x80"s));
+  EXPECT_EQ(after.revision, before.revision);
+  EXPECT_THAT(changes(*store.tokens, cursor).tokens, ElementsAre(key));
+}
+
+TEST_P(LedgerConformance, ASwapLeavesTheLeaseAlone) {
+  put_token(*store.tokens, key, "old", harness->now());
+  Granted grant = granted(*store.tokens, intent(key, 1, harness->now()));
+  EXPECT_TRUE(reseal_token(*store.ledger, key, "old", "new"));
+  EXPECT_EQ(commit(*store.tokens, grant.lease, next_token(grant.record, "next", harness->now())),
+            WriteOutcome::written);
+}
+
+TEST_P(LedgerConformance, SwapsASealedSecretThatIsStillTheSame) {
+  put_app(*store.registry, app_row("wx1", "old"));
+  EXPECT_FALSE(reseal_app(*store.ledger, "wx1", "another", "new"));
+  EXPECT_FALSE(reseal_app(*store.ledger, "wx2", "old", "new"));
+  EXPECT_TRUE(reseal_app(*store.ledger, "wx1", "old", "new"));
+  EXPECT_TRUE(load_app(*store.registry, "wx1")->secret.same_as("new"));
+}
+
+NodeRow node(std::string name) {
+  NodeRow row;
+  row.name = std::move(name);
+  row.host = "host";
+  row.version = "1.2.3";
+  row.listen = "127.0.0.1:7200";
+  row.started_at = WallTime(1'700'000'000'123ms);
+  row.clock_ahead = -1234ms;
+  row.fenced = 7;
+  return row;
+}
+
+TEST_P(ClusterConformance, ANodeIsSeenAsItDescribedItselfLast) {
+  EXPECT_THAT(view(*store.cluster).nodes, IsEmpty());
+  announce(*store.cluster, node("b"));
+  announce(*store.cluster, node("a"));
+  NodeRow changed = node("b");
+  changed.fenced = 8;
+  changed.clock_ahead = 10min;
+  changed.version = "1.2.4";
+  WallTime before = harness->now();
+  announce(*store.cluster, changed);
+
+  ClusterView seen = view(*harness->open().cluster);
+  ASSERT_EQ(seen.nodes.size(), 2U);
+  EXPECT_EQ(seen.nodes[0].name, "a");
+  EXPECT_EQ(seen.nodes[0].host, "host");
+  EXPECT_EQ(seen.nodes[0].version, "1.2.3");
+  EXPECT_EQ(seen.nodes[0].listen, "127.0.0.1:7200");
+  EXPECT_EQ(seen.nodes[0].started_at, node("a").started_at);
+  EXPECT_EQ(seen.nodes[0].clock_ahead, -1234ms);
+  EXPECT_EQ(seen.nodes[0].fenced, 7U);
+  EXPECT_EQ(seen.nodes[1].name, "b");
+  EXPECT_EQ(seen.nodes[1].fenced, 8U);
+  EXPECT_EQ(seen.nodes[1].clock_ahead, 10min);
+  EXPECT_EQ(seen.nodes[1].version, "1.2.4");
+  expect_stamp(seen.nodes[1].seen_at, before, harness->now(), *harness);
+  expect_stamp(seen.now, before, harness->now(), *harness);
+}
+
+TEST_P(ClusterConformance, ANodeThatLeftIsGone) {
+  announce(*store.cluster, node("a"));
+  announce(*store.cluster, node("b"));
+  leave(*store.cluster, "a");
+  leave(*store.cluster, "nobody");
+  ClusterView seen = view(*store.cluster);
+  ASSERT_EQ(seen.nodes.size(), 1U);
+  EXPECT_EQ(seen.nodes[0].name, "b");
+}
+
+TEST_P(ClusterConformance, ANodeThatWasNotHeardOfForLongIsForgotten) {
+  announce(*store.cluster, node("a"));
+  // Also where time cannot be moved: nobody has been heard of since the future.
+  announce(*store.cluster, node("b"), -1h);
+  ClusterView seen = view(*store.cluster);
+  ASSERT_EQ(seen.nodes.size(), 1U);
+  EXPECT_EQ(seen.nodes[0].name, "b") << "not the one that announces itself";
+}
+
+TEST_P(ClusterConformance, NodesAreNoChangeOfAnyToken) {
+  std::string cursor = changes(*store.tokens, "").cursor;
+  announce(*store.cluster, node("a"));
+  leave(*store.cluster, "a");
+  Changes news = changes(*store.tokens, cursor);
+  EXPECT_FALSE(news.everything);
+  EXPECT_THAT(news.tokens, IsEmpty());
+  EXPECT_THAT(news.apps, IsEmpty());
+  EXPECT_FALSE(news.keys);
+}
+
+TEST_P(ClusterConformance, WhoHoldsALeaseIsSeenUntilItIsGivenBack) {
+  Granted one = granted(*store.tokens, intent({"wx1", "k"}, 0, harness->now(), "node-a"));
+  granted(*store.tokens, intent({"wx2", "k"}, 0, harness->now(), "node-b"));
+  put_token(*store.tokens, {"wx3", "k"}, "token", harness->now());
+  ClusterView seen = view(*store.cluster);
+  ASSERT_EQ(seen.leases.size(), 2U);
+  EXPECT_EQ(seen.leases[0].key, (Key{"wx1", "k"}));
+  EXPECT_EQ(seen.leases[0].holder, "node-a");
+  EXPECT_EQ(seen.leases[0].fence, one.lease.fence);
+  EXPECT_GT(seen.leases[0].remaining, 0ms);
+  EXPECT_LE(seen.leases[0].remaining, kLease);
+  EXPECT_EQ(seen.leases[1].holder, "node-b");
+
+  commit(*store.tokens, one.lease, next_token(one.record, "token", harness->now()));
+  seen = view(*store.cluster);
+  ASSERT_EQ(seen.leases.size(), 1U);
+  harness->let_pass(kLease + 1s);
+  EXPECT_THAT(view(*store.cluster).leases, IsEmpty()) << "its time is up";
+}
+
+TEST_P(ClusterConformance, OfManyLeasesSomeAreShown) {
+  std::promise<void> all;
+  std::atomic<int> left = 1100;
+  for (int i = 0; i < 1100; ++i) {
+    store.tokens->begin(intent(key_number(i), 0, harness->now()), [&](Result<BeginOutcome>) {
+      if (--left == 0) all.set_value();
+    });
+  }
+  all.get_future().wait();
+  EXPECT_EQ(view(*store.cluster).leases.size(), kMostLeasesShown);
+}
+
+// A store has the faces that it has.
+GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(LeaseConformance);
+GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(FeedConformance);
+GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(RegistryConformance);
+GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(LedgerConformance);
+GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(ClusterConformance);
 
 }  // namespace
 }  // namespace hufu::store::conformance

@@ -11,6 +11,7 @@
 
 #include "hufu/store.hpp"
 #include "store/blocking.hpp"
+#include "store/cluster.hpp"
 #include "store/registry.hpp"
 #include "store/seal_ledger.hpp"
 
@@ -51,7 +52,8 @@ inline Record load(TokenStore& store, const Key& key) { return must(try_load(sto
 
 inline Intent intent(const Key& key, std::uint64_t seen, WallTime called_at,
                      std::string holder = "node-a") {
-  return {key, seen, std::move(holder), kLease, {called_at, called_at + std::chrono::minutes(5)}};
+  return {key, seen, std::move(holder), kLease, {called_at, called_at + std::chrono::minutes(5)},
+          {}};
 }
 
 inline Result<BeginOutcome> try_begin(TokenStore& store, Intent intent) {
@@ -95,6 +97,43 @@ inline std::vector<std::pair<Key, Record>> scan(TokenStore& store) {
         std::move(done));
   }));
   return found;
+}
+
+inline std::vector<KeyNote> noted_keys(SealLedger& ledger) {
+  return must(await<Result<std::vector<KeyNote>>>([&](auto done) { ledger.noted_keys(done); }));
+}
+inline void note_key(SealLedger& ledger, KeyNote note) {
+  must(await<Result<void>>([&](auto done) { ledger.note_key(std::move(note), std::move(done)); }));
+}
+inline bool note_first_key(SealLedger& ledger, KeyNote note) {
+  return must(await<Result<bool>>(
+      [&](auto done) { ledger.note_first_key(std::move(note), std::move(done)); }));
+}
+inline bool reseal_token(SealLedger& ledger, const Key& key, std::string_view from,
+                         std::string_view to) {
+  return must(await<Result<bool>>(
+      [&](auto done) { ledger.reseal_token(key, Secret(from), Secret(to), std::move(done)); }));
+}
+inline bool reseal_app(SealLedger& ledger, const std::string& id, std::string_view from,
+                       std::string_view to) {
+  return must(await<Result<bool>>(
+      [&](auto done) { ledger.reseal_app(id, Secret(from), Secret(to), std::move(done)); }));
+}
+
+inline void announce(Cluster& cluster, NodeRow node,
+                     Milliseconds forget = std::chrono::minutes(10)) {
+  must(await<Result<void>>(
+      [&](auto done) { cluster.announce(std::move(node), forget, std::move(done)); }));
+}
+inline void leave(Cluster& cluster, const std::string& name) {
+  must(await<Result<void>>([&](auto done) { cluster.leave(name, std::move(done)); }));
+}
+inline ClusterView view(Cluster& cluster) {
+  return must(await<Result<ClusterView>>([&](auto done) { cluster.view(std::move(done)); }));
+}
+/// What the database's clock says, where it has one.
+inline std::optional<WallTime> time_of(TokenStore& store) {
+  return must(await<Result<std::optional<WallTime>>>([&](auto done) { store.time(done); }));
 }
 
 inline void put_app(Registry& registry, AppRow app) {

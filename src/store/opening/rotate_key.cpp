@@ -1,4 +1,4 @@
-#include "store/rotate_key.hpp"
+#include "store/opening/rotate_key.hpp"
 
 #include <condition_variable>
 #include <mutex>
@@ -9,7 +9,7 @@
 #include "store/aes_gcm_sealer.hpp"
 #include "store/blocking.hpp"
 #include "store/key_file.hpp"
-#include "store/raw_store.hpp"
+#include "store/opening/raw_store.hpp"
 #include "store/sealed_store.hpp"
 
 namespace hufu::store {
@@ -144,17 +144,16 @@ class Resealing {
 
 }  // namespace
 
-Result<Rotation> rotate_key(const std::string& uri, const std::string& key_file,
-                            const Clock& clock) {
-  auto place = parse_store_uri(uri);
+Result<Rotation> rotate_key(const StoreSettings& settings, const Clock& clock) {
+  auto place = parse_store_uri(settings.uri);
   if (!place) return tl::unexpected(place.error());
   if (place->kind == StoreUri::Kind::memory) {
     return fail(Fault::usage, "a store in memory has no keys to rotate",
                 "name the store that the server uses");
   }
-  auto raw = open_raw_store(*place, clock);
+  auto raw = open_raw_store(*place, settings.password, clock);
   if (!raw) return tl::unexpected(raw.error());
-  const std::string key_path = key_file_of(*place, key_file);
+  const std::string key_path = key_file_of(*place, settings.key_file);
   if (auto fits = unlock(*raw->ledger, key_path); !fits) return tl::unexpected(fits.error());
 
   // The file first: a key that the store knows and the file does not would keep everybody out.

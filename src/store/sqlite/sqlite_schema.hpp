@@ -3,7 +3,7 @@
 #include <string>
 
 #include "hufu/error.hpp"
-#include "store/sqlite_database.hpp"
+#include "store/sqlite/sqlite_database.hpp"
 
 namespace hufu::store {
 

@@ -1,4 +1,4 @@
-#include "store/open_store.hpp"
+#include "store/opening/open_store.hpp"
 
 #include <gmock/gmock.h>
 #include <sqlite3.h>
@@ -9,13 +9,13 @@
 #include <sstream>
 
 #include "store/aes_gcm_sealer.hpp"
-#include "store/conformance.hpp"
+#include "store/conformance/conformance.hpp"
+#include "store/conformance/store_testing.hpp"
 #include "store/key_file.hpp"
 #include "store/memory_store.hpp"
-#include "store/raw_store.hpp"
-#include "store/rotate_key.hpp"
+#include "store/opening/raw_store.hpp"
+#include "store/opening/rotate_key.hpp"
 #include "store/sealed_store.hpp"
-#include "store/store_testing.hpp"
 #include "store/temp_dir.hpp"
 #include "testing/fake_clock.hpp"
 
@@ -36,11 +36,11 @@ const Key kKey{"wx1", "access_token"};
 class SealedHarness final : public Harness {
  public:
   explicit SealedHarness(bool sqlite) : uri_(sqlite ? "sqlite:" + file() : "memory:") {
-    if (!sqlite) shared_ = must(open_store(uri_, "", clock_));
+    if (!sqlite) shared_ = must(open_store({uri_, "", {}}, clock_));
   }
   Handle open() override {
-    OpenStore store = shared_.tokens ? shared_ : must(open_store(uri_, "", clock_));
-    return {store.tokens, store.registry};
+    OpenStore store = shared_.tokens ? shared_ : must(open_store({uri_, "", {}}, clock_));
+    return {store.tokens, store.registry, nullptr, store.cluster};
   }
   void let_pass(Milliseconds span) override { clock_.advance(span); }
   [[nodiscard]] WallTime now() const override { return clock_.wall(); }
@@ -78,9 +78,8 @@ TEST(StoreUri, WhatMakesNoSenseIsABrokenConfigWithAWayOut) {
   for (const std::string& uri :
        {""s, "hufu.db"s, "sqlite:"s, "sqlite://"s, "sqlite://host/file.db"s, "sqlite:/var/lib/"s,
         "sqlite::memory:"s, "sqlite:a\0b"s, "memory:x"s, "memory"s, "file:x"s, ":x"s,
-        "mongodb://u:canary@h/d"s, "postgresql://u:canary@h/d"s, "redis://:canary@h"s,
         "mysql://u:canary@h"s}) {
-    auto store = open_store(uri, "", system_clock());
+    auto store = open_store({uri, "", {}}, system_clock());
     ASSERT_FALSE(store) << uri;
     EXPECT_EQ(store.error().fault, Fault::config) << uri;
     EXPECT_THAT(store.error().next_step, HasSubstr("sqlite:/")) << uri;
@@ -90,17 +89,26 @@ TEST(StoreUri, WhatMakesNoSenseIsABrokenConfigWithAWayOut) {
   EXPECT_TRUE(check_store_uri("sqlite:/nowhere/at/all.db"));
 }
 
-TEST(StoreUri, SaysWhichStoresCameLaterThanThisBuild) {
-  EXPECT_THAT(open_store("redis://h", "", system_clock()).error().message,
-              HasSubstr("this build has no store redis"));
-  EXPECT_THAT(compiled_stores(), ElementsAre("memory", "sqlite"));
+TEST(StoreUri, OfADatabaseServerIsKeptWholeAndSecret) {
+  StoreUri place = must_value(parse_store_uri("postgresql://u:canary@h/d"));
+  EXPECT_EQ(place.kind, StoreUri::Kind::postgresql);
+  EXPECT_TRUE(place.address.same_as("postgresql://u:canary@h/d"));
+  EXPECT_TRUE(place.is_shared());
+}
+
+TEST(StoreUri, OfAStoreThatNodesShareNeedsAKeyFile) {
+  auto store = open_store({"redis://:canary@h", "", {}}, system_clock());
+  ASSERT_FALSE(store);
+  EXPECT_EQ(store.error().fault, Fault::config);
+  EXPECT_THAT(store.error().next_step, HasSubstr("key_file"));
+  EXPECT_THAT(store.error().message, Not(HasSubstr("canary")));
 }
 
 // ---- Opening, sealed ----
 
 class OpenStoreTest : public ::testing::Test {
  protected:
-  OpenStore open() { return must(open_store(uri, "", clock)); }
+  OpenStore open() { return must(open_store({uri, "", {}}, clock)); }
   /// A sealed token and a sealed app in a store that is closed again.
   void fill() {
     OpenStore store = open();
@@ -158,7 +166,7 @@ TEST_F(OpenStoreTest, WithoutItsKeyFileAStoreThatHoldsSomethingSealedIsNotOpened
   fill();
   std::string id = must_value(read_key_file(key_file))->active().id;
   std::filesystem::remove(key_file);
-  auto store = open_store(uri, "", clock);
+  auto store = open_store({uri, "", {}}, clock);
   ASSERT_FALSE(store);
   EXPECT_EQ(store.error().fault, Fault::config);
   EXPECT_THAT(store.error().message, HasSubstr(id));
@@ -171,7 +179,7 @@ TEST_F(OpenStoreTest, AWrongKeyFileIsNoticedWhenTheStoreIsOpened) {
   std::string id = must_value(read_key_file(key_file))->active().id;
   std::string other = directory.file("other.key");
   must_value(create_key_file(other, must_value(Keyring::fresh())));
-  auto store = open_store(uri, other, clock);
+  auto store = open_store({uri, other, {}}, clock);
   ASSERT_FALSE(store);
   EXPECT_EQ(store.error().fault, Fault::config);
   EXPECT_THAT(store.error().message, HasSubstr("sealed with key " + id));
@@ -184,7 +192,7 @@ TEST_F(OpenStoreTest, AKeyOfTheRightNameAndWrongBytesIsNoticedToo) {
   auto last = text.size() - 2;
   text[last] = text[last] == '0' ? '1' : '0';
   std::ofstream(key_file) << text;
-  auto store = open_store(uri, "", clock);
+  auto store = open_store({uri, "", {}}, clock);
   ASSERT_FALSE(store);
   EXPECT_THAT(store.error().message, HasSubstr("another key of that id"));
 }
@@ -280,7 +288,7 @@ TEST_F(OpenStoreTest, AnAppWhoseSecretWasMovedIsNotLoaded) {
 
 /// Every key id that something in the database is sealed with.
 std::set<std::string> key_ids(const std::string& uri, const Clock& clock) {
-  RawStore raw = must_value(open_raw_store(must_value(parse_store_uri(uri)), clock));
+  RawStore raw = must_value(open_raw_store(must_value(parse_store_uri(uri)), {}, clock));
   std::set<std::string> ids;
   for (const auto& [key, record] : scan(*raw.tokens)) {
     if (record.token) ids.insert(*AesGcmSealer::key_id(record.token->value.reveal()));
@@ -294,7 +302,7 @@ std::set<std::string> key_ids(const std::string& uri, const Clock& clock) {
 TEST_F(OpenStoreTest, RotationSealsEverythingAnewAndKeepsTheOldKey) {
   fill();
   std::string old = must_value(read_key_file(key_file))->active().id;
-  Rotation rotation = must_value(rotate_key(uri, "", clock));
+  Rotation rotation = must_value(rotate_key({uri, "", {}}, clock));
   EXPECT_NE(rotation.key_id, old);
   EXPECT_EQ(rotation.tokens, 1U);
   EXPECT_EQ(rotation.apps, 1U);
@@ -312,7 +320,7 @@ TEST_F(OpenStoreTest, AServerThatRunsThroughARotationReadsOnAndWritesWithTheNewK
   OpenStore server = open();
   Granted grant = granted(*server.tokens, intent(kKey, 1, clock.wall()));
   std::string cursor = changes(*server.tokens, "").cursor;
-  Rotation rotation = must_value(rotate_key(uri, "", clock));
+  Rotation rotation = must_value(rotate_key({uri, "", {}}, clock));
 
   EXPECT_THAT(changes(*server.tokens, cursor).tokens, ElementsAre(kKey));
   EXPECT_TRUE(load(*server.tokens, kKey).token->value.same_as("canary-token"));
@@ -326,7 +334,7 @@ TEST_F(OpenStoreTest, AServerThatRunsThroughARotationReadsOnAndWritesWithTheNewK
 TEST_F(OpenStoreTest, AServerThatWritesWithTheOldKeyAfterARotationIsStillUnderstood) {
   fill();
   OpenStore server = open();
-  must_value(rotate_key(uri, "", clock));
+  must_value(rotate_key({uri, "", {}}, clock));
   put_app(*server.registry, app_row("wx9", "late"));  // it has not met the new key yet
   EXPECT_EQ(key_ids(uri, clock).size(), 2U);
   EXPECT_TRUE(load_app(*open().registry, "wx9")->secret.same_as("late"));
@@ -342,7 +350,8 @@ TEST_F(OpenStoreTest, RotationWhileServersWriteLosesNothing) {
       put_token(*server.tokens, {"wx" + std::to_string(i % 50), "k"}, "newer", clock.wall());
     }
   });
-  for (int i = 0; i < 3; ++i) EXPECT_EQ(must_value(rotate_key(uri, "", clock)).unreadable, 0U);
+  for (int i = 0; i < 3; ++i)
+    EXPECT_EQ(must_value(rotate_key({uri, "", {}}, clock)).unreadable, 0U);
   writer.join();
   for (int i = 0; i < 50; ++i) {
     Record record = load(*server.tokens, {"wx" + std::to_string(i), "k"});
@@ -354,13 +363,13 @@ TEST_F(OpenStoreTest, RotationWhileServersWriteLosesNothing) {
 TEST_F(OpenStoreTest, RotationCountsWhatItCannotReadAndGoesOn) {
   fill();
   run_sql("UPDATE tokens SET revision = 7");
-  Rotation rotation = must_value(rotate_key(uri, "", clock));
+  Rotation rotation = must_value(rotate_key({uri, "", {}}, clock));
   EXPECT_EQ(rotation.unreadable, 1U);
   EXPECT_EQ(rotation.apps, 1U);
 }
 
 TEST_F(OpenStoreTest, AMemoryStoreHasNothingToRotate) {
-  auto rotation = rotate_key("memory:", "", clock);
+  auto rotation = rotate_key({"memory:", "", {}}, clock);
   ASSERT_FALSE(rotation);
   EXPECT_EQ(rotation.error().fault, Fault::usage);
 }

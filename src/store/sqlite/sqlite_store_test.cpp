@@ -1,4 +1,4 @@
-#include "store/sqlite_store.hpp"
+#include "store/sqlite/sqlite_store.hpp"
 
 #include <gmock/gmock.h>
 #include <sqlite3.h>
@@ -13,10 +13,10 @@
 #include <thread>
 
 #include "core/process.hpp"
-#include "store/conformance.hpp"
-#include "store/faulty_vfs.hpp"
-#include "store/sqlite_schema.hpp"
-#include "store/store_testing.hpp"
+#include "store/conformance/conformance.hpp"
+#include "store/conformance/store_testing.hpp"
+#include "store/sqlite/faulty_vfs.hpp"
+#include "store/sqlite/sqlite_schema.hpp"
 #include "store/temp_dir.hpp"
 #include "testing/fake_clock.hpp"
 
@@ -36,7 +36,7 @@ class SqliteHarness final : public Harness {
   explicit SqliteHarness(std::size_t change_log) { options_.change_log = change_log; }
   Handle open() override {
     auto store = must(SqliteStore::open(options_, clock_));
-    return {store, store};
+    return {store, store, store, store};
   }
   void let_pass(Milliseconds span) override { clock_.advance(span); }
   [[nodiscard]] WallTime now() const override { return clock_.wall(); }
@@ -55,6 +55,8 @@ const auto kStores =
 INSTANTIATE_TEST_SUITE_P(Sqlite, LeaseConformance, kStores, name_of_case);
 INSTANTIATE_TEST_SUITE_P(Sqlite, FeedConformance, kStores, name_of_case);
 INSTANTIATE_TEST_SUITE_P(Sqlite, RegistryConformance, kStores, name_of_case);
+INSTANTIATE_TEST_SUITE_P(Sqlite, LedgerConformance, kStores, name_of_case);
+INSTANTIATE_TEST_SUITE_P(Sqlite, ClusterConformance, kStores, name_of_case);
 
 /// A connection of somebody else's: `sqlite3` on the command line, or another process.
 class Outsider {

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "store/registry.hpp"
+
+namespace hufu::store {
+
+/// How the lists of an API key are written into one column of a database. Each `…_from` yields
+/// nothing where the text is not what its counterpart writes: an unreadable list must not come to
+/// mean "all".
+
+/// "read,report".
+std::string text_of(const Rights& rights);
+Rights rights_from(std::string_view text);
+
+/// A JSON array; empty for no apps in particular, which means all.
+std::string text_of(const std::vector<std::string>& apps);
+std::optional<std::vector<std::string>> apps_from(std::string_view text);
+
+/// The bytes of a hash or a tag, as a view.
+template <class Array>
+std::string_view bytes_of(const Array& array) {
+  return {reinterpret_cast<const char*>(array.data()), array.size()};
+}
+
+/// Copies `bytes` into a hash or a tag; false, and nothing is changed, if the sizes differ.
+template <class Array>
+bool copy_bytes(std::string_view bytes, Array& array) {
+  if (bytes.size() != array.size()) return false;
+  std::copy(bytes.begin(), bytes.end(), array.begin());
+  return true;
+}
+
+}  // namespace hufu::store
