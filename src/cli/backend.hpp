@@ -30,8 +30,7 @@ class Backend {
   virtual Result<Grant> get(const Key& key, std::chrono::seconds min_ttl) = 0;
   virtual Result<Report> report(const Key& key, const Secret& refused) = 0;
   virtual Result<Grant> refresh(const Key& key) = 0;
-  /// Sorted by key.
-  virtual Result<std::vector<TokenStatus>> status() = 0;
+  virtual Result<keeper::Status> status() = 0;
 
   /// Sorted by id.
   virtual Result<std::vector<keeper::AppInfo>> apps() = 0;

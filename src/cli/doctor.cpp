@@ -319,15 +319,16 @@ void examine_server(Findings& findings, Server server, const std::string& app,
                     const Context& context) {
   const std::string url = server.url;
   Remote remote(std::move(server));
-  auto tokens = [&] {
+  auto status = [&] {
     auto progress = context.progress("Asking the server");
     return remote.status();
   }();
-  if (!tokens) return findings.fail("server", tokens.error());
+  if (!status) return findings.fail("server", status.error());
+  std::vector<TokenStatus>& tokens = status->tokens;
   findings.ok("server", url + " answers, and knows the key");
   if (!app.empty()) {
-    std::erase_if(*tokens, [&](const TokenStatus& token) { return token.key.app != app; });
-    if (tokens->empty()) {
+    std::erase_if(tokens, [&](const TokenStatus& token) { return token.key.app != app; });
+    if (tokens.empty()) {
       return findings.fail(app, Error{Fault::unknown_app,
                                       "the server shows no app " + app,
                                       "See which there are: hufu status",
@@ -335,7 +336,7 @@ void examine_server(Findings& findings, Server server, const std::string& app,
                                       {}});
     }
   }
-  for (const TokenStatus& token : *tokens) {
+  for (const TokenStatus& token : tokens) {
     if (token.trouble) {
       findings.fail(token.key.app, token.trouble->error);
     } else if (token.expires_in.count() > 0) {

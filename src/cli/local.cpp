@@ -62,9 +62,14 @@ Result<Grant> Local::refresh(const Key& key) {
       [&](auto done) { assembly_->keeper().refresh(key, std::move(done)); });
 }
 
-Result<std::vector<TokenStatus>> Local::status() {
-  return await<Result<std::vector<TokenStatus>>>(
+Result<keeper::Status> Local::status() {
+  auto tokens = await<Result<std::vector<TokenStatus>>>(
       [&](auto done) { assembly_->keeper().status(std::move(done)); });
+  if (!tokens) return tl::unexpected(tokens.error());
+  auto cluster = await<Result<store::ClusterView>>(
+      [&](auto done) { assembly_->keeper().cluster(std::move(done)); });
+  if (!cluster) return tl::unexpected(cluster.error());
+  return keeper::Status{std::move(*tokens), std::move(*cluster)};
 }
 
 // ---- Apps

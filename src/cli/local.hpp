@@ -21,7 +21,7 @@ class Local final : public Backend {
   Result<Grant> get(const Key& key, std::chrono::seconds min_ttl) override;
   Result<Report> report(const Key& key, const Secret& refused) override;
   Result<Grant> refresh(const Key& key) override;
-  Result<std::vector<TokenStatus>> status() override;
+  Result<keeper::Status> status() override;
   Result<std::vector<keeper::AppInfo>> apps() override;
   Result<keeper::AppInfo> app(const std::string& id) override;
   Result<bool> put_app(AppConfig app) override;

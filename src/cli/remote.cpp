@@ -6,6 +6,7 @@
 #include <boost/url/encode.hpp>
 #include <boost/url/rfc/unreserved_chars.hpp>
 #include <charconv>
+#include <cmath>
 #include <cstdio>
 #include <optional>
 
@@ -186,6 +187,39 @@ TokenStatus status_from(const json::object& object) {
   return status;
 }
 
+/// The objects in a list; none where there is no such list.
+std::vector<json::object> objects(const json::object& object, std::string_view name) {
+  std::vector<json::object> found;
+  const json::value* list = object.if_contains(name);
+  if (list == nullptr || !list->is_array()) return found;
+  for (const json::value& item : list->get_array()) {
+    if (item.is_object()) found.push_back(item.get_object());
+  }
+  return found;
+}
+
+store::NodeRow node_from(const json::object& object) {
+  store::NodeRow node;
+  node.name = text(object, "name");
+  node.host = text(object, "host");
+  node.version = text(object, "version");
+  node.listen = text(object, "listen");
+  node.started_at = time(object, "started_at");
+  node.seen_at = time(object, "seen_at");
+  if (const json::value* ahead = object.if_contains("clock_ahead"); ahead && ahead->is_number()) {
+    node.clock_ahead = Milliseconds(std::llround(ahead->to_number<double>() * 1000));
+  }
+  node.fenced = static_cast<std::uint64_t>(number(object, "fenced"));
+  return node;
+}
+
+store::LeaseRow lease_from(const json::object& object) {
+  return {{std::string(text(object, "app")), std::string(text(object, "kind"))},
+          std::string(text(object, "holder")),
+          static_cast<std::uint64_t>(number(object, "fence")),
+          std::chrono::seconds(number(object, "remaining"))};
+}
+
 Fault fault_of(int status, bool errcode) {
   switch (status) {
     case 400: return Fault::usage;
@@ -283,19 +317,26 @@ Result<Grant> Remote::refresh(const Key& key) {
   return grant_from(*object);
 }
 
-Result<std::vector<TokenStatus>> Remote::status() {
+Result<keeper::Status> Remote::status() {
   auto response = ask("GET", "/v1/status");
   if (!response) return tl::unexpected(response.error());
   auto object = object_of(*response);
   if (!object) return tl::unexpected(object.error());
   const json::value* tokens = object->if_contains("tokens");
   if (tokens == nullptr || !tokens->is_array()) return not_hufu();
-  std::vector<TokenStatus> lines;
+  keeper::Status status;
   for (const json::value& token : tokens->get_array()) {
     if (!token.is_object()) return not_hufu();
-    lines.push_back(status_from(token.get_object()));
+    status.tokens.push_back(status_from(token.get_object()));
   }
-  return lines;
+  status.cluster.now = time(*object, "now");
+  for (const json::object& node : objects(*object, "nodes")) {
+    status.cluster.nodes.push_back(node_from(node));
+  }
+  for (const json::object& lease : objects(*object, "leases")) {
+    status.cluster.leases.push_back(lease_from(lease));
+  }
+  return status;
 }
 
 // ---- Apps
@@ -364,10 +405,10 @@ Result<Trial> Remote::try_app(const std::string& id) {
 }
 
 Result<std::vector<std::string>> Remote::first_apps() {
-  auto tokens = status();
-  if (!tokens) return tl::unexpected(tokens.error());
+  auto known = status();
+  if (!known) return tl::unexpected(known.error());
   std::vector<std::string> ids;
-  for (TokenStatus& token : *tokens) {
+  for (TokenStatus& token : known->tokens) {
     if (std::find(ids.begin(), ids.end(), token.key.app) == ids.end()) {
       ids.push_back(std::move(token.key.app));
     }

@@ -18,7 +18,7 @@ class Remote final : public Backend {
   Result<Grant> get(const Key& key, std::chrono::seconds min_ttl) override;
   Result<Report> report(const Key& key, const Secret& refused) override;
   Result<Grant> refresh(const Key& key) override;
-  Result<std::vector<TokenStatus>> status() override;
+  Result<keeper::Status> status() override;
   Result<std::vector<keeper::AppInfo>> apps() override;
   Result<keeper::AppInfo> app(const std::string& id) override;
   /// Fault::usage where the secret would travel in the clear.

@@ -136,6 +136,7 @@ ExitStatus serve(const Context& context) {
   Reloading reloading(context, *loaded);
   auto service = Service::open(std::move(loaded->config), context.build().version);
   if (!service) return context.fail(service.error());
+  for (const std::string& warning : (*service)->store_warnings()) spdlog::warn("{}", warning);
   if (key_file_missing && exists(key_file)) {
     spdlog::info("made {} (mode 0600) → keep a copy of it: nothing can read the store without",
                  key_file);

@@ -19,6 +19,8 @@ Result<std::unique_ptr<Service>> Service::open(Config config, std::string versio
   library::Surroundings surroundings;
   surroundings.clock = clock;
   surroundings.observer = &service->observers_;
+  surroundings.version = service->options_.version;
+  surroundings.listen = config.listen;
   auto assembly = library::Assembly::build(std::move(config), surroundings);
   if (!assembly) return tl::unexpected(std::move(assembly.error()));
   service->assembly_ = *std::move(assembly);

@@ -47,6 +47,9 @@ class Service {
   [[nodiscard]] const std::string& address() const noexcept { return server_->address(); }
   [[nodiscard]] keeper::AsyncKeeper& keeper() noexcept { return assembly_->keeper(); }
   [[nodiscard]] store::Registry& registry() noexcept { return *assembly_->registry(); }
+  [[nodiscard]] const std::vector<std::string>& store_warnings() const noexcept {
+    return assembly_->store_warnings();
+  }
 
  private:
   explicit Service(server::Server::Options options) : options_(std::move(options)) {}

@@ -58,14 +58,28 @@ std::optional<int> number(std::string_view text) {
 
 }  // namespace
 
+std::string host_name() {
+  char host[256] = {};
+  if (gethostname(host, sizeof host - 1) != 0) host[0] = '\0';
+  return host;
+}
+
 const std::string& process_identity() {
-  static const std::string identity = [] {
-    char host[256] = {};
-    if (gethostname(host, sizeof host - 1) != 0) host[0] = '\0';
-    return std::string(host) + "/" + machine() + "/" + std::to_string(getpid()) + "/" +
-           start_of(getpid());
-  }();
+  static const std::string identity =
+      host_name() + "/" + machine() + "/" + std::to_string(getpid()) + "/" + start_of(getpid());
   return identity;
+}
+
+std::string short_name_of(std::string_view identity) {
+  auto first = identity.find('/');
+  auto second = identity.find('/', first + 1);
+  auto third = identity.find('/', second + 1);
+  if (first == std::string_view::npos || second == std::string_view::npos ||
+      third == std::string_view::npos) {
+    return std::string(identity);
+  }
+  return std::string(identity.substr(0, first)) + ":" +
+         std::string(identity.substr(second + 1, third - second - 1));
 }
 
 bool process_is_gone(std::string_view identity) {

@@ -10,6 +10,12 @@ namespace hufu {
 /// Thread-safe; the same for the life of the process.
 const std::string& process_identity();
 
+/// The name of this machine; empty where the system does not tell.
+std::string host_name();
+
+/// What people are shown of an identity: "HOST:PID"; the whole of a name of another form.
+std::string short_name_of(std::string_view identity);
+
 /// Whether `identity` names a process of this machine (and this pid namespace) that is known to be
 /// gone. False whenever it cannot be told: another machine, a name of another form.
 bool process_is_gone(std::string_view identity);

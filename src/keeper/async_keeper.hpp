@@ -11,6 +11,7 @@
 #include "hufu/keeper.hpp"
 #include "hufu/store.hpp"
 #include "keeper/token_table.hpp"
+#include "store/cluster.hpp"
 #include "store/registry.hpp"
 
 namespace hufu::keeper {
@@ -34,6 +35,12 @@ struct Health {
   std::size_t apps = 0;
   std::size_t usable = 0;            ///< Apps whose access token can be handed out.
   std::vector<std::string> without;  ///< Apps without a usable one: the first 100, sorted.
+};
+
+/// What `hufu status` shows.
+struct Status {
+  std::vector<TokenStatus> tokens;  ///< Sorted by key.
+  store::ClusterView cluster;       ///< Who shares the store; `now` goes with all times in here.
 };
 
 /// The keeper as the server uses it: nothing blocks, everything is answered through `done`, on the
@@ -82,6 +89,8 @@ class AsyncKeeper {
   virtual void remove_app(std::string id, Done<Result<bool>> done) = 0;
 
   virtual void status(Done<Result<std::vector<TokenStatus>>> done) = 0;
+  /// Who shares the store, and who holds which lease; empty where the store cannot tell.
+  virtual void cluster(Done<Result<store::ClusterView>> done) = 0;
   [[nodiscard]] virtual Health health() const = 0;
 };
 

@@ -45,10 +45,12 @@ void Heart::start(Done<Result<void>> done) {
 
 Heart::Task<Result<void>> Heart::begin_work() {
   if (auto taken = take_config_apps(std::move(parts_.apps)); !taken) co_return taken;
+  if (auto known = co_await keep_to_store_clock(); !known) co_return known;
   if (parts_.background) {
     auto read = co_await read_store();
     if (!read) co_return read;
     spawn(follow_changes());
+    if (parts_.cluster) spawn(announce());
     watch_clock();
   }
   started_ = true;

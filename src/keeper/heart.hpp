@@ -22,6 +22,7 @@
 #include "keeper/rules.hpp"
 #include "keeper/schedule.hpp"
 #include "keeper/token_table.hpp"
+#include "store/cluster.hpp"
 #include "store/registry.hpp"
 #include "store/sealer.hpp"
 
@@ -38,6 +39,7 @@ struct Parts {
   Observer* observer = nullptr;
   std::shared_ptr<TokenStore> tokens;
   std::shared_ptr<store::Registry> registry;    ///< None: the apps of `apps` are all there are.
+  std::shared_ptr<store::Cluster> cluster;      ///< None: nobody can be told who shares the store.
   std::shared_ptr<const store::Sealer> sealer;  ///< Fingerprints and secret tags.
   MakeIssuer make_issuer;
   Timing timing;
@@ -45,6 +47,8 @@ struct Parts {
   /// A server reads everything and renews by itself; a single command reads what it is asked for
   /// and renews what it touches.
   bool background = true;
+  std::string version;  ///< Of this program, for the others.
+  std::string listen;   ///< Where this node answers, for the others; empty: nowhere.
 };
 
 /// The keeper: one thread on which every decision is made, in coroutines that read top to bottom.
@@ -54,9 +58,11 @@ struct Parts {
 ///   renew.cpp   the one renewal in flight: begin → issue → commit → publish
 ///   judge.cpp   reports, probes, an operator's refresh
 ///   apps.cpp    apps: of the config, and in the store
+///   nodes.cpp   the others who share the store, and what time it is there
 ///
-/// Time inside is one line: the steady clock, moved once to where the wall clock stood at the
-/// start. Setting the wall clock while the process runs changes nothing.
+/// Time inside is one line: the steady clock, moved once to where the database's clock stood at the
+/// start (the machine's wall clock, where the database has none). So all nodes of a cluster are on
+/// one line, however far their own clocks are apart, and setting one of them changes nothing.
 class Heart final : public AsyncKeeper {
  public:
   /// `loop` is run by the owner on one thread, and outlives the heart.
@@ -77,7 +83,9 @@ class Heart final : public AsyncKeeper {
   /// Called whenever the next event may have moved nearer.
   void on_rescheduled(std::function<void()> notify) { rescheduled_ = std::move(notify); }
   /// Now, on the keeper's line.
-  [[nodiscard]] WallTime now() const noexcept { return WallTime(clock_.steady() - origin_); }
+  [[nodiscard]] WallTime now() const noexcept {
+    return WallTime(clock_.steady() - origin_.load(std::memory_order_relaxed));
+  }
 
   using AsyncKeeper::read;
   bool read(std::string_view app, std::string_view kind, std::int64_t min_ttl,
@@ -95,6 +103,7 @@ class Heart final : public AsyncKeeper {
   void put_app(AppConfig app, Done<Result<AppInfo>> done) override;
   void remove_app(std::string id, Done<Result<bool>> done) override;
   void status(Done<Result<std::vector<TokenStatus>>> done) override;
+  void cluster(Done<Result<store::ClusterView>> done) override;
   [[nodiscard]] Health health() const override;
 
  private:
@@ -196,6 +205,12 @@ class Heart final : public AsyncKeeper {
   template <class T, class Work>
   static Task<void> tell(Done<T> done, Work work);
 
+  // nodes.cpp
+  Task<Result<void>> keep_to_store_clock();
+  Task<void> announce();
+  Task<void> tell_about_me();
+  Task<Result<store::ClusterView>> look_around();
+
   // get.cpp
   Task<Result<Grant>> answer(Key key, std::chrono::seconds min_ttl);
   Task<Result<RowId>> locate(Key key);
@@ -262,7 +277,9 @@ class Heart final : public AsyncKeeper {
   Parts parts_;
   const Clock& clock_;
   Observer& observer_;
-  SteadyTime origin_;  ///< The steady moment at which the keeper's line began (1970).
+  std::atomic<SteadyTime> origin_;  ///< The steady moment at which the keeper's line began (1970).
+  WallTime started_at_{};
+  std::uint64_t fenced_ = 0;  ///< Answers in hand that came after the lease was lost.
   TokenTable table_;
   Schedule schedule_{table_};
   std::vector<KnownIssuer> issuers_;

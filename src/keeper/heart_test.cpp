@@ -5,6 +5,7 @@
 #include <random>
 #include <set>
 
+#include "core/process.hpp"
 #include "keeper/heart_testing.hpp"
 
 namespace hufu::keeper {
@@ -15,6 +16,7 @@ using std::chrono::minutes;
 using std::chrono::seconds;
 using testing::FakePlatform;
 using testing::Node;
+using testing::SkewedClock;
 using testing::World;
 using Fate = FakePlatform::Fate;
 
@@ -671,6 +673,116 @@ TEST(TwoNodes, OneSeesTheOthersRenewalWithinASecond) {
   std::string seen;
   b.heart->read("wx1", kAccessToken, 0, [&](const TokenView& view) { seen = view.token; });
   EXPECT_EQ(seen, "token-2");
+}
+
+TEST(TwoNodes, OnMachinesWhoseClocksAreFarApartAgreeOnEveryToken) {
+  World world;
+  SkewedClock early(world.clock, -minutes(10));
+  SkewedClock late(world.clock, minutes(10));
+  Node a(world, early);
+  Node b(world, late);
+  a.start();
+  b.start();
+  a.token();
+  b.pass(seconds(1));
+  a.run();
+  for (int minute = 0; minute < 85; ++minute) {
+    auto from_a = a.ask();
+    auto from_b = b.ask();
+    ASSERT_TRUE(from_a->has_value() && from_b->has_value());
+    EXPECT_EQ(from_a->value().token.reveal(), from_b->value().token.reveal());
+    EXPECT_EQ(from_a->value().expires_in, from_b->value().expires_in) << minute;
+    EXPECT_EQ(from_a->value().expires_at, from_b->value().expires_at);
+    b.pass(minutes(1), seconds(1));
+    a.run();
+  }
+  EXPECT_EQ(world.platform->calls.size(), 1U) << "nobody takes it for old";
+}
+
+TEST(TwoNodes, ARestartWithAClockThatWasSetMeanwhileRenewsNothing) {
+  World world;
+  SkewedClock right(world.clock, Milliseconds(0));
+  {
+    Node node(world, right);
+    node.start();
+    node.pass(seconds(1));
+  }
+  for (auto step : {hours(1), -hours(1)}) {
+    SkewedClock set(world.clock, step);
+    Node node(world, set);
+    node.start();
+    node.pass(seconds(60), seconds(1));
+    EXPECT_EQ(node.token(), "token-1");
+  }
+  EXPECT_EQ(world.platform->calls.size(), 1U);
+  EXPECT_EQ(world.platform->probes, 0);
+}
+
+/// A node of another machine took the lease, to make a call that displaces nothing, and was never
+/// heard of again.
+void take_lease(World& world) {
+  const WallTime now = world.clock.wall();
+  Intent intent{{"wx1"}, 1, "elsewhere", seconds(30), {now, now + hours(2)}, {}};
+  world.store->begin(std::move(intent), [](Result<BeginOutcome> outcome) {
+    ASSERT_TRUE(std::holds_alternative<Granted>(*outcome));
+  });
+}
+
+TEST(TwoNodes, WhoTakesOverFromTheDeadWaitsUntilTheirCallCannotComeAnyMore) {
+  World world(World::windowed());
+  Node node(world);
+  node.start();
+  node.pass(seconds(1));
+  world.clock.advance(seconds(7000));  // Stale: into the platform's window.
+  take_lease(world);
+  const WallTime taken = world.clock.wall();
+  while (world.platform->calls.size() < 2 && world.clock.wall() < taken + seconds(60)) {
+    node.pass(Milliseconds(250));
+    EXPECT_EQ(node.token(), world.platform->calls.size() < 2 ? "token-1" : "token-2");
+  }
+  ASSERT_EQ(world.platform->calls.size(), 2U);
+  EXPECT_GE(world.clock.wall() - taken, seconds(30) + seconds(8));
+  EXPECT_LE(world.clock.wall() - taken, seconds(30) + seconds(9));
+}
+
+TEST(TwoNodes, WhoTakesOverWithNothingToHandOutDoesNotWait) {
+  World world;
+  Node node(world);
+  node.start();
+  node.pass(seconds(1));
+  world.clock.advance(seconds(7195));  // Unusable.
+  take_lease(world);
+  const WallTime taken = world.clock.wall();
+  while (world.platform->calls.size() < 2 && world.clock.wall() < taken + seconds(60)) {
+    node.pass(Milliseconds(250));
+  }
+  ASSERT_EQ(world.platform->calls.size(), 2U);
+  EXPECT_LE(world.clock.wall() - taken, seconds(31));
+}
+
+TEST(TwoNodes, SeeEachOtherAndWhoLeft) {
+  World world;
+  SkewedClock late(world.clock, minutes(10));
+  Node node(world, late);
+  node.start();
+  node.pass(seconds(1));
+  std::optional<Result<store::ClusterView>> seen;
+  node.heart->cluster([&](Result<store::ClusterView> view) { seen = std::move(view); });
+  node.run();
+  ASSERT_TRUE(seen && *seen);
+  ASSERT_EQ((*seen)->nodes.size(), 1U);
+  const store::NodeRow& row = (*seen)->nodes[0];
+  EXPECT_EQ(row.name, process_identity());
+  EXPECT_EQ(row.version, "0.0.0");
+  EXPECT_EQ(row.listen, "127.0.0.1:7200");
+  EXPECT_EQ(row.clock_ahead, minutes(10));
+  EXPECT_EQ(row.fenced, 0U);
+
+  bool stopped = false;
+  node.heart->stop([&] { stopped = true; });
+  node.run();
+  EXPECT_TRUE(stopped);
+  world.store->view([](Result<store::ClusterView> view) { EXPECT_TRUE(view->nodes.empty()); });
 }
 
 TEST(TwoNodes, TheSlowerRenewalNeverOverwritesTheNewerToken) {
@@ -1365,9 +1477,16 @@ TEST_P(ThePromise, HoldsForTwoNodesAndTokensTakenBack) {
   const auto chance = [&](int percent) { return static_cast<int>(dice() % 100) < percent; };
   World world(GetParam() % 2 == 0 ? World::rotating() : World::windowed());
   std::unique_ptr<Node> nodes[2];
+  // For two thirds of the seeds, on a database with a clock, and on machines whose clocks are
+  // wrong.
+  const SkewedClock clocks[] = {{world.clock, seconds(0)},
+                                {world.clock, minutes(10)},
+                                {world.clock, -minutes(10)},
+                                {world.clock, hours(1)}};
   const auto restart = [&](std::unique_ptr<Node>& node) {
     node.reset();
-    node = std::make_unique<Node>(world);
+    node = GetParam() % 3 == 0 ? std::make_unique<Node>(world)
+                               : std::make_unique<Node>(world, clocks[dice() % 4]);
     node->start();
   };
   for (auto& node : nodes) restart(node);

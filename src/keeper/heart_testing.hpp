@@ -166,10 +166,28 @@ class FakePlatform final : public Issuer {
   std::vector<std::function<void()>> held_probes_;
 };
 
-/// A memory store whose verbs can be made to fail.
+/// Another clock of the same world: its wall is that much ahead, now and for ever.
+class SkewedClock final : public Clock {
+ public:
+  SkewedClock(const Clock& world, Milliseconds ahead) : world_(world), ahead_(ahead) {}
+  [[nodiscard]] WallTime wall() const noexcept override { return world_.wall() + ahead_; }
+  /// Another machine was booted at another time.
+  [[nodiscard]] SteadyTime steady() const noexcept override {
+    return world_.steady() + 7 * ahead_ + std::chrono::hours(5000);
+  }
+
+ private:
+  const Clock& world_;
+  const Milliseconds ahead_;
+};
+
+/// A memory store whose verbs can be made to fail, and that may have a clock of its own, as a
+/// database server has.
 class BrittleStore final : public TokenStore {
  public:
   explicit BrittleStore(std::shared_ptr<store::MemoryStore> inner) : inner_(std::move(inner)) {}
+
+  const Clock* own_clock = nullptr;
 
   bool out = false;             ///< Every verb fails.
   bool refuse_commits = false;  ///< Only commits fail.
@@ -212,6 +230,10 @@ class BrittleStore final : public TokenStore {
       return done(std::move(changes));
     }
     inner_->changes(std::move(cursor), std::move(done));
+  }
+  void time(Done<Result<std::optional<WallTime>>> done) override {
+    if (out) return done(broken());
+    done(own_clock != nullptr ? std::optional(own_clock->wall()) : std::nullopt);
   }
   void scan(std::function<void(Key, Record)> visit, Done<Result<void>> done) override {
     if (out) return done(broken());
@@ -274,9 +296,18 @@ class World {
 class Node : public Observer {
  public:
   explicit Node(World& world, bool background = true, std::vector<AppConfig> apps = default_apps())
+      : Node(world, world.clock, background, std::move(apps)) {}
+  /// A node on a machine whose clock is wrong, on a database that has one.
+  Node(World& world, const SkewedClock& clock) : Node(world, clock, true, default_apps()) {
+    store->own_clock = &world.clock;
+  }
+  Node(World& world, const Clock& clock, bool background, std::vector<AppConfig> apps)
       : world_(world), store(std::make_shared<BrittleStore>(world.store)) {
     Parts parts;
-    parts.clock = &world.clock;
+    parts.clock = &clock;
+    parts.cluster = world.store;
+    parts.version = "0.0.0";
+    parts.listen = "127.0.0.1:7200";
     parts.random = &world.dice;
     parts.observer = this;
     parts.tokens = store;

@@ -16,8 +16,9 @@ using Shape = RenewalRule::Shape;
 
 namespace {
 
-/// How often to look whether somebody else's renewal is done.
-constexpr Milliseconds kBetweenLooks{50};
+/// How often to look whether somebody else's renewal is done: soon, then less often.
+constexpr Milliseconds kFirstLook{50};
+constexpr Milliseconds kBetweenLooks{250};
 /// Time kept free for the commit at the end of a lease: a tenth of it, at most this.
 constexpr Milliseconds kMostForCommit{500};
 
@@ -79,7 +80,7 @@ void Heart::admit_waiting() {
 // ---- the four steps: begin → issue → commit → publish
 
 Heart::Task<Heart::Failure> Heart::renew(RowId row, Key key, Cause cause) {
-  for (;;) {
+  for (Milliseconds pause = kFirstLook;; pause = std::min(pause * 2, kBetweenLooks)) {
     const std::uint64_t seen = table_.outline(row)->revision;
     const Terms terms = issuer_of(row).terms;
     // Not the one that the flight began with, if the app went and came back meanwhile.
@@ -97,7 +98,10 @@ Heart::Task<Heart::Failure> Heart::renew(RowId row, Key key, Cause cause) {
     // From here on readers promise no more than a call made now would leave alive.
     const Mark mark = mark_for(known(row), terms, force, now());
     expect(row, mark);
-    Intent intent{key, seen, process_identity(), parts_.timing.lease, mark};
+    Intent intent{key, seen, process_identity(), parts_.timing.lease, mark, {}};
+    // Whoever held the lease before may be dead while their call is still on its way. As long as
+    // there is a token to hand out, it is given the time that such a call can take.
+    if (!dead && grant(row, key, 0)) intent.grace = parts_.timing.request_timeout;
     const WallTime lease_end = now() + parts_.timing.lease;
     auto begun = co_await await<Result<BeginOutcome>>(
         [&](auto done) { parts_.tokens->begin(std::move(intent), std::move(done)); });
@@ -127,7 +131,7 @@ Heart::Task<Heart::Failure> Heart::renew(RowId row, Key key, Cause cause) {
     if (auto* held = std::get_if<Held>(&*begun)) {
       observer_.lease("held");
       unexpect(row, mark);
-      co_await sleep(std::min(kBetweenLooks, held->remaining));
+      co_await sleep(std::min(pause, held->remaining));
       co_await reload(row, key);
       const auto outline = table_.outline(row);
       if (!outline || !(outline->key == key)) co_return unknown_app(key.app);
@@ -307,6 +311,7 @@ Heart::Task<Heart::Failure> Heart::keep(RowId row, Lease lease, Record before, R
   if (*written == WriteOutcome::fenced) {
     // Somebody renewed meanwhile, and this call may have displaced theirs.
     observer_.fenced(key);
+    ++fenced_;
     co_await reload(row, key);
     if (!stands_for(row, key)) co_return unknown_app(key.app);
     const auto theirs = table_.outline(row);

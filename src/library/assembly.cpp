@@ -22,6 +22,8 @@ class Assembly::Impl {
         random(surroundings.random != nullptr ? *surroundings.random : own_random),
         observer(surroundings.observer != nullptr ? *surroundings.observer : nobody),
         background(surroundings.background),
+        version(std::move(surroundings.version)),
+        listen(std::move(surroundings.listen)),
         loop(clock) {}
 
   Result<void> open() {
@@ -34,6 +36,7 @@ class Assembly::Impl {
     if (custom) {
       store.tokens = config.custom_store;
       store.registry = nullptr;
+      store.cluster = nullptr;
     }
     // One issuer of every platform that the config names, so that a bad address is told at once.
     for (const AppConfig& app : config.apps) {
@@ -46,6 +49,7 @@ class Assembly::Impl {
     parts.observer = &observer;
     parts.tokens = store.tokens;
     parts.registry = store.registry;
+    parts.cluster = store.cluster;
     parts.sealer = store.sealer;
     parts.make_issuer = [this](const std::string& platform, const std::string& endpoint,
                                const std::string& kind) {
@@ -54,6 +58,8 @@ class Assembly::Impl {
     parts.timing = config.timing;
     parts.apps = std::move(config.apps);
     parts.background = background;
+    parts.version = std::move(version);
+    parts.listen = std::move(listen);
     heart = std::make_unique<keeper::Heart>(loop.context(), std::move(parts));
     return {};
   }
@@ -86,6 +92,8 @@ class Assembly::Impl {
   Random& random;
   keeper::Observer& observer;
   bool background;
+  std::string version;
+  std::string listen;
   std::shared_ptr<net::HttpClient> client = std::make_shared<net::HttpClient>();
   store::OpenStore store;
   Loop loop;
@@ -94,7 +102,7 @@ class Assembly::Impl {
 };
 
 Result<std::unique_ptr<Assembly>> Assembly::build(Config config, Surroundings surroundings) {
-  auto impl = std::make_unique<Impl>(std::move(config), surroundings);
+  auto impl = std::make_unique<Impl>(std::move(config), std::move(surroundings));
   if (auto opened = impl->open(); !opened) return tl::unexpected(opened.error());
   return std::unique_ptr<Assembly>(new Assembly(std::move(impl)));
 }
@@ -129,5 +137,8 @@ const std::shared_ptr<const store::Sealer>& Assembly::sealer() const noexcept {
   return impl_->store.sealer;
 }
 const Clock& Assembly::clock() const noexcept { return impl_->clock; }
+const std::vector<std::string>& Assembly::store_warnings() const noexcept {
+  return impl_->store.warnings;
+}
 
 }  // namespace hufu::library

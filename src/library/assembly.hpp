@@ -20,6 +20,9 @@ struct Surroundings {
   keeper::Observer* observer = nullptr;  ///< Outlives the assembly; null: nobody looks.
   /// A server reads everything and renews by itself; a command reads what it is asked for.
   bool background = true;
+  /// How this node describes itself to the others that share the store.
+  std::string version;
+  std::string listen;
 };
 
 /// Everything of a Config bound together and running: the store, the platforms, the keeper, and the
@@ -51,6 +54,8 @@ class Assembly {
   [[nodiscard]] const std::shared_ptr<store::Registry>& registry() const noexcept;
   [[nodiscard]] const std::shared_ptr<const store::Sealer>& sealer() const noexcept;
   [[nodiscard]] const Clock& clock() const noexcept;
+  /// What an operator should know of how the database is set up, a sentence each.
+  [[nodiscard]] const std::vector<std::string>& store_warnings() const noexcept;
 
  private:
   class Impl;

@@ -102,6 +102,28 @@ void append_escaped(std::string& out, std::string_view text) {
   }
 }
 
+/// "-1.234".
+void append_seconds(std::string& out, Milliseconds span) {
+  const auto millis = span.count() < 0 ? -span.count() : span.count();
+  if (span.count() < 0) out += '-';
+  append_number(out, millis / 1000);
+  out += '.';
+  for (auto unit = 100; unit > 0; unit /= 10) {
+    out += static_cast<char>('0' + millis / unit % 10);
+  }
+}
+
+template <class Row>
+void append_list(std::string& out, std::string_view name, const std::vector<Row>& rows) {
+  append_name(out, name);
+  out += '[';
+  for (const Row& row : rows) {
+    if (out.back() != '[') out += ',';
+    append_json(out, row);
+  }
+  out += ']';
+}
+
 void append_two_digits(std::string& out, unsigned number) {
   out += static_cast<char>('0' + number / 10 % 10);
   out += static_cast<char>('0' + number % 10);
@@ -196,16 +218,39 @@ void append_json(std::string& out, const TokenStatus& status) {
   out += '}';
 }
 
-void append_json(std::string& out, const std::vector<TokenStatus>& status) {
+void append_json(std::string& out, const store::NodeRow& node) {
   out += '{';
-  append_member(out, "verdict", verdict_on(status));
-  append_name(out, "tokens");
-  out += '[';
-  for (const TokenStatus& token : status) {
-    if (out.back() != '[') out += ',';
-    append_json(out, token);
-  }
-  out += "]}";
+  append_member(out, "name", node.name);
+  append_member(out, "host", node.host);
+  append_member(out, "version", node.version);
+  append_member(out, "listen", node.listen);
+  append_time_member(out, "started_at", node.started_at);
+  append_time_member(out, "seen_at", node.seen_at);
+  append_name(out, "clock_ahead");
+  append_seconds(out, node.clock_ahead);
+  append_member(out, "fenced", static_cast<std::int64_t>(node.fenced));
+  out += '}';
+}
+
+void append_json(std::string& out, const store::LeaseRow& lease) {
+  out += '{';
+  append_member(out, "app", lease.key.app);
+  append_member(out, "kind", lease.key.kind);
+  append_member(out, "holder", lease.holder);
+  append_member(out, "fence", static_cast<std::int64_t>(lease.fence));
+  append_member(out, "remaining",
+                std::chrono::floor<std::chrono::seconds>(lease.remaining).count());
+  out += '}';
+}
+
+void append_json(std::string& out, const keeper::Status& status) {
+  out += '{';
+  append_member(out, "verdict", verdict_on(status.tokens));
+  append_time_member(out, "now", status.cluster.now);
+  append_list(out, "tokens", status.tokens);
+  append_list(out, "nodes", status.cluster.nodes);
+  append_list(out, "leases", status.cluster.leases);
+  out += '}';
 }
 
 std::string verdict_on(const std::vector<TokenStatus>& status) {

@@ -34,8 +34,13 @@ void append_json(std::string& out, const keeper::AppInfo& app);
 /// {"app","kind","issuer","state","revision","expires_in"} and, where they are known,
 /// "fingerprint", "obtained_at", "expires_at", "renew_at", "suspect", "renewing", "trouble".
 void append_json(std::string& out, const TokenStatus& status);
-/// {"verdict","tokens":[…]}
-void append_json(std::string& out, const std::vector<TokenStatus>& status);
+/// {"name","host","version","listen","started_at","seen_at","clock_ahead","fenced"}; the last but
+/// one in seconds with three decimals.
+void append_json(std::string& out, const store::NodeRow& node);
+/// {"app","kind","holder","fence","remaining"}; the last in whole seconds.
+void append_json(std::string& out, const store::LeaseRow& lease);
+/// {"verdict","now","tokens":[…],"nodes":[…],"leases":[…]}
+void append_json(std::string& out, const keeper::Status& status);
 
 /// The one line on top of `hufu status`: "3 tokens, all usable", "1 of 3 tokens unusable: wx…".
 std::string verdict_on(const std::vector<TokenStatus>& status);

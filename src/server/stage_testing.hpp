@@ -57,6 +57,7 @@ class FakeKeeper final : public keeper::AsyncKeeper {
   std::function<Result<std::optional<Grant>>()> on_wait;
   std::optional<Error> change_error;
   std::vector<TokenStatus> statuses;
+  store::ClusterView view;
   keeper::Health healthy{true, true, 1, 1, {}};
   std::vector<std::string> asked;
   std::optional<AppConfig> put;
@@ -128,6 +129,7 @@ class FakeKeeper final : public keeper::AsyncKeeper {
     if (change_error) return done(tl::unexpected<Error>(*change_error));
     done(apps_.contains(id));
   }
+  void cluster(Done<Result<store::ClusterView>> done) override { done(view); }
   void status(Done<Result<std::vector<TokenStatus>>> done) override {
     asked.push_back("status");
     done(statuses);

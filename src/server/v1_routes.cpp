@@ -387,10 +387,20 @@ void get_status(const Call& call) {
   std::optional<Caller> caller = call.services().keys.find(bearer_key(call.request()));
   if (!caller) return reply_stranger(call);  // Revoked this very moment.
   call.services().keeper.status([answer = call.later(), caller = *std::move(caller)](
-                                    Result<std::vector<TokenStatus>> status) {
-    if (!status) return reply_error(answer, status.error());
-    std::erase_if(*status, [&](const TokenStatus& token) { return !caller.sees(token.key.app); });
-    answer.reply({200, "application/json", {}, to_json(*status)});
+                                    Result<std::vector<TokenStatus>> tokens) {
+    if (!tokens) return reply_error(answer, tokens.error());
+    std::erase_if(*tokens, [&](const TokenStatus& token) { return !caller.sees(token.key.app); });
+    auto status = std::make_shared<keeper::Status>();
+    status->tokens = std::move(*tokens);
+    answer.services().keeper.cluster([answer, caller, status](Result<store::ClusterView> cluster) {
+      // Where the store is out, the tokens are still worth showing.
+      status->cluster.now = answer.services().clock.wall();
+      if (cluster) status->cluster = std::move(*cluster);
+      if (!caller.sees_all()) status->cluster.nodes.clear();
+      std::erase_if(status->cluster.leases,
+                    [&](const store::LeaseRow& lease) { return !caller.sees(lease.key.app); });
+      answer.reply({200, "application/json", {}, to_json(*status)});
+    });
   });
 }
 

@@ -24,7 +24,7 @@ void put_app(const Call& call);
 /// 204; 404 if there was none; 409 for one of the config file.
 void delete_app(const Call& call);
 
-/// A key for some apps sees those.
+/// A key for some apps sees those, and no nodes.
 void get_status(const Call& call);
 
 }  // namespace hufu::server

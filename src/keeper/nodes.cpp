@@ -1,0 +1,85 @@
+#include <algorithm>
+
+#include "core/process.hpp"
+#include "keeper/await.hpp"
+#include "keeper/heart.hpp"
+
+namespace hufu::keeper {
+using std::chrono::seconds;
+
+namespace {
+
+constexpr Milliseconds kBetweenAnnouncements = seconds(5);
+/// A node that nobody has heard of for so long is no longer shown.
+constexpr Milliseconds kForgotten = std::chrono::minutes(10);
+/// The database is asked for the time until one answer was this quick, but not more than
+/// `kMostLooks` times: the quicker the answer, the better is known when it was true.
+constexpr Milliseconds kQuick{5};
+constexpr int kMostLooks = 5;
+
+}  // namespace
+
+// ---- the time there
+
+/// Puts the keeper's line where the database's clock is, if it has one.
+Heart::Task<Result<void>> Heart::keep_to_store_clock() {
+  Milliseconds best = Milliseconds::max();
+  for (int look = 0; look < kMostLooks && best > kQuick; ++look) {
+    const SteadyTime asked = clock_.steady();
+    auto time = co_await await<Result<std::optional<WallTime>>>(
+        [this](auto done) { parts_.tokens->time(std::move(done)); });
+    note_store(time ? nullptr : &time.error());
+    if (!time) co_return tl::unexpected(time.error());
+    if (!*time) break;
+    const Milliseconds took = clock_.steady() - asked;
+    if (took >= best) continue;
+    best = took;
+    origin_ = asked + took / 2 - (*time)->time_since_epoch();
+  }
+  wall_ahead_ = clock_.wall() - now();
+  started_at_ = now();
+  co_return Result<void>();
+}
+
+// ---- the others
+
+Heart::Task<void> Heart::announce() {
+  while (!stopping_) {
+    co_await tell_about_me();
+    co_await sleep(kBetweenAnnouncements);
+  }
+  co_await await<Result<void>>(
+      [this](auto done) { parts_.cluster->leave(process_identity(), std::move(done)); });
+}
+
+Heart::Task<void> Heart::tell_about_me() {
+  // Asked anew each time: that is how people see a clock that somebody set.
+  auto time = co_await await<Result<std::optional<WallTime>>>(
+      [this](auto done) { parts_.tokens->time(std::move(done)); });
+  store::NodeRow me;
+  me.name = process_identity();
+  me.host = host_name();
+  me.version = parts_.version;
+  me.listen = parts_.listen;
+  me.started_at = started_at_;
+  if (time && *time) me.clock_ahead = clock_.wall() - **time;
+  me.fenced = fenced_;
+  // Nothing hangs on it: where it fails, the others miss a line on a screen.
+  auto announced = co_await await<Result<void>>(
+      [&](auto done) { parts_.cluster->announce(std::move(me), kForgotten, std::move(done)); });
+  note_store(announced ? nullptr : &announced.error());
+}
+
+void Heart::cluster(Done<Result<store::ClusterView>> done) {
+  enter<Result<store::ClusterView>>(std::move(done), [this] { return look_around(); });
+}
+
+Heart::Task<Result<store::ClusterView>> Heart::look_around() {
+  store::ClusterView nobody;
+  nobody.now = now();
+  if (!parts_.cluster) co_return std::move(nobody);
+  co_return co_await await<Result<store::ClusterView>>(
+      [this](auto done) { parts_.cluster->view(std::move(done)); });
+}
+
+}  // namespace hufu::keeper
