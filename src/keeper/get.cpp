@@ -31,11 +31,25 @@ Heart::Task<Result<Grant>> Heart::answer(Key key, seconds min_ttl) {
     co_return std::move(*fresh_enough);
   }
 
-  // A verdict that is still warm spares the caller from waiting for a platform that may hang.
+  // A marked token is renewed when the promise on it ends. In the last second before that no
+  // promise fits, and a new one would outlast the renewal, which may end the token at once.
+  if (const Milliseconds left = until_promise_ends(row); left > Milliseconds(0)) {
+    co_await sleep(left);
+    const auto outline = table_.outline(row);
+    if (!outline || !(outline->key == key)) co_return tl::unexpected(unknown_app(key.app));
+    if (auto renewed = grant(row, key, 0)) co_return std::move(*renewed);
+  }
+
+  // A verdict that is still warm spares the caller from waiting for a platform that may hang. Not
+  // as long as the token certainly works and its renewal is due; and one from that time says
+  // nothing after it.
   if (in_doubt(row)) {
     const Case& file = case_of(row);
     const Milliseconds age = now() - file.verdict.at;
-    if (file.verdict.at != WallTime{} && age <= 3 * parts_.timing.use_slack) {
+    const WallTime danger = *first_danger(known(row));
+    const bool certain = danger > now();
+    const bool of_use = certain ? !file.flight && due_at(row) > now() : file.verdict.at >= danger;
+    if (file.verdict.at != WallTime{} && of_use && age <= 3 * parts_.timing.use_slack) {
       if (auto suspect = suspect_grant(row, key)) {
         if (due_at(row) <= now()) launch(row, Cause::schedule);
         if (age > parts_.timing.use_slack && !file.probe) spawn(refresh_verdict(row));
@@ -124,11 +138,23 @@ bool Heart::in_doubt(RowId row) const {
   return left >= seconds(1) && outline.bounds.promise(now()) < 1;
 }
 
-/// A token that most likely works, in promises of at most the use slack.
-std::optional<Grant> Heart::suspect_grant(RowId row, const Key& key) const {
-  if (!in_doubt(row)) return std::nullopt;
+/// How long the promise on a marked token still lasts, where that is too short to be given again.
+Milliseconds Heart::until_promise_ends(RowId row) const {
+  const Case* file = case_at(row);
+  if (file == nullptr || file->condemned || file->marks.empty()) return Milliseconds(0);
   const RowOutline outline = *table_.outline(row);
-  const Milliseconds left = outline.expires_at - issuer_of(row).terms.slack() - now();
+  if (!outline.has_token || outline.bounds.promise(now()) > 0) return Milliseconds(0);
+  return std::max(outline.bounds.promised_end(now()) - now(), Milliseconds(0));
+}
+
+/// A token that most likely works, in promises of at most the use slack; as long as it certainly
+/// works, in none beyond that or beyond its renewal.
+std::optional<Grant> Heart::suspect_grant(RowId row, const Key& key) const {
+  if (!in_doubt(row) || until_promise_ends(row) > Milliseconds(0)) return std::nullopt;
+  const RowOutline outline = *table_.outline(row);
+  Milliseconds left = outline.expires_at - issuer_of(row).terms.slack() - now();
+  const WallTime danger = *first_danger(known(row));
+  if (danger > now()) left = std::min({left, danger - now(), due_at(row) - now()});
   const auto promise =
       std::chrono::floor<seconds>(std::min<Milliseconds>(left, parts_.timing.use_slack));
   return Grant{key,

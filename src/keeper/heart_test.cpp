@@ -447,6 +447,46 @@ TEST(MarkedToken, ThatTheProbeFindsDeadIsNotHandedOut) {
   EXPECT_EQ(node.token(), "token-3");
 }
 
+TEST(MarkedToken, IsNotPromisedAcrossItsOwnRenewal) {
+  World world;
+  Node node(world);
+  node.start();
+  node.pass(seconds(5480), seconds(1));
+  world.platform->fates = {Fate::lose_answer};
+  node.pass(seconds(15), seconds(1));
+  ASSERT_EQ(world.platform->calls.size(), 2U);
+  const WallTime renewed_at = world.platform->calls[1].at + seconds(280);
+  node.pass(renewed_at - world.clock.wall() - Milliseconds(400));
+
+  auto answer = node.ask();
+  EXPECT_FALSE(answer.ready()) << "no promise fits into the time that is left";
+  EXPECT_EQ(node.report("token-1")->value().grant.expires_in, seconds(0));
+  node.pass(Milliseconds(400));
+  ASSERT_TRUE(answer.ready());
+  EXPECT_EQ(answer->value().token.reveal(), "token-3");
+  EXPECT_FALSE(answer->value().suspect);
+  EXPECT_FALSE(world.platform->alive("token-1")) << "which is why";
+}
+
+TEST(MarkedToken, IsProbedAgainOnceItMayBeDead) {
+  World world;
+  Node node(world);
+  node.start();
+  node.pass(seconds(5480), seconds(1));
+  world.platform->fates = {Fate::lose_answer};
+  world.platform->usual = Fate::no_connection;
+  node.pass(seconds(15), seconds(1));
+  const WallTime dies_at = world.platform->calls[1].at + seconds(300);
+  node.pass(dies_at - world.clock.wall() - seconds(6), seconds(1));
+
+  auto before = node.ask();
+  ASSERT_TRUE(before.ready());
+  EXPECT_EQ(before->value().token.reveal(), "token-1");
+  EXPECT_LE(world.clock.wall() + before->value().expires_in, dies_at) << "a promise to be kept";
+  node.pass(seconds(8), seconds(1));
+  EXPECT_EQ(node.token(), "") << "alive a moment ago, dead by now";
+}
+
 TEST(MarkedToken, WarmVerdictsSpareCallersAHangingPlatform) {
   World world;
   Node node(world);
