@@ -38,8 +38,9 @@ class CommandLine {
 
   ExitStatus run(const std::vector<std::string>& arguments) {
     try {
-      // CLI11 takes them from the back.
-      root_.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
+      std::vector<std::string> words = commands_first(arguments);
+      std::reverse(words.begin(), words.end());  // CLI11 takes them from the back.
+      root_.parse(std::move(words));
     } catch (const CLI::CallForHelp&) {
       context_.out() << root_.help();
       return ExitStatus::done;
@@ -102,6 +103,41 @@ class CommandLine {
     added->footer("`hufu " + name + " COMMAND --help` tells more.");
     groups_[name] = added;
     return added;
+  }
+
+  /// "--kind K get" as "get --kind K": CLI11 knows the options of a command only once it has been
+  /// named. What cannot be understood stays as it is, for CLI11 to complain of.
+  std::vector<std::string> commands_first(const std::vector<std::string>& arguments) const {
+    std::vector<std::string> words;
+    std::vector<std::string> early;
+    const CLI::App* here = &root_;
+    auto next = arguments.begin();
+    while (!actions_.contains(here)) {
+      if (next == arguments.end()) return arguments;
+      const std::string& word = *next++;
+      if (word.size() < 2 || word.front() != '-') {
+        auto named =
+            here->get_subcommands([&](const CLI::App* each) { return each->get_name() == word; });
+        if (named.empty()) return arguments;
+        here = named.front();
+        words.push_back(word);
+        continue;
+      }
+      const auto equals = word.find('=');
+      const std::string name = word.substr(0, equals);
+      const CLI::Option* option = root_.get_option_no_throw(name);
+      auto& place = option != nullptr ? words : early;
+      for (const auto& [command, action] : actions_) {
+        if (option == nullptr) option = command->get_option_no_throw(name);
+      }
+      if (option == nullptr) return arguments;
+      place.push_back(word);
+      const bool takes_next = option->get_items_expected_max() > 0 && equals == std::string::npos;
+      if (takes_next && next != arguments.end()) place.push_back(*next++);
+    }
+    words.insert(words.end(), early.begin(), early.end());
+    words.insert(words.end(), next, arguments.end());
+    return words;
   }
 
   /// The innermost command that was named.

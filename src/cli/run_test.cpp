@@ -104,6 +104,22 @@ TEST(CommandLine, TakesGlobalOptionsBeforeAndAfterTheCommand) {
             expected);
 }
 
+TEST(CommandLine, TakesTheOptionsOfACommandBeforeItToo) {
+  EXPECT_EQ(program().run({"--kind", "k", "echo", "wx"}).out, "wx|k|0|||\n");
+  EXPECT_EQ(program().run({"--kind=k", "--json", "--listen", "[::1]:1", "echo"}).out,
+            "|k|1|||[::1]:1\n");
+  EXPECT_EQ(program().run({"--kind", "echo", "echo", "echo"}).out, "echo|echo|0|||\n");
+  EXPECT_EQ(program().run({"--help", "--kind", "k", "echo"}).status, ExitStatus::done);
+  EXPECT_EQ(program().run({"--kind", "k", "echo", "--kind", "l"}).status, ExitStatus::usage);
+  EXPECT_THAT(program().run({"--kind", "k", "version"}).err, HasSubstr("unknown option --kind"));
+  EXPECT_THAT(program().run({"--secret=canary", "app", "add", "wx"}).err, Not(HasSubstr("canary")));
+
+  Program machine = program();
+  machine.table.push_back({"group echo", "Echoes", "hufu group echo", declare_echo});
+  EXPECT_EQ(machine.run({"group", "--kind", "k", "echo", "wx"}).out, "wx|k|0|||\n");
+  EXPECT_EQ(machine.run({"--kind", "k", "group", "--json", "echo"}).out, "|k|1|||\n");
+}
+
 TEST(CommandLine, TakesTheNameOfACommandForAnArgumentWhereOneIsDue) {
   EXPECT_EQ(program().run({"echo", "version"}).out, "version||0|||\n");
 }
