@@ -9,6 +9,9 @@
 namespace hufu::cli {
 namespace {
 
+/// As the platform's answers: no token is longer.
+constexpr std::size_t kLongestToken = 4096;
+
 struct Options {
   std::string app;
   std::string kind{kAccessToken};
@@ -23,7 +26,7 @@ Result<Report> tell(Backend& backend, const Options& options, const Secret& refu
 }
 
 ExitStatus report(const Options& options, const Context& context) {
-  auto refused = read_hidden(context, "refused token");
+  auto refused = read_hidden(context, "refused token", kLongestToken);
   if (!refused) return context.fail(refused.error());
   auto backend = open_backend(context);
   if (!backend) return context.fail(backend.error());

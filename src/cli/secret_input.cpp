@@ -61,7 +61,7 @@ Result<Secret> as_usage(Result<Secret> secret) {
 
 }  // namespace
 
-Result<Secret> read_hidden(const Context& context, const std::string& what) {
+Result<Secret> read_hidden(const Context& context, const std::string& what, std::size_t longest) {
   std::string text;
   // Reserved once, so that no shorter copy is left behind unwiped.
   text.reserve(kLongestInput + 1);
@@ -78,7 +78,7 @@ Result<Secret> read_hidden(const Context& context, const std::string& what) {
     return fail(Fault::usage, "standard input holds too much to be the " + what,
                 "Put it there and nothing else");
   }
-  return as_usage(config::secret_from_text(std::move(text), "standard input"));
+  return as_usage(config::secret_from_text(std::move(text), "standard input", what, longest));
 }
 
 void add_secret_flags(CLI::App& cli, SecretFlags& flags) {
@@ -98,7 +98,7 @@ Result<Secret> read_secret(const SecretFlags& flags, const Context& context) {
         places == 0 ? "the secret is missing" : "the secret is named in more than one place",
         "Use one of --secret-stdin, --secret-file FILE and --secret-env NAME");
   }
-  if (flags.from_stdin) return read_hidden(context, "app secret");
+  if (flags.from_stdin) return read_hidden(context, "app secret", config::kLongestSecret);
   if (!flags.file.empty()) {
     auto text = context.sources.read_file(flags.file);
     if (!text) {

@@ -9,9 +9,9 @@
 namespace hufu::cli {
 
 /// A secret or a token from standard input, white space around it dropped. From a terminal, one
-/// line that is not shown while it is typed. Fault::usage where nothing sensible came; no message
-/// repeats what did.
-Result<Secret> read_hidden(const Context& context, const std::string& what);
+/// line that is not shown while it is typed. Fault::usage where nothing sensible came, or more than
+/// `longest` bytes; no message repeats what did.
+Result<Secret> read_hidden(const Context& context, const std::string& what, std::size_t longest);
 
 /// Where a secret is to be found. It is never an argument: every user of a machine can read those.
 struct SecretFlags {

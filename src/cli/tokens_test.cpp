@@ -205,10 +205,19 @@ TEST(Report, ChecksTheTokenBeforeAnythingIsRenewed) {
   EXPECT_EQ(machine.asked().tokens_made, 2U);
 }
 
+TEST(Report, TakesATokenAsLongAsAPlatformIssuesThem) {
+  Machine machine;
+  machine.add_app("wx1");
+  EXPECT_EQ(machine.run({"report"}, std::string(4096, 'x')).out, "unknown\n");
+  EXPECT_EQ(machine.run({"report"}, std::string(4097, 'x')).status, 2);
+}
+
 TEST(Report, WantsATokenOnStandardInput) {
   Machine machine;
   machine.add_app("wx1");
-  EXPECT_EQ(machine.run({"report", "wx1"}, " \n").status, 2);
+  const auto nothing = machine.run({"report", "wx1"}, " \n");
+  EXPECT_EQ(nothing.status, 2);
+  EXPECT_THAT(nothing.err, ::testing::HasSubstr("Put the refused token there"));
   EXPECT_EQ(machine.run({"report", "wx1"}, std::string(100'000, 'x')).status, 2);
   EXPECT_EQ(machine.run({"report", "wx9"}, "token").status, 3);
 }

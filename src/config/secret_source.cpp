@@ -7,8 +7,6 @@
 namespace hufu::config {
 namespace {
 
-constexpr std::size_t kLongestSecret = 1024;
-
 bool breaks_a_secret(char c) noexcept {
   auto byte = static_cast<unsigned char>(c);
   return byte <= 0x20 || byte == 0x7f;
@@ -16,21 +14,23 @@ bool breaks_a_secret(char c) noexcept {
 
 }  // namespace
 
-Result<Secret> secret_from_text(std::string&& text, std::string_view place) {
+Result<Secret> secret_from_text(std::string&& text, std::string_view place, std::string_view what,
+                                std::size_t longest) {
   std::string_view inside = trimmed(text);
   bool empty = inside.empty();
   bool broken = std::any_of(inside.begin(), inside.end(), breaks_a_secret);
-  bool large = inside.size() > kLongestSecret;
-  Secret secret(inside.substr(0, kLongestSecret));
+  bool large = inside.size() > longest;
+  Secret secret(inside.substr(0, longest));
   wipe(text);
 
   std::string where(place);
-  if (empty) return fail(Fault::config, where + " is empty", "Put the secret there");
+  std::string put = "Put the " + std::string(what) + " there";
+  if (empty) return fail(Fault::config, where + " is empty", put);
   if (large || broken) {
-    return fail(
-        Fault::config,
-        where + (large ? " holds more than 1024 bytes" : " holds white space in its middle"),
-        "Put the secret there and nothing else");
+    return fail(Fault::config,
+                where + (large ? " holds more than " + std::to_string(longest) + " bytes"
+                               : " holds white space in its middle"),
+                put + " and nothing else");
   }
   return secret;
 }
