@@ -122,7 +122,7 @@ void examine_limits(Findings& findings, const Config& config) {
                   fmt::format("a server may open {} files, and needs {} for {} connections",
                               files.rlim_max, needed, config.limits.connections),
                   fmt::format("Raise the limit (LimitNOFILE={} in its unit), or lower "
-                              "limits.connections",
+                              "server.max_connections",
                               needed));
   }
 }
@@ -341,8 +341,15 @@ void examine_server(Findings& findings, Server server, const std::string& app,
       findings.fail(token.key.app, token.trouble->error);
     } else if (token.expires_in.count() > 0) {
       findings.ok(token.key.app, "its " + token.key.kind + " is served");
-    } else {
+    } else if (token.revision == 0) {
       findings.warn(token.key.app, "its " + token.key.kind + " was not fetched yet", {});
+    } else {
+      findings.fail(token.key.app,
+                    Error{Fault::throttled,
+                          "its " + token.key.kind + " cannot be handed out, and is not renewed yet",
+                          "Ask again in half a minute, and find out who else renews it",
+                          {},
+                          {}});
     }
   }
 }

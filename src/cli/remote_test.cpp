@@ -127,6 +127,20 @@ TEST(OverAServer, StatusAndDoctorTellWhatItKnows) {
   EXPECT_EQ(machine.run({"doctor", "wx9"}).status, 3);
 }
 
+TEST(OverAServer, DoctorDoesNotCallADeadTokenOneThatWasNeverFetched) {
+  Machine machine;
+  machine.add_app("wx1");
+  machine.serve(kAll);
+  EXPECT_EQ(machine.run({"get"}).status, 0);
+  EXPECT_EQ(machine.run({"refresh", "wx1"}).status, 0);
+  const std::string token = machine.run({"get"}).out;
+  machine.platform->model().revoke_app("wx1");
+  EXPECT_EQ(machine.run({"report", "wx1"}, token).status, 8) << "forced a moment ago";
+  const auto findings = machine.run({"doctor"});
+  EXPECT_EQ(findings.status, 8);
+  EXPECT_THAT(findings.out, HasSubstr("cannot be handed out"));
+}
+
 TEST(OverAServer, AStatusMayBeLongerThanAnyToken) {
   Machine machine;
   std::string tokens;
