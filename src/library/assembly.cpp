@@ -137,6 +137,7 @@ const std::shared_ptr<const store::Sealer>& Assembly::sealer() const noexcept {
   return impl_->store.sealer;
 }
 const Clock& Assembly::clock() const noexcept { return impl_->clock; }
+WallTime Assembly::now() const noexcept { return impl_->heart->now(); }
 const std::vector<std::string>& Assembly::store_warnings() const noexcept {
   return impl_->store.warnings;
 }

@@ -54,6 +54,8 @@ class Assembly {
   [[nodiscard]] const std::shared_ptr<store::Registry>& registry() const noexcept;
   [[nodiscard]] const std::shared_ptr<const store::Sealer>& sealer() const noexcept;
   [[nodiscard]] const Clock& clock() const noexcept;
+  /// Now, on the line on which records are written: the database's, once the assembly has started.
+  [[nodiscard]] WallTime now() const noexcept;
   /// What an operator should know of how the database is set up, a sentence each.
   [[nodiscard]] const std::vector<std::string>& store_warnings() const noexcept;
 
