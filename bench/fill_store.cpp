@@ -75,7 +75,7 @@ void put_app(Registry& registry, const Sealer& sealer, int i, std::function<void
 
 void put_token(TokenStore& tokens, int i, std::size_t bytes, std::function<void()> done) {
   const WallTime now = system_clock().wall();
-  Intent intent{Key{app_number(i)}, 0, "the filler", std::chrono::seconds(60), {now, now}};
+  Intent intent{Key{app_number(i)}, 0, "the filler", std::chrono::seconds(60), {now, now}, {}};
   tokens.begin(std::move(intent), [&tokens, i, bytes, now,
                                    done = std::move(done)](Result<BeginOutcome> outcome) mutable {
     auto& grant = std::get<Granted>(*outcome);
@@ -99,13 +99,14 @@ void put_token(TokenStore& tokens, int i, std::size_t bytes, std::function<void(
 
 int main(int count, char** arguments) {
   if (count != 4) {
-    std::fprintf(stderr, "hufu_fill_store PATH APPS TOKEN_BYTES\n");
+    std::fprintf(stderr, "hufu_fill_store URI APPS TOKEN_BYTES\n");
     return 2;
   }
   const int apps = std::atoi(arguments[2]);
   const auto bytes = static_cast<std::size_t>(std::atoi(arguments[3]));
+  const char* key_file = std::getenv("HUFU_KEY_FILE");  // Where the store does not say.
   OpenStore store =
-      must(open_store({"sqlite:" + std::string(arguments[1]), "", {}}, system_clock()));
+      must(open_store({arguments[1], key_file == nullptr ? "" : key_file, {}}, system_clock()));
 
   auto made = must(server::make_api_key());
   ApiKeyRow row;

@@ -164,7 +164,7 @@ class FullStore:
             shutil.rmtree(cache, ignore_errors=True)
             cache.mkdir(parents=True)
             began = time.monotonic()
-            filled = subprocess.run([BUILD / "hufu_fill_store", cache / "hufu.db", str(apps),
+            filled = subprocess.run([BUILD / "hufu_fill_store", f"sqlite:{cache / 'hufu.db'}", str(apps),
                                      str(TOKEN_BYTES)], check=True, capture_output=True, text=True)
             (cache / "key").write_text(filled.stdout)
             print(f"… in {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)

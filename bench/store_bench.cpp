@@ -5,13 +5,12 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
-#include <future>
 #include <string>
 
+#include "renewing.hpp"
 #include "store/blocking.hpp"
 #include "store/opening/open_store.hpp"
 
@@ -40,49 +39,6 @@ void measure(const char* what, Body body) {
   std::printf("%-32s %.2f s, %.2f s of CPU\n", what, seconds_since(start), cpu_seconds() - cpu);
 }
 
-Key key_number(int i) {
-  char id[32];
-  std::snprintf(id, sizeof id, "wx%016x", static_cast<unsigned>(i));
-  return {id, std::string(kAccessToken)};
-}
-
-/// Renews `count` keys once, `in_flight` at a time; returns pairs a second.
-double renew(TokenStore& store, int count, int in_flight) {
-  std::atomic<int> next = 0;
-  std::atomic<int> finished = 0;
-  std::promise<void> all;
-  std::function<void()> one = [&] {
-    int i = next++;
-    if (i >= count) return;
-    WallTime now = system_clock().wall();
-    Intent intent{key_number(i),
-                  1'000'000,
-                  "bench",
-                  std::chrono::seconds(30),
-                  {now, now + std::chrono::minutes(5)}};
-    store.begin(std::move(intent), [&, now](Result<BeginOutcome> outcome) {
-      auto& grant = std::get<Granted>(outcome.value());
-      Record record = std::move(grant.record);
-      record.token = Token{Secret(std::string(160, 't')), now, now + std::chrono::hours(2),
-                           "wechat/stable/access_token"};
-      record.revision += 1;
-      record.renew_at = now + std::chrono::minutes(90);
-      record.displaced_at = now;
-      record.predecessors = {{1}, {2}};
-      record.marks.clear();
-      store.commit(grant.lease, std::move(record), [&](Result<WriteOutcome> written) {
-        if (!written) std::printf("%s\n", written.error().message.c_str());
-        if (++finished == count) all.set_value();
-        one();
-      });
-    });
-  };
-  auto start = std::chrono::steady_clock::now();
-  for (int i = 0; i < in_flight; ++i) one();
-  all.get_future().wait();
-  return count / seconds_since(start);
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -97,10 +53,12 @@ int main(int argc, char** argv) {
       return 1;
     }
     TokenStore& tokens = *store->tokens;
-    std::printf("filling with %d records: %.0f renewals/s\n", records, renew(tokens, records, 256));
+    std::printf("filling with %d records: %.0f renewals/s\n", records,
+                bench::renew(tokens, {0, records}, records, 256));
     for (int in_flight : {1, 8, 64, 256}) {
+      const int count = in_flight == 1 ? pairs / 10 : pairs;
       std::printf("%3d in flight: %.0f renewals/s\n", in_flight,
-                  renew(tokens, in_flight == 1 ? pairs / 10 : pairs, in_flight));
+                  bench::renew(tokens, {0, records}, count, in_flight));
     }
     for (int round = 0; round < 3; ++round) {
       measure("scan of every record", [&] {
