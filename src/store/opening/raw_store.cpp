@@ -7,6 +7,7 @@
 #include "store/blocking.hpp"
 #include "store/key_file.hpp"
 #include "store/memory_store.hpp"
+#include "store/postgresql/postgresql_store.hpp"
 #include "store/sqlite/sqlite_store.hpp"
 
 namespace hufu::store {
@@ -83,8 +84,7 @@ Result<StoreUri> parse_store_uri(const std::string& uri) {
               std::string(kExamples));
 }
 
-Result<RawStore> open_raw_store(const StoreUri& uri, const Secret& /*password*/,
-                                const Clock& clock) {
+Result<RawStore> open_raw_store(const StoreUri& uri, const Secret& password, const Clock& clock) {
   switch (uri.kind) {
     case StoreUri::Kind::memory: return faces_of(std::make_shared<MemoryStore>(clock));
     case StoreUri::Kind::sqlite: {
@@ -92,8 +92,17 @@ Result<RawStore> open_raw_store(const StoreUri& uri, const Secret& /*password*/,
       options.path = uri.path;
       return SqliteStore::open(std::move(options), clock).map(faces_of<SqliteStore>);
     }
+    case StoreUri::Kind::postgresql: {
+      PostgresqlOptions options;
+      options.uri = uri.address.clone();
+      options.password = password.clone();
+      auto store = PostgresqlStore::open(std::move(options), clock);
+      if (!store) return tl::unexpected(store.error());
+      RawStore raw = faces_of(*store);
+      raw.warnings = (*store)->warnings();
+      return raw;
+    }
     case StoreUri::Kind::mongodb:
-    case StoreUri::Kind::postgresql:
     case StoreUri::Kind::redis: break;
   }
   return fail(Fault::config, "this build has no such store", std::string(kExamples));
