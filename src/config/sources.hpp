@@ -33,7 +33,8 @@ struct Sources {
   std::map<std::string, std::string, std::less<>> flags;  ///< By key: {"timing.lease", "30s"}.
   Environment environment;
   ReadFile read_file;
-  std::vector<std::string> stores = {"memory", "sqlite", "postgresql"};  ///< Those compiled in.
+  /// Those compiled in.
+  std::vector<std::string> stores = {"memory", "sqlite", "postgresql", "redis"};
 };
 
 /// The variables this process was started with.

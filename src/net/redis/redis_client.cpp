@@ -4,13 +4,18 @@
 #include <openssl/crypto.h>
 #include <openssl/sha.h>
 
+#include <algorithm>
 #include <array>
+#include <new>
 #include <utility>
 
 namespace hufu::net {
 namespace {
 
 using Kind = RedisReply::Kind;
+
+/// So many bytes of a pipeline are sent in one go.
+constexpr std::size_t kPacket = 32 * 1024;
 
 RedisDeadline within(Milliseconds patience) { return std::chrono::steady_clock::now() + patience; }
 
@@ -19,31 +24,43 @@ tl::unexpected<Error> late(const std::string& peer) {
               "look at its load, and at the network between");
 }
 
-/// A command as Redis reads it; wiped when it dies.
+/// Commands as Redis reads them; wiped when they were sent.
 class Wire {
  public:
-  explicit Wire(const RedisCommand& command) {
+  Wire() = default;
+  Wire(const Wire&) = delete;
+  Wire& operator=(const Wire&) = delete;
+  ~Wire() { clear(); }
+
+  void add(const RedisCommand& command) {
     std::vector<const char*> words;
     std::vector<std::size_t> sizes;
     for (const std::string_view word : command) {
       words.push_back(word.data() != nullptr ? word.data() : "");
       sizes.push_back(word.size());
     }
-    const long long size =
-        redisFormatCommandArgv(&bytes_, static_cast<int>(words.size()), words.data(), sizes.data());
-    size_ = size > 0 ? static_cast<std::size_t>(size) : 0;
+    char* formatted = nullptr;
+    const long long size = redisFormatCommandArgv(&formatted, static_cast<int>(words.size()),
+                                                  words.data(), sizes.data());
+    if (size < 0) throw std::bad_alloc();
+    const auto length = static_cast<std::size_t>(size);
+    // Growing by itself, a string would leave a copy behind that nobody wipes.
+    if (bytes_.capacity() < bytes_.size() + length) {
+      std::string larger;
+      larger.reserve(std::max(kPacket, bytes_.size()) + length);
+      larger = bytes_;
+      wipe(bytes_);
+      bytes_ = std::move(larger);
+    }
+    bytes_.append(formatted, length);
+    OPENSSL_cleanse(formatted, length);
+    redisFreeCommand(formatted);
   }
-  Wire(const Wire&) = delete;
-  Wire& operator=(const Wire&) = delete;
-  ~Wire() {
-    OPENSSL_cleanse(bytes_, size_);
-    redisFreeCommand(bytes_);
-  }
-  [[nodiscard]] std::string_view bytes() const { return {bytes_, size_}; }
+  void clear() { wipe(bytes_); }
+  [[nodiscard]] std::string_view bytes() const { return bytes_; }
 
  private:
-  char* bytes_ = nullptr;
-  std::size_t size_ = 0;
+  std::string bytes_;
 };
 
 /// Refusals that a command on another connection may not meet: this server is not the one to ask.
@@ -201,9 +218,12 @@ Result<void> RedisConnection::send(std::span<const RedisCommand> commands, Redis
     return fail(Fault::store, "the connection to Redis at " + peer() + " is broken", "");
   }
   ++round_trips_;
+  Wire wire;
   for (const RedisCommand& command : commands) {
-    const Wire wire(command);
+    wire.add(command);
+    if (wire.bytes().size() < kPacket && &command != &commands.back()) continue;
     auto sent = transport_->send(wire.bytes(), deadline);
+    wire.clear();
     if (sent) continue;
     broken_ = true;
     // A server that is full says why before it hangs up.

@@ -33,6 +33,6 @@ Result<void> check_store_uri(const std::string& uri) {
   return {};
 }
 
-std::vector<std::string> compiled_stores() { return {"memory", "sqlite", "postgresql"}; }
+std::vector<std::string> compiled_stores() { return {"memory", "sqlite", "postgresql", "redis"}; }
 
 }  // namespace hufu::store

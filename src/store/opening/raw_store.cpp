@@ -8,6 +8,7 @@
 #include "store/key_file.hpp"
 #include "store/memory_store.hpp"
 #include "store/postgresql/postgresql_store.hpp"
+#include "store/redis/redis_store.hpp"
 #include "store/sqlite/sqlite_store.hpp"
 
 namespace hufu::store {
@@ -53,6 +54,27 @@ RawStore faces_of(const std::shared_ptr<Store>& store) {
   return {store, store, store, store, {}};
 }
 
+Result<RawStore> open_postgresql(const StoreUri& uri, const Secret& password, const Clock& clock) {
+  PostgresqlOptions options;
+  options.uri = uri.address.clone();
+  options.password = password.clone();
+  auto store = PostgresqlStore::open(std::move(options), clock);
+  if (!store) return tl::unexpected(store.error());
+  RawStore raw = faces_of(*store);
+  raw.warnings = (*store)->warnings();
+  return raw;
+}
+
+Result<RawStore> open_redis(const StoreUri& uri, const Secret& password, const Clock& clock) {
+  auto options = RedisOptions::from_uri(uri.address.reveal(), password);
+  if (!options) return tl::unexpected(options.error());
+  return RedisStore::open(std::move(*options), clock).map([](const auto& store) {
+    RawStore faces = faces_of(store);
+    faces.warnings = store->warnings();
+    return faces;
+  });
+}
+
 /// Whether `ring` holds the very key that `note` remembers.
 Result<void> check(const KeyNote& note, const Keyring& ring, const std::string& key_file) {
   const SealingKey* key = ring.find(note.id);
@@ -78,7 +100,13 @@ Result<StoreUri> parse_store_uri(const std::string& uri) {
     return fail(Fault::config, "nothing may follow the store memory:", std::string(kExamples));
   }
   for (const auto& [known, kind] : kServers) {
-    if (scheme == known) return StoreUri{kind, {}, Secret(uri)};
+    if (scheme != known) continue;
+    if (kind == StoreUri::Kind::redis) {
+      if (auto read = RedisOptions::from_uri(uri, Secret()); !read) {
+        return tl::unexpected(read.error());
+      }
+    }
+    return StoreUri{kind, {}, Secret(uri)};
   }
   return fail(Fault::config, "there is no such kind of store as the URI names",
               std::string(kExamples));
@@ -92,18 +120,9 @@ Result<RawStore> open_raw_store(const StoreUri& uri, const Secret& password, con
       options.path = uri.path;
       return SqliteStore::open(std::move(options), clock).map(faces_of<SqliteStore>);
     }
-    case StoreUri::Kind::postgresql: {
-      PostgresqlOptions options;
-      options.uri = uri.address.clone();
-      options.password = password.clone();
-      auto store = PostgresqlStore::open(std::move(options), clock);
-      if (!store) return tl::unexpected(store.error());
-      RawStore raw = faces_of(*store);
-      raw.warnings = (*store)->warnings();
-      return raw;
-    }
-    case StoreUri::Kind::mongodb:
-    case StoreUri::Kind::redis: break;
+    case StoreUri::Kind::postgresql: return open_postgresql(uri, password, clock);
+    case StoreUri::Kind::redis: return open_redis(uri, password, clock);
+    case StoreUri::Kind::mongodb: break;
   }
   return fail(Fault::config, "this build has no such store", std::string(kExamples));
 }

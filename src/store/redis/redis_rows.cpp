@@ -1,0 +1,206 @@
+#include "store/redis/redis_rows.hpp"
+
+#include <array>
+#include <charconv>
+
+#include "store/record_text.hpp"
+#include "store/row_text.hpp"
+
+namespace hufu::store {
+namespace {
+
+constexpr std::array<std::string_view, 17> kTokenFields = {
+    "revision",     "token",        "issuer",      "obtained_at", "expires_at", "renew_at",
+    "displaced_at", "predecessors", "alive_at",    "marks",       "trouble",    "budget",
+    "fence",        "holder",       "lease_until", "created_at",  "updated_at"};
+enum TokenField {
+  kRevision,
+  kToken,
+  kIssuer,
+  kObtainedAt,
+  kExpiresAt,
+  kRenewAt,
+  kDisplacedAt,
+  kPredecessors,
+  kAliveAt,
+  kMarks,
+  kTrouble,
+  kBudget,
+  kFence,
+  kHolder,
+  kLeaseUntil,
+  kCreatedAt,
+  kUpdatedAt
+};
+
+constexpr std::array<std::string_view, 7> kAppFields = {
+    "platform", "endpoint", "secret_login", "tag", "created_at", "updated_at", "secret"};
+constexpr std::array<std::string_view, 4> kApiKeyFields = {"hash", "apps", "rights", "created_at"};
+constexpr std::array<std::string_view, 7> kNodeFields = {
+    "host", "version", "listen", "started_at", "clock_ahead", "fenced", "seen_at"};
+
+/// The fields of one hash, taken out one by one; remembers whether each made sense.
+class Row {
+ public:
+  explicit Row(const net::RedisReply& reply) : fields_(reply.elements) {}
+
+  [[nodiscard]] const std::string& text(std::size_t field) const {
+    static const std::string kNone;
+    return field < fields_.size() ? fields_[field].text : kNone;
+  }
+  /// Zero where it says nothing.
+  std::int64_t integer(std::size_t field) {
+    if (text(field).empty()) return 0;
+    const auto number = number_in(text(field));
+    if (!number) readable_ = false;
+    return number.value_or(0);
+  }
+  WallTime time(std::size_t field) { return time_from(integer(field)); }
+  std::optional<WallTime> optional_time(std::size_t field) {
+    if (text(field).empty()) return std::nullopt;
+    return time(field);
+  }
+  /// Takes what one of the `…_from` made of a field.
+  template <class T>
+  void take(std::optional<T> read, T& into) {
+    if (read) {
+      into = std::move(*read);
+    } else {
+      readable_ = false;
+    }
+  }
+  [[nodiscard]] bool readable() const { return readable_; }
+
+ private:
+  const std::vector<net::RedisReply>& fields_;
+  bool readable_ = true;
+};
+
+std::string text_of(WallTime time) { return std::to_string(millis(time)); }
+std::string text_of(const std::optional<WallTime>& time) {
+  return time ? std::to_string(millis(*time)) : std::string();
+}
+
+}  // namespace
+
+std::optional<std::int64_t> number_in(std::string_view text) {
+  std::int64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return number;
+}
+
+std::span<const std::string_view> token_fields() { return kTokenFields; }
+std::span<const std::string_view> app_fields() { return kAppFields; }
+std::span<const std::string_view> api_key_fields() { return kApiKeyFields; }
+std::span<const std::string_view> node_fields() { return kNodeFields; }
+
+RedisTokenRow token_row(const net::RedisReply& reply) {
+  RedisTokenRow found;
+  Row row(reply);
+  found.present = !row.text(kCreatedAt).empty();
+  if (!found.present) return found;
+  Record& record = found.record;
+  record.revision = static_cast<std::uint64_t>(row.integer(kRevision));
+  if (!row.text(kToken).empty()) {
+    record.token = Token{Secret(std::string_view(row.text(kToken))), row.time(kObtainedAt),
+                         row.time(kExpiresAt), row.text(kIssuer)};
+  }
+  record.renew_at = row.time(kRenewAt);
+  record.displaced_at = row.optional_time(kDisplacedAt);
+  record.alive_at = row.optional_time(kAliveAt);
+  record.created_at = row.time(kCreatedAt);
+  record.updated_at = row.time(kUpdatedAt);
+  row.take(fingerprints_from(row.text(kPredecessors)), record.predecessors);
+  row.take(marks_from(row.text(kMarks)), record.marks);
+  row.take(budget_from(row.text(kBudget)), record.budget);
+  if (!row.text(kTrouble).empty()) {
+    record.trouble = trouble_from(row.text(kTrouble));
+    if (!record.trouble) found.readable = false;
+  }
+  found.lease = {static_cast<std::uint64_t>(row.integer(kFence)), row.text(kHolder),
+                 row.time(kLeaseUntil)};
+  found.readable = found.readable && row.readable();
+  return found;
+}
+
+RedisFields fields_of(const Record& record) {
+  const bool has = record.token.has_value();
+  return {"revision",     std::to_string(record.revision),
+          "token",        has ? std::string(record.token->value.reveal()) : "",
+          "issuer",       has ? record.token->issuer : "",
+          "obtained_at",  has ? text_of(record.token->obtained_at) : "",
+          "expires_at",   has ? text_of(record.token->expires_at) : "",
+          "renew_at",     text_of(record.renew_at),
+          "displaced_at", text_of(record.displaced_at),
+          "predecessors", store::text_of(record.predecessors),
+          "alive_at",     text_of(record.alive_at),
+          "trouble",      record.trouble ? store::text_of(*record.trouble) : "",
+          "budget",       store::text_of(record.budget)};
+}
+
+std::optional<AppRow> app_row(const std::string& id, const net::RedisReply& reply) {
+  Row row(reply);
+  if (row.text(0).empty()) return std::nullopt;
+  AppRow app;
+  app.id = id;
+  app.platform = row.text(0);
+  app.endpoint = row.text(1);
+  app.secret_login = row.text(2) == "1";
+  copy_bytes(row.text(3), app.tag);
+  app.created_at = row.time(4);
+  app.updated_at = row.time(5);
+  app.secret = Secret(std::string_view(row.text(6)));
+  return app;
+}
+
+RedisFields fields_of(const AppRow& app) {
+  return {"platform",     app.platform,
+          "endpoint",     app.endpoint,
+          "secret_login", app.secret_login ? "1" : "0",
+          "secret",       std::string(app.secret.reveal()),
+          "tag",          std::string(bytes_of(app.tag))};
+}
+
+std::optional<ApiKeyRow> api_key_row(const std::string& name, const net::RedisReply& reply) {
+  Row row(reply);
+  ApiKeyRow key;
+  key.name = name;
+  auto apps = apps_from(row.text(1));
+  if (!copy_bytes(row.text(0), key.hash) || !apps) return std::nullopt;
+  key.apps = std::move(*apps);
+  key.rights = rights_from(row.text(2));
+  key.created_at = row.time(3);
+  return key;
+}
+
+RedisFields fields_of(const ApiKeyRow& key) {
+  return {"hash",   std::string(bytes_of(key.hash)), "apps", store::text_of(key.apps),
+          "rights", store::text_of(key.rights)};
+}
+
+std::optional<NodeRow> node_row(const std::string& name, const net::RedisReply& reply) {
+  Row row(reply);
+  if (row.text(6).empty()) return std::nullopt;
+  NodeRow node;
+  node.name = name;
+  node.host = row.text(0);
+  node.version = row.text(1);
+  node.listen = row.text(2);
+  node.started_at = row.time(3);
+  node.clock_ahead = Milliseconds(row.integer(4));
+  node.fenced = static_cast<std::uint64_t>(row.integer(5));
+  node.seen_at = row.time(6);
+  return node;
+}
+
+RedisFields fields_of(const NodeRow& node) {
+  return {"host",        node.host,
+          "version",     node.version,
+          "listen",      node.listen,
+          "started_at",  text_of(node.started_at),
+          "clock_ahead", std::to_string(node.clock_ahead.count()),
+          "fenced",      std::to_string(node.fenced)};
+}
+
+}  // namespace hufu::store
