@@ -1,5 +1,7 @@
 #pragma once
 
+#include <optional>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -19,6 +21,12 @@ class Observers final : public keeper::Observer {
   void renewal_failed(const Key& key, keeper::Cause cause, const Error& error,
                       IssueFailure::Lane lane, Milliseconds next) override {
     for (auto* each : all_) each->renewal_failed(key, cause, error, lane, next);
+  }
+  void called(std::string_view issuer, std::optional<int> errcode) override {
+    for (auto* each : all_) each->called(issuer, errcode);
+  }
+  void waiting(int by) override {
+    for (auto* each : all_) each->waiting(by);
   }
   void commit_failed(const Key& key, const Error& error) override {
     for (auto* each : all_) each->commit_failed(key, error);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string_view>
 
 #include "hufu/error.hpp"
@@ -34,6 +35,10 @@ class Observer {
                        Milliseconds /*call*/) {}
   virtual void renewal_failed(const Key&, Cause, const Error&, IssueFailure::Lane,
                               Milliseconds /*until next attempt*/) {}
+  /// A call for a token has ended, with this errcode; 0 brought one. Empty: no answer with a code.
+  virtual void called(std::string_view /*issuer*/, std::optional<int> /*errcode*/) {}
+  /// So many callers more (or less) wait for a renewal in flight.
+  virtual void waiting(int /*by*/) {}
   /// The call succeeded but the store could not be written: the token is served from memory.
   virtual void commit_failed(const Key&, const Error&) {}
   virtual void fenced(const Key&) {}

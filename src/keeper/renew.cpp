@@ -36,6 +36,7 @@ Heart::Task<Heart::Failure> Heart::join(RowId row, Cause cause) {
     const bool first = !flight;
     if (first) flight = std::make_shared<Flight>(Flight{cause, {}, false});
     flight->waiting.push_back(std::move(done));
+    observer_.waiting(1);
     if (!first) return;
     ++flights_;
     spawn(fly(row));
@@ -65,6 +66,7 @@ Heart::Task<void> Heart::fly(RowId row) {
     reschedule(row);
     if (flight->told) spawn(look_again(row, key));
   }
+  observer_.waiting(-static_cast<int>(waiting.size()));
   for (auto& answer : waiting) answer(failure);
   admit_waiting();
 }
@@ -242,6 +244,8 @@ Heart::Task<Heart::Failure> Heart::call_platform(RowId row, Lease lease, Record 
       [&](auto done) { issuer.issuer->issue(std::move(request), std::move(done)); });
   pass_failpoint("renew.after_call");
   const Milliseconds took = now() - sent_at;
+  observer_.called(issuer.issuer->name(),
+                   outcome ? std::optional<int>(0) : outcome.error().error.errcode);
   const auto outline = table_.outline(row);
   if (!outline || !(outline->key == lease.key)) co_return unknown_app(lease.key.app);
   if (!outcome) {

@@ -38,6 +38,17 @@ void KeeperCounters::renewal_failed(const Key& /*key*/, keeper::Cause cause, con
   count(renewals_[static_cast<std::size_t>(cause)][result_of(error.fault)]);
 }
 
+void KeeperCounters::called(std::string_view issuer, std::optional<int> errcode) {
+  std::pair place(std::string(issuer), errcode ? std::to_string(*errcode) : "none");
+  std::lock_guard lock(platform_calls_mutex_);
+  if (platform_calls_.size() >= kMostCodes && !platform_calls_.contains(place)) {
+    place.second = "other";
+  }
+  ++platform_calls_[std::move(place)];
+}
+
+void KeeperCounters::waiting(int by) { waiters_.fetch_add(by, std::memory_order_relaxed); }
+
 void KeeperCounters::commit_failed(const Key& /*key*/, const Error& /*error*/) {
   count(commits_failed_);
 }
@@ -79,6 +90,19 @@ void KeeperCounters::render(MetricsText& text) const {
   below += value_of(calls_.back());
   text.value(below, {{"le", "+Inf"}}, "_bucket");
   text.seconds(Milliseconds(value_of(calls_ms_)), {}, "_sum").value(below, {}, "_count");
+
+  text.metric("hufu_platform_requests_total", "counter",
+              "Calls for a token, by endpoint and errcode; code 0 brought one, none had no answer "
+              "with a code.");
+  {
+    std::lock_guard lock(platform_calls_mutex_);
+    for (const auto& [place, calls] : platform_calls_) {
+      text.value(calls, {{"endpoint", place.first}, {"code", place.second}});
+    }
+  }
+  text.metric("hufu_singleflight_waiters", "gauge", "Callers who wait for a renewal in flight.")
+      .value(static_cast<std::uint64_t>(
+          std::max<std::int64_t>(0, waiters_.load(std::memory_order_relaxed))));
 
   text.metric("hufu_lease_acquire_total", "counter", "Attempts to get the right to renew.");
   for (std::size_t i = 0; i < kLeases.size(); ++i) {

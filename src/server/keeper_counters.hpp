@@ -4,7 +4,12 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
 #include <string_view>
+#include <utility>
 
 #include "keeper/observer.hpp"
 #include "server/metrics_text.hpp"
@@ -20,6 +25,8 @@ class KeeperCounters final : public keeper::Observer {
                Milliseconds call) override;
   void renewal_failed(const Key& key, keeper::Cause cause, const Error& error,
                       IssueFailure::Lane lane, Milliseconds next) override;
+  void called(std::string_view issuer, std::optional<int> errcode) override;
+  void waiting(int by) override;
   void commit_failed(const Key& key, const Error& error) override;
   void fenced(const Key& key) override;
   void lease(std::string_view outcome) override;
@@ -37,6 +44,8 @@ class KeeperCounters final : public keeper::Observer {
                                                               "other"};
   static constexpr std::array<std::string_view, 3> kPulses = {"alive", "dead", "unknown"};
   static constexpr std::size_t kReports = 5;
+  /// A platform gone mad must not fill the memory with codes.
+  static constexpr std::size_t kMostCodes = 200;
   static constexpr std::array<int, 8> kBuckets = {50, 100, 250, 500, 1000, 2500, 5000, 10'000};
 
   using Counter = std::atomic<std::uint64_t>;
@@ -47,6 +56,9 @@ class KeeperCounters final : public keeper::Observer {
   std::array<Counter, kLeases.size()> leases_{};
   std::array<Counter, kPulses.size()> probes_{};
   std::array<Counter, kReports> reports_{};
+  mutable std::mutex platform_calls_mutex_;
+  std::map<std::pair<std::string, std::string>, std::uint64_t> platform_calls_;  // issuer, code
+  std::atomic<std::int64_t> waiters_{0};
   Counter commits_failed_{0};
   Counter fenced_{0};
   Counter clock_steps_{0};

@@ -64,8 +64,10 @@ TEST_F(MetricsPage, HasTheseMetricsAndNoOthers) {
                        "hufu_http_request_duration_seconds histogram",
                        "hufu_http_requests_total counter",
                        "hufu_lease_acquire_total counter",
+                       "hufu_platform_requests_total counter",
                        "hufu_probe_total counter",
                        "hufu_report_total counter",
+                       "hufu_singleflight_waiters gauge",
                        "hufu_started gauge",
                        "hufu_store_up gauge",
                        "hufu_time_seconds gauge",
@@ -171,6 +173,12 @@ TEST_F(MetricsPage, CountsWhatTheKeeperTells) {
                       IssueFailure::Lane::backoff, {});
   told.renewal_failed(wx1, keeper::Cause::report, {Fault::store, {}, {}, {}, {}},
                       IssueFailure::Lane::backoff, {});
+  told.called("wechat/stable/access_token", 0);
+  told.called("wechat/stable/access_token", 0);
+  told.called("wechat/stable/access_token", 40164);
+  told.called("wechat/classic/access_token", {});
+  told.waiting(3);
+  told.waiting(-1);
   told.lease("held");
   told.lease("some new word");
   told.fenced(wx1);
@@ -187,6 +195,10 @@ TEST_F(MetricsPage, CountsWhatTheKeeperTells) {
            R"(hufu_token_refresh_duration_seconds_bucket{le="0.1"} 0)",
            R"(hufu_token_refresh_duration_seconds_bucket{le="0.25"} 1)",
            "hufu_token_refresh_duration_seconds_sum 0.120",
+           R"(hufu_platform_requests_total{endpoint="wechat/stable/access_token",code="0"} 2)",
+           R"(hufu_platform_requests_total{endpoint="wechat/stable/access_token",code="40164"} 1)",
+           R"(hufu_platform_requests_total{endpoint="wechat/classic/access_token",code="none"} 1)",
+           "hufu_singleflight_waiters 2",
            R"(hufu_lease_acquire_total{result="held"} 1)",
            R"(hufu_lease_acquire_total{result="other"} 1)",
            "hufu_fence_rejected_total 1",
@@ -203,6 +215,16 @@ TEST_F(MetricsPage, CountsWhatTheKeeperTells) {
        }) {
     EXPECT_TRUE(has_line(text, line)) << line << "\n" << text;
   }
+}
+
+TEST_F(MetricsPage, IsNotFilledByAPlatformGoneMad) {
+  for (int code = 0; code < 10'000; ++code) stage.counters->called("i", code);
+  std::vector<std::string> lines = lines_of(page());
+  auto codes = std::count_if(lines.begin(), lines.end(), [](const std::string& line) {
+    return line.starts_with("hufu_platform_requests_total{");
+  });
+  EXPECT_LE(codes, 201);
+  EXPECT_TRUE(has_line(page(), R"(hufu_platform_requests_total{endpoint="i",code="other"} 9800)"));
 }
 
 TEST_F(MetricsPage, HoldsNoToken) {
