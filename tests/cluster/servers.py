@@ -1,0 +1,457 @@
+"""Real database servers for one test each: started on loopback, hurt in every way, ended by process id.
+
+`STORES[name]` makes a server; `why_not(name)` says why it cannot be had on this machine, or nothing. A server lives in a
+directory of its own in memory, so that a test's disk is not what is measured.
+
+MongoDB is `mongod` on the path; else the program that HUFU_TEST_FERRETDB names (a server of its wire protocol over a real
+database); else the one that runs at HUFU_TEST_MONGODB_URI, which can be cut off but neither killed nor frozen.
+"""
+
+import contextlib
+import glob
+import os
+import pathlib
+import pwd
+import secrets
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import tempfile
+import time
+import urllib.parse
+
+import harness
+
+#: Of the small disks that fill up.
+SMALL_DISK = "96m"
+
+
+def why_not(name):
+    """Why no server for this store can be started here; None if one can."""
+    return STORES[name].why_not()
+
+
+class Server:
+    """What all have in common. `uri(port)` is how a node reaches it, through a gate at `port` if one is named."""
+
+    name = ""
+    #: Whether there is a process that can be killed, frozen and gone around.
+    is_a_process = True
+
+    def __init__(self, small_disk=False):
+        place = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+        self.directory = pathlib.Path(tempfile.mkdtemp(prefix=f"hufu-{self.name}-", dir=place))
+        self.directory.chmod(0o755)
+        self.port = free_port()
+        self.process = None
+        self._mounted = False
+        if small_disk:
+            subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={SMALL_DISK},mode=0777", "tmpfs", self.directory],
+                           check=True)
+            self._mounted = True
+
+    @classmethod
+    def why_not(cls):
+        return None
+
+    def __enter__(self):
+        try:
+            self.prepare()
+            self.start()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        self.end()
+        self.make_room()
+        if self._mounted:
+            subprocess.run(["umount", "-l", self.directory], check=False)
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    # ---- its life
+
+    def prepare(self):
+        """Once, before the first start."""
+
+    def start(self):
+        """Starts it, and waits until it serves."""
+        self.launch()
+        harness.wait_until(self._serves, 30, f"{self.name} to serve")
+
+    def _serves(self):
+        if self.process is not None and self.process.poll() is not None:
+            raise AssertionError(f"{self.name} ended with {self.process.returncode}: {self.log()}")
+        return self.ping()
+
+    def launch(self):
+        raise NotImplementedError
+
+    def ping(self):
+        raise NotImplementedError
+
+    def log(self):
+        path = self.directory / "log"
+        return path.read_text(errors="replace")[-1500:] if path.exists() else ""
+
+    def run(self, *command, user=None, env=None):
+        """Starts the server's process; what it says goes to a file."""
+        with open(self.directory / "log", "ab") as log:
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, user=user,
+                                            group=user and pwd.getpwnam(user).pw_gid, extra_groups=[] if user else None,
+                                            cwd=self.directory, env={**os.environ, **(env or {})})
+
+    @property
+    def alive(self):
+        return self.process is not None and self.process.poll() is None
+
+    def pids(self):
+        return family(self.process.pid) if self.alive else []
+
+    def signal(self, number):
+        for pid in self.pids():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+
+    def kill(self):
+        """kill -9, all its processes."""
+        if self.process is not None:
+            pids = self.pids()
+            self.signal(signal.SIGSTOP)  # None may be born meanwhile.
+            for pid in sorted({*pids, *self.pids()}):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            self.process.wait(harness.PATIENCE)
+            harness.wait_until(lambda: not any(is_running(pid) for pid in pids), what="its processes to be gone")
+
+    def freeze(self):
+        self.signal(signal.SIGSTOP)
+
+    def thaw(self):
+        self.signal(signal.SIGCONT)
+
+    def end(self):
+        if self.alive:
+            self.kill()
+
+    # ---- its disk
+
+    def fill_disk(self):
+        """Not one more byte fits."""
+        with open(self.directory / "filler", "wb") as filler:
+            with contextlib.suppress(OSError):
+                while True:
+                    filler.write(b"\0" * 4096)
+                    filler.flush()
+
+    def make_room(self):
+        with contextlib.suppress(OSError):
+            (self.directory / "filler").unlink()
+
+    def use_up_reserves(self):
+        """Writes until what the server had set aside is full as well."""
+
+    # ---- ways in
+
+    def uri(self, port=None):
+        raise NotImplementedError
+
+    def target(self):
+        """Where a gate goes to."""
+        return ("127.0.0.1", self.port)
+
+    def take_connections(self):
+        """Holds all connections that the server allows; returns what holds them, for `with`."""
+        raise NotImplementedError
+
+
+class Sqlite(Server):
+    """No server: a file that nodes on one machine share."""
+
+    name = "sqlite"
+    is_a_process = False
+
+    def start(self):
+        pass
+
+    def uri(self, port=None):
+        return f"sqlite:{self.directory / 'hufu.db'}"
+
+
+class PostgreSql(Server):
+    name = "postgresql"
+    _template = None
+
+    @staticmethod
+    def program(name):
+        found = sorted(glob.glob(f"/usr/lib/postgresql/*/bin/{name}")) + [shutil.which(name) or ""]
+        return next(filter(None, reversed(found)), None) if found[0] == "" else found[-2]
+
+    @staticmethod
+    def user():
+        return "postgres" if os.geteuid() == 0 else None
+
+    @classmethod
+    def why_not(cls):
+        if not cls.program("initdb"):
+            return "no initdb (Debian: postgresql)"
+        if cls.user():
+            try:
+                pwd.getpwnam(cls.user())
+            except KeyError:
+                return "root may not run PostgreSQL, and there is no user postgres"
+        return None
+
+    @property
+    def data(self):
+        return self.directory / "data"
+
+    def as_its_user(self, *command):
+        user = self.user()
+        done = subprocess.run(command, user=user, group=user and pwd.getpwnam(user).pw_gid,
+                              extra_groups=[] if user else None, capture_output=True, text=True, timeout=60, check=False,
+                              cwd="/")
+        if done.returncode:
+            raise AssertionError(f"{command[0]}: {done.stderr[-1500:]}")
+
+    def prepare(self):
+        if self.user():
+            shutil.chown(self.directory, self.user())
+        self.as_its_user(self.program("initdb"), "-D", str(self.data), "-U", "hufu", "-A", "trust", "-E", "UTF8",
+                         "--locale", "C", "--wal-segsize", "1", "--no-sync")
+        self.configure(listen_addresses="127.0.0.1", port=self.port, unix_socket_directories=self.directory,
+                       shared_buffers="16MB", max_connections=60, min_wal_size="2MB", max_wal_size="16MB",
+                       wal_keep_size="8MB", autovacuum="off")
+
+    def configure(self, **settings):
+        with open(self.data / "postgresql.conf", "a", encoding="utf-8") as file:
+            for name, value in settings.items():
+                file.write(f"{name} = '{value}'\n")
+
+    def launch(self):
+        self.run(self.program("postgres"), "-D", str(self.data), user=self.user())
+
+    def ping(self):
+        return subprocess.run([self.program("pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)],
+                              check=False).returncode == 0
+
+    def sql(self, *statements, check=True):
+        """Runs statements as psql does; returns what it printed."""
+        command = [self.program("psql"), "-XqAt", "-h", "127.0.0.1", "-p", str(self.port), "-U", "hufu", "postgres"]
+        for statement in statements:
+            command += ["-c", statement]
+        return subprocess.run(command, capture_output=True, text=True, timeout=30, check=check,
+                              stdin=subprocess.DEVNULL).stdout.strip()
+
+    def uri(self, port=None):
+        return f"postgresql://hufu@127.0.0.1:{port or self.port}/postgres"
+
+    def use_up_reserves(self):
+        for _ in range(40):
+            self.sql("SELECT pg_logical_emit_message(true, 'hufu', repeat('x', 500000))", check=False)
+            if not self.alive or not self.ping():
+                return
+
+    @contextlib.contextmanager
+    def take_connections(self):
+        with contextlib.ExitStack() as held:
+            wanted = int(self.sql("SHOW max_connections"))
+            for _ in range(wanted + 5):
+                line = held.enter_context(socket.create_connection(("127.0.0.1", self.port), 10))
+                words = b"user\0hufu\0database\0postgres\0\0"
+                line.sendall(struct.pack("!II", 8 + len(words), 196608) + words)
+                if line.recv(1) == b"E":
+                    break  # It has no more to give: the nodes' own lines are lost as well.
+            yield
+
+    def throw_out_nodes(self):
+        """Ends the connections of all others; done by one who is in already."""
+
+
+class Replica(PostgreSql):
+    """A hot standby of `primary`, until it is promoted."""
+
+    def __init__(self, primary):
+        self.primary = primary
+        super().__init__()
+
+    def prepare(self):
+        if self.user():
+            shutil.chown(self.directory, self.user())
+        self.as_its_user(self.program("pg_basebackup"), "-D", str(self.data), "-R", "-X", "stream", "-c", "fast", "-h",
+                         "127.0.0.1", "-p", str(self.primary.port), "-U", "hufu")
+        self.configure(port=self.port, unix_socket_directories=self.directory)
+
+    def promote(self):
+        self.sql("SELECT pg_promote(true, 30)")
+
+
+class Redis(Server):
+    name = "redis"
+
+    @classmethod
+    def why_not(cls):
+        return None if shutil.which("redis-server") else "no redis-server (Debian: redis-server)"
+
+    def launch(self):
+        self.run("redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.directory),
+                 "--appendonly", "yes", "--appendfsync", "always", "--save", "", "--enable-debug-command", "no",
+                 *self.more_flags())
+
+    def more_flags(self):
+        return ()
+
+    def ask(self, *words, port=None):
+        """One command; the first line of its answer."""
+        with socket.create_connection(("127.0.0.1", port or self.port), 10) as line:
+            line.sendall(b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(str(word).encode()), str(word).encode())
+                                                         for word in words))
+            return line.makefile("rb").readline().decode().strip()
+
+    def ping(self):
+        try:
+            return self.ask("PING") == "+PONG"
+        except OSError:
+            return False
+
+    def uri(self, port=None):
+        return f"redis://127.0.0.1:{port or self.port}/0"
+
+    def use_up_reserves(self):
+        for _ in range(40):
+            with contextlib.suppress(OSError):
+                self.ask("SET", "filler", "x" * 4096)
+            if not self.alive:
+                return
+
+    @contextlib.contextmanager
+    def take_connections(self):
+        with contextlib.ExitStack() as held:
+            first = held.enter_context(socket.create_connection(("127.0.0.1", self.port), 10))
+            first.sendall(b"CONFIG SET maxclients 8\r\nCLIENT KILL TYPE normal SKIPME yes\r\n"
+                          b"CLIENT KILL TYPE pubsub SKIPME yes\r\n")
+            lines = first.makefile("rb")
+            for _ in range(3):
+                lines.readline()
+            for _ in range(12):
+                held.enter_context(socket.create_connection(("127.0.0.1", self.port), 10))
+            try:
+                yield
+            finally:
+                first.sendall(b"CONFIG SET maxclients 1000\r\n")
+                lines.readline()
+
+
+class RedisReplica(Redis):
+    def __init__(self, primary):
+        self.primary = primary
+        super().__init__()
+
+    def more_flags(self):
+        return "--replicaof", "127.0.0.1", str(self.primary.port)
+
+
+class Sentinel(Redis):
+    """One Sentinel that watches `primary` and is enough to decide."""
+
+    def __init__(self, primary):
+        self.primary = primary
+        super().__init__()
+
+    def launch(self):
+        config = self.directory / "sentinel.conf"
+        config.write_text(f"port {self.port}\nbind 127.0.0.1\ndir {self.directory}\n"
+                          f"sentinel monitor hufu 127.0.0.1 {self.primary.port} 1\n"
+                          "sentinel down-after-milliseconds hufu 1000\nsentinel failover-timeout hufu 5000\n")
+        self.run("redis-server", str(config), "--sentinel")
+
+
+class MongoDb(Server):
+    name = "mongodb"
+
+    def __init__(self, small_disk=False):
+        self.program, self.given = self.find()
+        self.is_a_process = self.program is not None
+        self.database = "hufu_" + secrets.token_hex(4)
+        super().__init__(small_disk)
+
+    @staticmethod
+    def find():
+        """(the program to start, the URI of one that runs); both None if there is nothing."""
+        return shutil.which("mongod") or os.environ.get("HUFU_TEST_FERRETDB"), os.environ.get("HUFU_TEST_MONGODB_URI")
+
+    @classmethod
+    def why_not(cls):
+        program, given = cls.find()
+        if program and not os.access(program, os.X_OK):
+            return f"{program} cannot be run"
+        return None if program or given else "no mongod on the path, and neither HUFU_TEST_FERRETDB nor HUFU_TEST_MONGODB_URI"
+
+    def launch(self):
+        if self.program is None:
+            host = urllib.parse.urlsplit(self.given)
+            self.port = host.port or 27017
+        elif pathlib.Path(self.program).name == "mongod":
+            (self.directory / "data").mkdir(exist_ok=True)
+            self.run(self.program, "--port", str(self.port), "--bind_ip", "127.0.0.1", "--dbpath",
+                     str(self.directory / "data"))
+        else:
+            (self.directory / "data").mkdir(exist_ok=True)
+            self.run(self.program, "--listen", f"127.0.0.1:{self.port}", "--data", str(self.directory / "data"))
+
+    def ping(self):
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), 5):
+                return True
+        except OSError:
+            return False
+
+    def uri(self, port=None):
+        return f"mongodb://127.0.0.1:{port or self.port}/{self.database}?directConnection=true"
+
+
+STORES = {"sqlite": Sqlite, "postgresql": PostgreSql, "redis": Redis, "mongodb": MongoDb}
+
+
+# ---- processes and ports
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def family(pid):
+    """A process and all that descend from it."""
+    children = {}
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            with contextlib.suppress(OSError):
+                fields = pathlib.Path(f"/proc/{entry}/stat").read_text(encoding="latin-1").rpartition(")")[2].split()
+                children.setdefault(int(fields[1]), []).append(int(entry))
+    members = [pid]
+    for member in members:
+        members += children.get(member, [])
+    return members
+
+
+def is_running(pid):
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text(encoding="latin-1").rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def may_mount():
+    """Whether this process may mount a small disk."""
+    if os.geteuid() != 0:
+        return False
+    with tempfile.TemporaryDirectory() as directory:
+        done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", directory], capture_output=True, check=False)
+        if done.returncode == 0:
+            subprocess.run(["umount", directory], check=False)
+        return done.returncode == 0
