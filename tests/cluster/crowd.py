@@ -22,6 +22,7 @@ class Crowd:
     def __init__(self, into, key, pace=1.0):
         self.into, self.key, self.pace = into, key, pace
         self.answers = into.answers
+        self.waiting = set()  # Names of those whose answers take as long as a revision lasts.
         self._members = []
         self._loop = asyncio.new_event_loop()
         self._thread = None
@@ -31,6 +32,8 @@ class Crowd:
         """`count` clients at `node`, spread over `apps`. `waits`: they let the node tell them of the next revision."""
         for number in range(count):
             name = f"{node.name}/{len(self._members)}"
+            if waits:
+                self.waiting.add(name)
             self._members.append(self._at_one_node(name, node, apps[number % len(apps)], waits))
         return self
 
@@ -199,6 +202,9 @@ class Balancer:
             if node.port is not None and node.name in self._ready and node not in besides:
                 return node
         return None
+
+    def is_ready(self, node):
+        return node.name in self._ready
 
     def _look(self):
         while not self._stop.wait(self.every):

@@ -6,10 +6,11 @@ Neither knows anything of Hufu's insides, so the model is all that connects them
 
   a  overlap      no two calls for a token of one app were in flight at once
   b  superfluous  every call had an occasion of its own, and every occasion got its call
-  c  promise      a token answered with `expires_in: N` was alive at the platform for the next N seconds
+  c  promise      a token answered with `expires_in: N` was alive at the platform for the next N seconds; if an operator
+                  chose to refresh meanwhile, until that overlap's end less the use slack
   d  backward     what one client is answered by one node never goes back to an older revision
   e  behind       one second after a revision was answered by some node, no node answers an older one
-  f  dead         no token is handed out after its end
+  f  dead         no token is handed out after its end; one that is called suspect, no later than a node may be behind
   g  two-faced    one revision of one app is one token
 
 A client that goes from node to node may so be set back, but for one second at most (d and e).
@@ -109,8 +110,11 @@ class Claims:
     punctual: bool = True
     #: How far a node may be behind another.
     behind: float = 1.0
-    #: Spans (from, until) in which a node may be behind: it is cut off, and serves what it knows.
+    #: (node, from, until): a node ("": any) that may be behind in that span: it is cut off, and serves what it knows.
     apart: tuple = ()
+    #: (from, until): promises asked for in that span may break: a holder that stood still longer than its lease called
+    #: late, which nobody can undo.
+    excused: tuple = ()
     #: What the witnesses' clocks and the way to the platform may add or take.
     tolerance: float = 0.005
     #: A renewal is planned from when its call was made, which is before the platform saw it, and done when a busy
@@ -220,11 +224,20 @@ def promise(history, claims):
         token = lives.get(answer.token)
         if token is None:
             yield f"{answer.client} was answered a token that the platform never made"
-        elif not token.revoked and not answer.suspect:
-            end = answer.asked + answer.expires_in
+        elif token.revoked or answer.suspect or any(since <= answer.asked <= until for since, until in claims.excused):
+            continue
+        else:
+            end = min(answer.asked + answer.expires_in, refreshed(history, claims, answer))
             if end > token.dies + claims.tolerance:
                 yield (f"{answer.client} at {answer.node}, {answer.asked:.3f}: revision {answer.revision} of {answer.app} "
                        f"was promised for {answer.expires_in} s, lived {token.dies - answer.asked:.3f} s")
+
+
+def refreshed(history, claims, answer):
+    """Up to when a promise holds although an operator chose to refresh: the slack before the end of the overlap."""
+    return min((occasion.at + history.terms.overlap - history.terms.use_slack for occasion in history.occasions
+                if occasion.app == answer.app and answer.asked <= occasion.at + claims.behind
+                and occasion.at <= answer.asked + answer.expires_in), default=float("inf"))
 
 
 def backward(history, _):
@@ -242,7 +255,7 @@ def backward(history, _):
 def behind(history, claims):
     for answer, seconds in lags(history):
         if seconds > claims.behind + claims.tolerance:
-            if not any(since <= answer.asked <= until for since, until in claims.apart):
+            if not any(node in ("", answer.node) and since <= answer.asked <= until for node, since, until in claims.apart):
                 yield (f"{answer.node} answered revision {answer.revision} of {answer.app} at {answer.asked:.3f}, "
                        f"{seconds:.3f} s after a newer one had been answered")
 
@@ -251,7 +264,9 @@ def dead(history, claims):
     lives = {token.value: token for token in history.tokens}
     for answer in history.good:
         token = lives.get(answer.token)
-        if token and not token.revoked and answer.asked > token.dies + claims.tolerance:
+        # One in doubt is called that; whether it lives, a node that is not behind knows.
+        doubt = claims.behind if answer.suspect else 0
+        if token and not token.revoked and answer.asked > token.dies + doubt + claims.tolerance:
             yield (f"{answer.client} at {answer.node}: revision {answer.revision} of {answer.app} handed out "
                    f"{answer.asked - token.dies:.3f} s after its end")
 

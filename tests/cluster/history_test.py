@@ -104,11 +104,24 @@ class Model(unittest.TestCase):
         history = good()
         history.answers.append(answer(8, 2, expires_in=9))
         self.assertEqual(self.broken(history), {"promise"})
+        self.assertEqual(check(history, Claims(excused=((7.9, 8.1),))), [])
+        self.assertEqual(self.broken(history, Claims(excused=((8.1, 9),))), {"promise"})
 
     def test_a_displaced_token_is_judged_by_its_real_end(self):
         history = good()
         history.tokens[0] = dataclasses.replace(history.tokens[0], dies=4.9)
         self.assertEqual(self.broken(history, Claims(without=frozenset({"dead"}))), {"promise"})
+
+    def test_an_operators_refresh_shortens_a_promise_to_the_overlap_and_no_further(self):
+        history = good()
+        history.calls = [Call("wx", 0, 0.1, "t1"), Call("wx", 1.6, 1.7, "t2")]
+        history.tokens = [Token("wx", "t1", 0, 7.6), Token("wx", "t2", 1.6, 11.6)]
+        history.answers, history.until = [answer(1, 1, expires_in=8), answer(2, 2, expires_in=9)], 7
+        self.assertEqual(self.broken(history), {"promise", "superfluous"})
+        history.occasions = [Occasion("wx", 1.5, "refresh")]
+        self.assertEqual(check(history), [])
+        history.tokens[0] = dataclasses.replace(history.tokens[0], dies=6)
+        self.assertEqual(self.broken(history), {"promise"})
 
     def test_what_the_test_revoked_breaks_no_promise(self):
         history = good()
@@ -149,7 +162,8 @@ class Model(unittest.TestCase):
         history = good()
         history.answers.append(answer(9.1, 1, client="c3", node="n3", expires_in=0))
         self.assertEqual(self.broken(history), {"behind"})
-        self.assertEqual(check(history, Claims(apart=((8, 10),))), [])
+        self.assertEqual(check(history, Claims(apart=(("n3", 8, 10),))), [])
+        self.assertEqual(self.broken(history, Claims(apart=(("n1", 8, 10), ("n3", 9.2, 10)))), {"behind"})
 
     def test_being_behind_is_counted_from_the_earliest_newer_answer(self):
         history = good()
@@ -162,7 +176,14 @@ class Model(unittest.TestCase):
 
     def test_a_token_handed_out_after_its_end_is_dead(self):
         history = good()
-        history.answers.append(answer(10.1, 1, client="c3", node="n3", expires_in=0, suspect=True))
+        history.answers.append(answer(10.1, 1, client="c3", node="n3", expires_in=-1))
+        self.assertEqual(self.broken(history, Claims(without=frozenset({"behind"}))), {"dead"})
+
+    def test_a_suspect_token_is_handed_out_a_second_after_its_end_at_most(self):
+        history = good()
+        history.answers.append(answer(10.9, 1, client="c3", node="n3", expires_in=1, suspect=True))
+        self.assertEqual(check(history, Claims(without=frozenset({"behind"}))), [])
+        history.answers.append(answer(11.1, 1, client="c3", node="n3", expires_in=1, suspect=True))
         self.assertEqual(self.broken(history, Claims(without=frozenset({"behind"}))), {"dead"})
 
     # g

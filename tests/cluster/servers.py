@@ -141,11 +141,10 @@ class Server:
 
     def fill_disk(self):
         """Not one more byte fits."""
-        with open(self.directory / "filler", "wb") as filler:
+        with open(self.directory / "filler", "wb", buffering=0) as filler:
             with contextlib.suppress(OSError):
                 while True:
                     filler.write(b"\0" * 4096)
-                    filler.flush()
 
     def make_room(self):
         with contextlib.suppress(OSError):
@@ -226,6 +225,12 @@ class PostgreSql(Server):
                        shared_buffers="16MB", max_connections=60, min_wal_size="2MB", max_wal_size="16MB",
                        wal_keep_size="8MB", autovacuum="off")
 
+    def start(self):
+        super().start()
+        # Nodes are no superusers: for those the server keeps connections in reserve.
+        self.sql("CREATE ROLE node LOGIN", check=False)
+        self.sql("CREATE DATABASE hufu OWNER node", check=False)
+
     def configure(self, **settings):
         with open(self.data / "postgresql.conf", "a", encoding="utf-8") as file:
             for name, value in settings.items():
@@ -247,7 +252,7 @@ class PostgreSql(Server):
                               stdin=subprocess.DEVNULL).stdout.strip()
 
     def uri(self, port=None):
-        return f"postgresql://hufu@127.0.0.1:{port or self.port}/postgres"
+        return f"postgresql://node@127.0.0.1:{port or self.port}/hufu"
 
     def use_up_reserves(self):
         for _ in range(40):
@@ -258,17 +263,19 @@ class PostgreSql(Server):
     @contextlib.contextmanager
     def take_connections(self):
         with contextlib.ExitStack() as held:
-            wanted = int(self.sql("SHOW max_connections"))
-            for _ in range(wanted + 5):
-                line = held.enter_context(socket.create_connection(("127.0.0.1", self.port), 10))
-                words = b"user\0hufu\0database\0postgres\0\0"
-                line.sendall(struct.pack("!II", 8 + len(words), 196608) + words)
-                if line.recv(1) == b"E":
-                    break  # It has no more to give: the nodes' own lines are lost as well.
+            for _ in range(3):
+                self.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                         "WHERE usename = 'node' AND application_name <> 'hog'")
+                while self._take_one(held):
+                    pass
             yield
 
-    def throw_out_nodes(self):
-        """Ends the connections of all others; done by one who is in already."""
+    def _take_one(self, held):
+        """Logs in once more and stays; False if there is no room."""
+        line = held.enter_context(socket.create_connection(("127.0.0.1", self.port), 10))
+        words = b"user\0node\0database\0hufu\0application_name\0hog\0\0"
+        line.sendall(struct.pack("!II", 8 + len(words), 196608) + words)
+        return line.recv(1) == b"R"
 
 
 class Replica(PostgreSql):
@@ -277,6 +284,9 @@ class Replica(PostgreSql):
     def __init__(self, primary):
         self.primary = primary
         super().__init__()
+
+    def start(self):
+        Server.start(self)
 
     def prepare(self):
         if self.user():
@@ -310,6 +320,16 @@ class Redis(Server):
             line.sendall(b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(str(word).encode()), str(word).encode())
                                                          for word in words))
             return line.makefile("rb").readline().decode().strip()
+
+    def info(self, section, field):
+        """One field of INFO; empty if it is not there."""
+        with socket.create_connection(("127.0.0.1", self.port), 10) as line:
+            line.sendall(f"INFO {section}\r\nQUIT\r\n".encode())
+            for each in line.makefile("r"):
+                name, _, value = each.strip().partition(":")
+                if name == field or (field == "slaves" and "slaves=" in value):
+                    return value.partition("slaves=")[2] if field == "slaves" else value
+        return ""
 
     def ping(self):
         try:
@@ -400,7 +420,7 @@ class MongoDb(Server):
                      str(self.directory / "data"))
         else:
             (self.directory / "data").mkdir(exist_ok=True)
-            self.run(self.program, "--listen", f"127.0.0.1:{self.port}", "--data", str(self.directory / "data"))
+            self.run(self.program, f"127.0.0.1:{self.port}", str(self.directory / "data"))
 
     def ping(self):
         try:

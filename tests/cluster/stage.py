@@ -18,6 +18,8 @@ import harness  # pylint: disable=wrong-import-position
 import history  # pylint: disable=wrong-import-position
 import servers  # pylint: disable=wrong-import-position
 from crowd import Crowd  # pylint: disable=wrong-import-position
+from gate import Gate  # pylint: disable=wrong-import-position
+from history import Claims  # pylint: disable=wrong-import-position
 from platform_memory import Simulator  # pylint: disable=wrong-import-position
 
 #: A life of ten seconds, of which a displaced token keeps six; renewed about every six.
@@ -108,7 +110,6 @@ class Cluster:
         self.members, self.key, self.totals = [], None, {}
 
     def __enter__(self):
-        from gate import Gate  # pylint: disable=import-outside-toplevel
         with contextlib.ExitStack() as stack:
             self.platform = stack.enter_context(Simulator(self.terms.lifetime, self.terms.overlap))
             self.server = self._given or stack.enter_context(servers.STORES[options.store](self._small_disk))
@@ -176,7 +177,7 @@ class Case(harness.Case):
     def cluster(self, *arguments, **keywords):
         return self.enterContext(Cluster(*arguments, **keywords))
 
-    def judge(self, cluster, claims=history.Claims(), say=""):
+    def judge(self, cluster, claims=Claims(), say=""):
         """Fails if the history contradicts the claims; prints its figures."""
         cluster.history.until = time.monotonic()
         cluster.remember()
@@ -186,7 +187,8 @@ class Case(harness.Case):
         told = history.figures(cluster.history, claims)
         print(f"        {options.store} {name}: {json.dumps(told)} {say}".rstrip(), flush=True)
         contradictions = history.check(cluster.history, claims)
-        self.assertEqual(contradictions[:10], [], f"{len(contradictions)} contradictions, {told}")
+        if contradictions:
+            self.fail("\n  ".join([f"{len(contradictions)} contradictions", *contradictions[:10], *summary(contradictions)]))
         self.assertGreater(told["statuses"].get("200", 0), 0, "nobody was answered anything")
         if "overlap" not in claims.without:
             self.assertEqual(cluster.totals["overlapping_pairs"], 0)
@@ -196,6 +198,12 @@ class Case(harness.Case):
             self.skipTest("SQLite has no server")
         if not servers.STORES[options.store]().is_a_process:
             self.skipTest("the server is not ours to hurt")
+
+
+def summary(contradictions):
+    """How many of each rule."""
+    rules = [line.partition(":")[0] for line in contradictions]
+    return [f"({rules.count(rule)} of {rule})" for rule in sorted(set(rules))]
 
 
 options = harness.options
