@@ -39,10 +39,10 @@ Result<void> Service::start(const std::string& listen, Done<Result<void>> done) 
   return {};
 }
 
-void Service::stop(Milliseconds patience) {
+void Service::stop(Milliseconds patience, Milliseconds parting) {
   if (server_) {
     assembly_->keeper().end_waits();
-    server_->stop(patience);
+    server_->stop(patience, parting);
   }
   key_watch_.end();
   server_.reset();

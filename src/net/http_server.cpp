@@ -200,10 +200,14 @@ class Worker final : public Surroundings {
     };
     asio::post(context_, std::move(enter));
   }
+  /// From any thread: from now on every answer is the last of its connection.
+  void begin_parting() {
+    asio::post(context_, [this] { stopping = true; });
+  }
   /// From any thread: see Connection::begin_stop.
   void begin_stop() {
     asio::post(context_, [this] {
-      stopping = true;
+      stopping = emptying_ = true;
       for (auto& connection : all()) connection->begin_stop();
       std::lock_guard lock(census_.mutex);
       ++census_.workers_stopping;
@@ -246,6 +250,8 @@ class Worker final : public Surroundings {
   }
   [[nodiscard]] std::size_t load() const { return load_.load(std::memory_order_relaxed); }
   [[nodiscard]] Milliseconds tick() const { return tick_; }
+  /// Whether connections that rest are closed.
+  [[nodiscard]] bool emptying() const { return emptying_; }
   asio::io_context& context() { return context_; }
 
  private:
@@ -263,7 +269,7 @@ class Worker final : public Surroundings {
     connections_.emplace(id, connection);
     if (!counted) connection->conversation().refuse(503);
     connection->proceed();
-    if (stopping) connection->begin_stop();
+    if (emptying_) connection->begin_stop();
   }
 
   using Connections = std::vector<std::shared_ptr<Connection>>;
@@ -303,6 +309,7 @@ class Worker final : public Surroundings {
   std::shared_ptr<Mailbox> mailbox_ = std::make_shared<Mailbox>(*this);
   std::chrono::sys_seconds second_{};
   std::uint64_t last_id_ = 0;
+  bool emptying_ = false;
   std::unordered_map<std::uint64_t, std::shared_ptr<Connection>> connections_;
   Connections checked_;  ///< Kept only for its memory.
   std::atomic<std::size_t> load_{0};
@@ -332,7 +339,7 @@ void Connection::proceed() {
   if (closed_ || !send()) return;
   if (conversation_.finished()) {
     end();
-  } else if (worker_.stopping && conversation_.phase() == Conversation::Phase::idle) {
+  } else if (worker_.emptying() && conversation_.phase() == Conversation::Phase::idle) {
     return begin_stop();
   }
   receive();
@@ -379,7 +386,7 @@ void Connection::receive() {
 void Connection::on_received(error_code error, std::size_t count) {
   receiving_ = false;
   if (closed_) return;
-  if (error == asio::error::operation_aborted && worker_.stopping) return look_once_more();
+  if (error == asio::error::operation_aborted && worker_.emptying()) return look_once_more();
   if (error == asio::error::eof) {
     if (ending_) return close();
     conversation_.received_end();
@@ -522,7 +529,7 @@ class HttpServer::Impl {
  public:
   Impl(const Options& options, Handler& handler)
       : limits_(options.limits), workers_(hire(options.threads, handler)) {}
-  ~Impl() { stop(Milliseconds(0)); }
+  ~Impl() { stop(Milliseconds(0), Milliseconds(0)); }
 
   Result<void> start(const std::string& listen) {
     auto acceptor = open_acceptor(front().context(), listen);
@@ -536,7 +543,7 @@ class HttpServer::Impl {
     return {};
   }
 
-  void stop(Milliseconds patience) {
+  void stop(Milliseconds patience, Milliseconds parting) {
     std::lock_guard once(stop_mutex_);
     if (std::exchange(stopped_, true)) return;
     if (acceptor_) {
@@ -545,9 +552,13 @@ class HttpServer::Impl {
         pause_.cancel();
         acceptor_->close(ignored);
         // Only now: whatever was accepted is with its worker already.
-        for (auto& worker : workers_) worker->begin_stop();
+        for (auto& worker : workers_) worker->begin_parting();
       });
       std::unique_lock lock(census_.mutex);
+      census_.changed.wait_for(lock, parting, [&] { return census_.empty(); });
+      asio::post(front().context(), [this] {
+        for (auto& worker : workers_) worker->begin_stop();
+      });
       census_.changed.wait(lock, [&] { return census_.workers_stopping == workers_.size(); });
       census_.changed.wait_for(lock, patience, [&] { return census_.empty(); });
     }
@@ -631,6 +642,8 @@ Result<std::unique_ptr<HttpServer>> HttpServer::start(Options options, Handler& 
 
 const std::string& HttpServer::address() const noexcept { return impl_->address(); }
 ServerStats HttpServer::stats() const noexcept { return impl_->stats(); }
-void HttpServer::stop(Milliseconds patience) { impl_->stop(patience); }
+void HttpServer::stop(Milliseconds patience, Milliseconds parting) {
+  impl_->stop(patience, parting);
+}
 
 }  // namespace hufu::net

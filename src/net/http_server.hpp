@@ -97,9 +97,13 @@ class HttpServer {
   [[nodiscard]] const std::string& address() const noexcept;
   [[nodiscard]] ServerStats stats() const noexcept;
   /// Stops to accept, lets every request that has begun be answered (its connection then closes),
-  /// closes idle connections at once, and returns when all is done or `patience` is over. What is
-  /// still open then is closed; a Pending left over is abandoned, and its answer goes nowhere.
-  void stop(Milliseconds patience);
+  /// and returns when all is done or `patience` is over. What is still open then is closed; a
+  /// Pending left over is abandoned, and its answer goes nowhere.
+  ///
+  /// A client does not know that its idle connection is about to be closed, and may be sending at
+  /// that moment. So idle connections are left open for `parting` (before `patience` begins; not a
+  /// moment longer than there are any): what comes on one is answered, as its last.
+  void stop(Milliseconds patience, Milliseconds parting = Milliseconds(0));
 
  private:
   class Impl;

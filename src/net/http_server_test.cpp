@@ -476,6 +476,31 @@ TEST_F(Server, StopsAtOnceWhenNothingIsUnderWay) {
   EXPECT_TRUE(spoke.at_end());
 }
 
+TEST_P(ServerOf, AnswersOneMoreRequestOnAnIdleConnectionWhileParting) {
+  start();
+  auto mine = client();
+  mine.send(kGet);
+  mine.read_answer();
+  std::thread stopping([&] { server_->stop(seconds(10), seconds(60)); });
+  EXPECT_TRUE(soon([&] { return !client().connected(); })) << "nobody is let in any more";
+  mine.send(kGet);
+  auto heard = mine.read_answer();
+  EXPECT_THAT(heard, HasSubstr("\r\nConnection: close\r\n"));
+  EXPECT_THAT(heard, HasSubstr("\r\n\r\nnow"));
+  EXPECT_TRUE(mine.at_end());
+  mine.close();
+  stopping.join();  // Not a minute later.
+}
+
+TEST_F(Server, ClosesIdleConnectionsWhenThePartingIsOver) {
+  start();
+  auto idle = client();
+  idle.send(kGet);
+  idle.read_answer();
+  server_->stop(seconds(10), milliseconds(50));
+  EXPECT_TRUE(idle.at_end());
+}
+
 TEST_F(Server, LosesItsPatienceWhileStopping) {
   start();
   auto mine = client();

@@ -94,6 +94,6 @@ const std::string& Server::address() const noexcept { return http_->address(); }
 
 void Server::reload_keys(Done<Result<void>> done) { key_reader_->read(std::move(done)); }
 
-void Server::stop(Milliseconds patience) { http_->stop(patience); }
+void Server::stop(Milliseconds patience, Milliseconds parting) { http_->stop(patience, parting); }
 
 }  // namespace hufu::server

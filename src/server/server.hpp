@@ -48,8 +48,9 @@ class Server {
   void reload_keys(Done<Result<void>> done);
 
   /// Stops to accept, lets what has begun be answered, returns after at most `patience`. What is
-  /// still waiting then gets no answer.
-  void stop(Milliseconds patience);
+  /// still waiting then gets no answer. Idle connections are left open for `parting` before that:
+  /// see net::HttpServer::stop.
+  void stop(Milliseconds patience, Milliseconds parting = Milliseconds(0));
 
  private:
   class KeyReader;
