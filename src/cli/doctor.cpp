@@ -161,6 +161,9 @@ std::unique_ptr<Local> examine_store(Findings& findings, Config config, const Co
   const std::string path = place ? store::key_file_of(*place, key_file) : std::string();
   findings.ok("store",
               config::masked_store(uri) + " can be read and written, " + key_file_in_words(path));
+  for (const std::string& warning : (*local)->store_warnings()) {
+    findings.warn("store", warning, "See docs/cluster.md for what that means");
+  }
   return std::move(*local);
 }
 

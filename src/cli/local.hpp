@@ -30,6 +30,9 @@ class Local final : public Backend {
   Result<std::vector<std::string>> first_apps() override;
 
   [[nodiscard]] store::Registry& registry() const { return *assembly_->registry(); }
+  [[nodiscard]] const std::vector<std::string>& store_warnings() const {
+    return assembly_->store_warnings();
+  }
   /// Fault::usage where what is stored would be gone with this process.
   [[nodiscard]] Result<void> must_last() const;
 
