@@ -147,7 +147,7 @@ TEST(Schedule, FetchesWhatWasNeverFetchedSoonAfterTheStart) {
   EXPECT_EQ(world.platform->calls.size(), 1U);
 }
 
-TEST(Schedule, SpreadsFirstFetchesAtFiftyASecond) {
+TEST(Schedule, SpreadsFirstFetchesBelowFiftyASecondThoughTheLoopFallsBehind) {
   World world;
   std::vector<AppConfig> apps;
   for (int i = 0; i < 200; ++i) {
@@ -155,8 +155,8 @@ TEST(Schedule, SpreadsFirstFetchesAtFiftyASecond) {
   }
   Node node(world, true, std::move(apps));
   node.start();
-  node.pass(seconds(1), Milliseconds(10));
-  EXPECT_NEAR(static_cast<double>(world.platform->calls.size()), 50, 2);
+  node.pass(seconds(1), Milliseconds(100));
+  EXPECT_NEAR(static_cast<double>(world.platform->calls.size()), 46, 2);
   node.pass(seconds(4), Milliseconds(10));
   EXPECT_EQ(world.platform->calls.size(), 200U);
 }
@@ -289,7 +289,7 @@ TEST(Schedule, WhatIsOverTheLimitOfCallsWaitsItsTurn) {
   world.platform->usual = Fate::hold;
   Node node(world, true, std::move(apps));
   node.start();
-  node.pass(seconds(13), Milliseconds(250));
+  node.pass(seconds(14), Milliseconds(250));
   EXPECT_EQ(world.platform->in_flight(), 256U);
   world.platform->usual = Fate::answer;
   world.platform->release();
