@@ -153,12 +153,24 @@ class Clocks(Fault):
     def fake(self, **settings):
         if not os.path.exists(FAKETIME):
             self.skipTest("no libfaketime (Debian: faketime)")
+        self.addCleanup(self.sweep)
         return {"LD_PRELOAD": FAKETIME, "FAKETIME_DONT_FAKE_MONOTONIC": "1", "DONT_FAKE_MONOTONIC": "1", **settings}
+
+    def sweep(self):
+        """libfaketime leaves something behind of a process that is killed."""
+        for process in self.processes:
+            for name in (f"faketime_shm_{process.pid}", f"sem.faketime_sem_{process.pid}"):
+                harness.pathlib.Path("/dev/shm", name).unlink(missing_ok=True)
+
+    def clocked_cluster(self):
+        cluster = self.cluster(3)
+        self.processes = cluster.instance.processes
+        return cluster
 
     def test_ten_minutes_apart(self):
         if stage.options.store == "sqlite":
             self.skipTest("a file is shared on one machine, which has one clock")
-        cluster = self.cluster(3)
+        cluster = self.clocked_cluster()
         for member, offset in zip(cluster.members, ("+600s", "-600s", "+0s")):
             member.start(self.fake(FAKETIME=offset), wait=False)
         for member in cluster.members:
@@ -174,7 +186,7 @@ class Clocks(Fault):
 
     def stepped(self, first, then):
         """The clock of the machine steps while all nodes run, and the nodes are then started again one by one."""
-        cluster = self.cluster(3)
+        cluster = self.clocked_cluster()
         clock = cluster.instance.directory / "clock"
         clock.write_text(first + "\n")
         fake = self.fake(FAKETIME_TIMESTAMP_FILE=str(clock), FAKETIME_NO_CACHE="1")

@@ -223,7 +223,7 @@ class PostgreSql(Server):
                          "--locale", "C", "--wal-segsize", "1", "--no-sync")
         self.configure(listen_addresses="127.0.0.1", port=self.port, unix_socket_directories=self.directory,
                        shared_buffers="16MB", max_connections=60, min_wal_size="2MB", max_wal_size="16MB",
-                       wal_keep_size="8MB", autovacuum="off")
+                       wal_keep_size="8MB", autovacuum="off", dynamic_shared_memory_type="mmap")
 
     def start(self):
         super().start()
@@ -263,7 +263,7 @@ class PostgreSql(Server):
     @contextlib.contextmanager
     def take_connections(self):
         with contextlib.ExitStack() as held:
-            for _ in range(3):
+            for _ in range(3):  # What the nodes let go of is taken as well.
                 self.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
                          "WHERE usename = 'node' AND application_name <> 'hog'")
                 while self._take_one(held):
@@ -275,7 +275,12 @@ class PostgreSql(Server):
         line = held.enter_context(socket.create_connection(("127.0.0.1", self.port), 10))
         words = b"user\0node\0database\0hufu\0application_name\0hog\0\0"
         line.sendall(struct.pack("!II", 8 + len(words), 196608) + words)
-        return line.recv(1) == b"R"
+        with line.makefile("rb") as told:
+            while kind := told.read(1):
+                told.read(struct.unpack("!I", told.read(4))[0] - 4)
+                if kind in (b"E", b"Z"):  # An error, or ready for a query.
+                    return kind == b"Z"
+        return False
 
 
 class Replica(PostgreSql):
