@@ -1,6 +1,8 @@
 #include <unistd.h>
 
 #include <iostream>
+#include <string>
+#include <vector>
 
 #include "cli/build_info.hpp"
 #include "cli/command.hpp"
@@ -19,6 +21,9 @@ int main(int argc, char** argv) {
   sources.environment = config::system_environment();
   sources.read_file = config::system_files();
 
+  const std::vector<std::string> arguments(argv + 1, argv + argc);
+  cli::hide_passwords({argv, static_cast<std::size_t>(argc)});
+
   cli::Context context(streams, std::move(sources), cli::build_info());
-  return static_cast<int>(cli::run(cli::commands(), {argv + 1, argv + argc}, context));
+  return static_cast<int>(cli::run(cli::commands(), arguments, context));
 }

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <string_view>
 
 // LeakSanitizer looks at its own process as a debugger does.
 #if defined(__SANITIZE_ADDRESS__)
@@ -32,6 +33,25 @@ void harden_process() noexcept {
   if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
     files.rlim_cur = files.rlim_max;
     setrlimit(RLIMIT_NOFILE, &files);
+  }
+}
+
+void hide_passwords(std::span<char*> arguments) noexcept {
+  constexpr std::string_view kQuery = "password=";
+  for (char* argument : arguments) {
+    const std::string_view text(argument);
+    const auto scheme = text.find("://");
+    if (scheme == std::string_view::npos) continue;
+    const auto colon = text.find(':', scheme + 3);
+    const auto at = text.rfind('@');
+    if (at != std::string_view::npos && colon < at) {
+      std::fill(argument + colon + 1, argument + at, '*');
+    }
+    for (auto found = text.find(kQuery); found != std::string_view::npos;
+         found = text.find(kQuery, found + 1)) {
+      const auto start = found + kQuery.size();
+      std::fill(argument + start, argument + std::min(text.find('&', start), text.size()), '*');
+    }
   }
 }
 
