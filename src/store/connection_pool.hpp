@@ -32,7 +32,8 @@ struct PoolOptions {
 /// client library into a store whose verbs return at once.
 ///
 /// A connection is made when there is something to do, kept, and thrown away when it says that it
-/// is broken. While the server cannot be reached, one thread tries again from time to time
+/// is broken: after each use, and before the next one, because a server may have gone meanwhile.
+/// While the server cannot be reached, one thread tries again from time to time
 /// (backoff, shared by all), and whatever is asked for in between fails at once with the reason.
 /// Nothing is tried twice: whether a lost answer meant yes is for the keeper to think about.
 ///
@@ -110,6 +111,7 @@ class ConnectionPool {
                    {}});
         continue;
       }
+      if (connection && connection->broken()) connection.reset();
       if (!connection) {
         auto made = reconnect();
         if (!made) {

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <future>
 #include <string>
+#include <thread>
 
 #include "store/blocking.hpp"
 #include "testing/fake_clock.hpp"
@@ -17,7 +18,12 @@ using namespace std::chrono_literals;
 struct Line {
   int number = 0;
   bool cut = false;
-  [[nodiscard]] bool broken() const { return cut; }
+  std::atomic<int>* looks = nullptr;       ///< How often somebody asked `broken`.
+  std::atomic<int>* last_alive = nullptr;  ///< The server has dropped all lines before this one.
+  [[nodiscard]] bool broken() const {
+    ++*looks;
+    return cut || number < *last_alive;
+  }
 };
 
 /// A pool of one thread over a server that can be switched off.
@@ -34,6 +40,8 @@ class ConnectionPoolTest : public ::testing::Test {
 
   std::atomic<bool> up = true;
   std::atomic<int> attempts = 0;
+  std::atomic<int> looks = 0;
+  std::atomic<int> last_alive = 0;
   hufu::testing::FakeClock clock;
   ConnectionPool<Line> pool{{.connections = 1}, clock, [this]() -> Result<std::unique_ptr<Line>> {
                               const int number = ++attempts;
@@ -41,6 +49,8 @@ class ConnectionPoolTest : public ::testing::Test {
                                 return fail(Fault::store, "attempt " + std::to_string(number));
                               auto line = std::make_unique<Line>();
                               line->number = number;
+                              line->looks = &looks;
+                              line->last_alive = &last_alive;
                               return line;
                             }};
 };
@@ -54,6 +64,13 @@ TEST_F(ConnectionPoolTest, ConnectsWhenThereIsSomethingToDoAndKeepsTheConnection
 
 TEST_F(ConnectionPoolTest, ThrowsABrokenConnectionAwayAndMakesAnother) {
   EXPECT_EQ(ask(/*cut=*/true).value(), 1);
+  EXPECT_EQ(ask().value(), 2);
+}
+
+TEST_F(ConnectionPoolTest, AConnectionThatWasCutWhileNobodyUsedItIsNotUsedAgain) {
+  EXPECT_EQ(ask().value(), 1);
+  while (looks == 0) std::this_thread::yield();  // The look after that use.
+  last_alive = 2;
   EXPECT_EQ(ask().value(), 2);
 }
 
