@@ -80,8 +80,10 @@ Error error_of(const PostgresqlFailure& failure, const PostgresqlAddress& addres
   auto is = [&](auto... codes) { return ((code == codes) || ...); };
   auto is_class = [&](std::string_view prefix) { return code.starts_with(prefix); };
 
-  if (code.empty() && (failure.message.find("certificate") != std::string::npos ||
-                       failure.message.find("SSL") != std::string::npos)) {
+  auto says = [&](std::string_view words) {
+    return failure.message.find(words) != std::string::npos;
+  };
+  if (code.empty() && (says("certificate") || says("SSL error") || says("support SSL"))) {
     return error("cannot be reached over a verified TLS connection",
                  "name the certificate authority with sslrootcert=FILE in the URI, and the host as "
                  "its certificate does; sslmode says what is asked for");
@@ -131,6 +133,10 @@ Error error_of(const PostgresqlFailure& failure, const PostgresqlAddress& addres
   if (is("42P01", "42703")) {
     return error("lacks a table of Hufu's, or has another one of that name",
                  "restore it from a backup, or restart Hufu to make its tables anew");
+  }
+  if (is("42P07")) {
+    return error("holds a table of another program that is called like one of Hufu's",
+                 "give Hufu a database of its own");
   }
   if (is_class("58") || is_class("XX")) {
     return error("is damaged, or its disk fails", "look into the server's log");

@@ -34,10 +34,7 @@ void PostgresqlListener::run() {
     try {
       auto connection = connect_();
       // Behind a pooler LISTEN would be obeyed by a process that serves us for one statement.
-      if (!connection->is_direct()) {
-        pause = kLongestPause;
-        continue;
-      }
+      if (!connection->is_direct()) return;
       pause = Milliseconds(0);
       listen(*connection);
     } catch (const PostgresqlFailure&) {

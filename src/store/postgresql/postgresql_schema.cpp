@@ -111,7 +111,10 @@ constexpr Milliseconds kMigrationPatience = std::chrono::minutes(1);
 
 /// Nothing where there are no tables of Hufu's.
 std::optional<std::int64_t> version_of(PostgresqlConnection& connection) {
-  static const std::string kLook = "SELECT to_regclass('hufu_schema') IS NOT NULL";
+  // Not to_regclass: what that remembers may be from before we waited for our turn.
+  static const std::string kLook =
+      "SELECT EXISTS (SELECT FROM pg_class WHERE relname = 'hufu_schema' "
+      "AND pg_table_is_visible(oid))";
   static const std::string kVersion = "SELECT version FROM hufu_schema";
   if (PostgresqlQuery(connection, kLook).run().integer(0, 0) == 0) return std::nullopt;
   const PostgresqlRows rows = PostgresqlQuery(connection, kVersion).run();

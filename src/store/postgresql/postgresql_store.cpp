@@ -323,7 +323,7 @@ PostgresqlStore::PostgresqlStore(const PostgresqlOptions& options, const Clock& 
       round_trips_(std::move(round_trips)),
       warnings_(std::move(warnings)),
       feed_(options.change_log, clock,
-            [this] { return PostgresqlConnection::connect(*address_, *round_trips_); }),
+            [this] { return PostgresqlConnection::connect(*address_, listener_round_trips_); }),
       pool_(options.pool, clock, [this]() -> Result<std::unique_ptr<PostgresqlConnection>> {
         try {
           return PostgresqlConnection::connect(*address_, *round_trips_);

@@ -54,7 +54,7 @@ class PostgresqlStore final : public TokenStore,
 
   /// What an operator should know of how the database is set up, a sentence each.
   [[nodiscard]] const std::vector<std::string>& warnings() const { return warnings_; }
-  /// Statements sent so far, each a round trip.
+  /// Statements sent so far, each a round trip; those of the listener aside.
   [[nodiscard]] std::uint64_t round_trips() const { return *round_trips_; }
 
   void load(const Key& key, Done<Result<Record>> done) override;
@@ -108,6 +108,7 @@ class PostgresqlStore final : public TokenStore,
 
   const Address address_;
   const RoundTrips round_trips_;
+  std::atomic<std::uint64_t> listener_round_trips_{0};
   const std::vector<std::string> warnings_;
   PostgresqlFeed feed_;
   ConnectionPool<PostgresqlConnection> pool_;  ///< Last: its threads use all of the above.

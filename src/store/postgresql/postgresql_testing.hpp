@@ -39,8 +39,18 @@ class PostgresqlOutsider {
         PQexec(connection_.get(), sql.c_str()), PQclear);
     failed_ = PQresultStatus(result.get()) != PGRES_TUPLES_OK &&
               PQresultStatus(result.get()) != PGRES_COMMAND_OK;
-    if (failed_ || PQntuples(result.get()) == 0) return std::nullopt;
+    if (PQntuples(result.get()) == 0 || PQnfields(result.get()) == 0) return std::nullopt;
     return PQgetvalue(result.get(), 0, 0);
+  }
+  /// Notifications that came since this was asked last.
+  int notifications() {
+    PQconsumeInput(connection_.get());
+    int count = 0;
+    while (PGnotify* one = PQnotifies(connection_.get())) {
+      PQfreemem(one);
+      ++count;
+    }
+    return count;
   }
   /// Whether it could be done.
   bool run(const std::string& sql) {
@@ -76,35 +86,27 @@ inline std::string find_postgresql(const std::string& program) {
 /// Users are who they say they are, save `locked`, whose password is "right".
 class PostgresqlServer {
  public:
-  /// More lines for postgresql.conf may follow; `place`: where its data lies, else in a directory
-  /// of its own.
-  explicit PostgresqlServer(const std::string& settings = "", const std::string& place = "")
-      : data_(place.empty() ? directory_.file("data") : place), port_(hufu::testing::free_port()) {
-    const unsigned user = postgresql_user();
-    std::filesystem::create_directory(data_);
-    for (const std::string& path : {data_, directory_.file("")}) {
-      if (user != 0 && ::chown(path.c_str(), user, user) != 0) return;
-    }
-    hufu::testing::ServerProcess initdb(
-        {find_postgresql("initdb"), "--pgdata=" + data_, "--username=postgres", "--auth=trust",
-         "--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions"},
-        directory_.file("initdb.log"), user);
-    ::waitpid(initdb.pid(), nullptr, 0);
-    std::ofstream(data_ + "/postgresql.conf", std::ios::app)
-        << "listen_addresses = '127.0.0.1'\nport = " << port_ << "\nunix_socket_directories = '"
-        << directory_.file("") << "'\n"
-        << "max_connections = 300\nshared_buffers = 32MB\n"
-        << "restart_after_crash = on\n"
-        << settings << "\n";
+  PostgresqlServer() {
+    make_directory();
+    run({find_postgresql("initdb"), "--pgdata=" + data_, "--username=postgres", "--auth=trust",
+         "--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions"});
     std::ofstream(data_ + "/pg_hba.conf")
         << "host all locked 127.0.0.1/32 scram-sha-256\nlocal all all trust\n"
         << "host all all 127.0.0.1/32 trust\nhost replication all 127.0.0.1/32 trust\n";
-    process_.emplace(std::vector<std::string>{find_postgresql("postgres"), "-D", data_},
-                     directory_.file("server.log"), user);
+    serve();
     if (!wait_until_up()) return;
     PostgresqlOutsider admin(uri("postgres", "postgres"));
     admin.run("CREATE ROLE hufu LOGIN");
     admin.run("CREATE ROLE locked LOGIN PASSWORD 'right'");
+  }
+
+  struct Standby {};
+  /// A copy of `primary` that follows it until it is promoted.
+  PostgresqlServer(const PostgresqlServer& primary, Standby) {
+    make_directory();
+    run({find_postgresql("pg_basebackup"), "--pgdata=" + data_, "--write-recovery-conf",
+         "--checkpoint=fast", "--no-sync", "--dbname=" + primary.uri("postgres", "postgres")});
+    serve();
   }
 
   [[nodiscard]] bool wait_until_up() {
@@ -122,15 +124,19 @@ class PostgresqlServer {
            "&port=" + std::to_string(port_);
   }
   [[nodiscard]] std::uint16_t port() const { return port_; }
-  [[nodiscard]] const std::string& data() const { return data_; }
 
-  /// An empty database that `hufu` owns; its name.
-  std::string new_database() {
-    static int number = 0;
-    std::string name = "hufu_" + std::to_string(++number);
+  static std::string find_openssl() { return hufu::testing::find_program("openssl", {}); }
+  /// Speaks TLS from now on, as `host`; the certificate that vouches for it.
+  [[nodiscard]] std::string switch_to_tls(const std::string& host) const {
+    run({find_openssl(), "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj",
+         "/CN=" + host, "-addext", "subjectAltName=DNS:" + host, "-keyout", data_ + "/server.key",
+         "-out", data_ + "/server.crt"});
     PostgresqlOutsider admin(uri("postgres", "postgres"));
-    admin.run("CREATE DATABASE " + name + " OWNER hufu");
-    return name;
+    admin.run("ALTER SYSTEM SET ssl = on");
+    admin.run("SELECT pg_reload_conf()");
+    while (PostgresqlOutsider(uri("postgres", "postgres")).ask("SHOW ssl") != "on") {
+    }
+    return data_ + "/server.crt";
   }
 
   /// Ends at once, as in a crash ("immediate shutdown").
@@ -144,6 +150,27 @@ class PostgresqlServer {
   void thaw() const { signal_all(SIGCONT); }
 
  private:
+  void make_directory() {
+    const unsigned user = postgresql_user();
+    std::filesystem::create_directory(data_);
+    std::filesystem::permissions(data_, std::filesystem::perms::owner_all);
+    for (const std::string& path : {data_, directory_.file("")}) {
+      if (user != 0 && ::chown(path.c_str(), user, user) != 0) return;
+    }
+  }
+  void run(std::vector<std::string> arguments) const {
+    hufu::testing::ServerProcess process(std::move(arguments), directory_.file("setup.log"),
+                                         postgresql_user());
+    static_cast<void>(process.wait_until([] { return false; }));
+  }
+  void serve() {
+    std::ofstream(data_ + "/postgresql.conf", std::ios::app)
+        << "listen_addresses = '127.0.0.1'\nport = " << port_ << "\nunix_socket_directories = '"
+        << directory_.file("") << "'\n"
+        << "max_connections = 300\nshared_buffers = 32MB\nrestart_after_crash = on\n";
+    process_.emplace(std::vector<std::string>{find_postgresql("postgres"), "-D", data_},
+                     directory_.file("server.log"), postgresql_user());
+  }
   void signal_all(int signal) const {
     const std::string server = std::to_string(process_->pid());
     ::kill(process_->pid(), signal);
@@ -152,9 +179,35 @@ class PostgresqlServer {
   }
 
   TempDir directory_;
-  std::string data_;
-  std::uint16_t port_;
+  std::string data_ = directory_.file("data");
+  std::uint16_t port_ = hufu::testing::free_port();
   std::optional<hufu::testing::ServerProcess> process_;
+};
+
+/// An empty database that the user `hufu` owns, for the length of one test.
+class TestDatabase {
+ public:
+  explicit TestDatabase(const PostgresqlServer& server) : server_(server) {
+    static int number = 0;
+    name_ = "hufu_" + std::to_string(++number);
+    admin("CREATE DATABASE " + name_ + " OWNER hufu");
+  }
+  TestDatabase(const TestDatabase&) = delete;
+  TestDatabase& operator=(const TestDatabase&) = delete;
+  ~TestDatabase() { admin("DROP DATABASE " + name_ + " WITH (FORCE)"); }
+
+  [[nodiscard]] const std::string& name() const { return name_; }
+  [[nodiscard]] std::string uri(const std::string& user = "hufu") const {
+    return server_.uri(name_, user);
+  }
+  /// Has the server's administrator do something; each time in a session of its own.
+  bool admin(const std::string& sql) const {
+    return PostgresqlOutsider(server_.uri("postgres", "postgres")).run(sql);
+  }
+
+ private:
+  const PostgresqlServer& server_;
+  std::string name_;
 };
 
 /// PgBouncer in transaction mode, in front of a server.
