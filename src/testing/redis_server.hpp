@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <iterator>
 #include <memory>
 #include <string>
@@ -25,8 +26,9 @@ class RedisServer {
 
   /// `lines`: further lines of its configuration. Nothing is kept on disk unless they say so.
   explicit RedisServer(const std::vector<std::string>& lines = {})
-      : RedisServer("Ready to accept connections", [&](std::uint16_t port) {
-          std::string text = "port " + std::to_string(port) + "\nsave \"\"\n";
+      : RedisServer("Ready to accept connections", "", [&](std::uint16_t port) {
+          std::string text =
+              "port " + std::to_string(port) + "\nsave \"\"\nrepl-diskless-sync-delay 0\n";
           for (const std::string& line : lines) text += line + "\n";
           return text;
         }) {}
@@ -40,7 +42,7 @@ class RedisServer {
              "\nsentinel down-after-milliseconds " + name + " 500\nsentinel failover-timeout " +
              name + " 2000\n";
     };
-    return std::unique_ptr<RedisServer>(new RedisServer("Sentinel ID is", text, "--sentinel"));
+    return std::unique_ptr<RedisServer>(new RedisServer("Sentinel ID is", "--sentinel", text));
   }
 
   RedisServer(const RedisServer&) = delete;
@@ -69,8 +71,10 @@ class RedisServer {
   }
 
  private:
-  template <class Text>
-  RedisServer(std::string greeting, const Text& text, const std::string& how = {})
+  /// `greeting`: what it says once it answers. `how`: a further argument. `text`: its
+  /// configuration, for a port.
+  RedisServer(std::string greeting, std::string how,
+              const std::function<std::string(std::uint16_t)>& text)
       : greeting_(std::move(greeting)) {
     std::string pattern = (std::filesystem::temp_directory_path() / "hufu-redis-XXXXXX").string();
     if (::mkdtemp(pattern.data()) == nullptr) return;
@@ -98,7 +102,7 @@ class RedisServer {
     });
   }
 
-  std::string greeting_;  ///< What it says once it answers.
+  std::string greeting_;
   std::string directory_;
   std::uint16_t port_ = 0;
   bool ready_ = false;

@@ -65,13 +65,8 @@ class Wire {
 
 /// Refusals that a command on another connection may not meet: this server is not the one to ask.
 bool is_about_server(std::string_view refusal) {
-  for (const std::string_view code : {"READONLY", "LOADING", "MASTERDOWN"}) {
-    if (refusal.starts_with(code) ||
-        refusal.find("-" + std::string(code) + " ") != std::string_view::npos) {
-      return true;
-    }
-  }
-  return false;
+  return refusal_is(refusal, "READONLY") || refusal_is(refusal, "LOADING") ||
+         refusal_is(refusal, "MASTERDOWN");
 }
 
 /// The message that a push of a subscribed connection holds.

@@ -309,7 +309,8 @@ TEST(RedisClientTest, TellsWhatARefusalInsideAScriptMeans) {
   for (const char* words :
        {"ERR Error running script (call to f_0): @user_script:1: -OOM command not allowed when "
         "used memory > 'maxmemory'.",
-        "OOM command not allowed when used memory > 'maxmemory'. script: 0, on @user_script:1."}) {
+        "OOM command not allowed when used memory > 'maxmemory'. script: 0, on @user_script:1.",
+        "ERR XADD: OOM command not allowed when used memory > 'maxmemory'. script: 0, on @user_"}) {
     EXPECT_THAT(redis_error(words, "EVALSHA", "h:1").message, HasSubstr("used up its memory"));
   }
   for (const char* words :
@@ -387,6 +388,10 @@ TEST(RedisSentinelTest, FindsThePrimaryAndTheOneThatTakesItsPlace) {
   ASSERT_TRUE(primary.ready());
   RedisServer replica({"replicaof 127.0.0.1 " + std::to_string(primary.port())});
   ASSERT_TRUE(replica.ready());
+  auto source = connected(primary.uri());
+  while (ask(*source, {"INFO", "replication"}).text.find("state=online") == std::string::npos) {
+    continue;
+  }
   auto sentinel = RedisServer::sentinel("main", primary.port(), 1);
   ASSERT_TRUE(sentinel->ready());
   const auto nobody = std::to_string(hufu::testing::free_port());

@@ -102,32 +102,34 @@ constexpr std::array kMeanings = {
             "raise maxclients, or look for who holds so many connections"},
 };
 
-/// Whether `refusal` is of this kind. What a script ran into stands inside the words for the script
-/// ("… -OOM command not allowed …") before Redis 7.
-bool is_of(std::string_view refusal, std::string_view code) {
-  return refusal.starts_with(code) ||
-         refusal.find("-" + std::string(code) + " ") != std::string_view::npos;
-}
-
 bool is_forbidden(std::string_view refusal) {
-  return is_of(refusal, "NOPERM") || refusal.find("ACL failure") != std::string_view::npos ||
+  return refusal_is(refusal, "NOPERM") || refusal.find("ACL failure") != std::string_view::npos ||
          refusal.find("can't run this command") != std::string_view::npos ||
          refusal.find("can't access at least one of the keys") != std::string_view::npos;
 }
 
 /// Redis's words as far as they may be repeated: what it says of an unknown command ends with the
-/// arguments.
+/// arguments, of a script with its SHA-1.
 std::string_view repeatable(std::string_view refusal) {
   constexpr std::size_t kLongest = 200;
-  return refusal.substr(0, std::min(refusal.find(", with args"), kLongest));
+  return refusal.substr(
+      0, std::min({refusal.find(", with args"), refusal.find(" script: "), kLongest}));
 }
 
 }  // namespace
 
+bool refusal_is(std::string_view refusal, std::string_view code) {
+  if (refusal.starts_with(code)) return true;
+  // Inside a script: "-CODE …" before Redis 7, "COMMAND: CODE …" where the script says which.
+  const std::string word = std::string(code) + " ";
+  return refusal.find("-" + word) != std::string_view::npos ||
+         refusal.find(": " + word) != std::string_view::npos;
+}
+
 Error redis_error(std::string_view refusal, std::string_view command, std::string_view peer) {
   const std::string who = "Redis at " + std::string(peer) + " ";
   for (const Meaning& meaning : kMeanings) {
-    if (is_of(refusal, meaning.code)) {
+    if (refusal_is(refusal, meaning.code)) {
       return {Fault::store, who + std::string(meaning.what), std::string(meaning.next), {}, {}};
     }
   }

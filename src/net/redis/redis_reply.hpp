@@ -24,6 +24,10 @@ struct RedisReply {
   [[nodiscard]] bool is(Kind other) const { return kind == other; }
 };
 
+/// Whether a refusal is of the kind that `code` names ("OOM"), be it a command's or of one inside a
+/// script.
+bool refusal_is(std::string_view refusal, std::string_view code);
+
 /// Why Redis at `peer` refused a command, for people: what it means and what to do about it.
 /// `refusal` is Redis's own words; `command` its first word. Fault::store.
 Error redis_error(std::string_view refusal, std::string_view command, std::string_view peer);

@@ -7,7 +7,8 @@
 namespace hufu::store::redis_scripts {
 namespace {
 
-/// What all of them begin with. `now` is in milliseconds. Numbers are turned into text by `text`:
+/// What all of them begin with. `call` is redis.call, but its failure names the command: which
+/// right is missing, for one. `now` is in milliseconds. Numbers are turned into text by `text`:
 /// Lua's own way would write large ones as 1.7e+15.
 ///
 /// `tell` notes a change and returns its number, as text. A number is at least the server's time in
@@ -16,7 +17,11 @@ namespace {
 /// here (XADD), before anything else was written.
 constexpr const char* kPrelude = R"lua(
 if redis.replicate_commands then redis.replicate_commands() end
-local call = redis.call
+local function call(name, ...)
+  local answer = redis.pcall(name, ...)
+  if type(answer) == 'table' and answer.err then error(name .. ': ' .. answer.err, 0) end
+  return answer
+end
 local clock = call('TIME')
 local now_us = clock[1] * 1000000 + clock[2]
 local now = math.floor(now_us / 1000)
