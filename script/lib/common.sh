@@ -88,3 +88,20 @@ build() {
     return 1
   say "Built in $((SECONDS - began)) s"
 }
+
+# Builds the server that the MongoDB tests run against where there is no real one: a Go program in
+# tests/servers/ferretdb. Where there is no Go that can build it, those tests say "not run".
+build_ferretdb() {
+  local out=$PWD/build/servers/ferretdb source=tests/servers/ferretdb
+  [ -n "${HUFU_TEST_MONGODB_URI:-}" ] && return
+  command -v mongod >/dev/null && return
+  [ -x "$out" ] && [ -z "$(find "$source" -newer "$out")" ] && return
+  if ! command -v go >/dev/null; then
+    say "No Go: the tests that need a MongoDB server will not run"
+    return
+  fi
+  say "Building build/servers/ferretdb"
+  # A Go that is too old fetches one that is not, as it fetches modules.
+  (cd "$source" && GOTOOLCHAIN=auto GOFLAGS=-mod=readonly go build -trimpath -o "$out" .) >&2 ||
+    say "It could not be built: the tests that need a MongoDB server will not run"
+}

@@ -34,7 +34,7 @@ struct Sources {
   Environment environment;
   ReadFile read_file;
   /// Those compiled in.
-  std::vector<std::string> stores = {"memory", "sqlite", "postgresql", "redis"};
+  std::vector<std::string> stores = {"memory", "sqlite", "postgresql", "redis", "mongodb"};
 };
 
 /// The variables this process was started with.

@@ -4,7 +4,8 @@
 directory of its own in memory, so that a test's disk is not what is measured.
 
 MongoDB is `mongod` on the path; else the program that HUFU_TEST_FERRETDB names (a server of its wire protocol over a real
-database); else the one that runs at HUFU_TEST_MONGODB_URI, which can be cut off but neither killed nor frozen.
+database; by default build/servers/ferretdb, which script/test builds); else the one that runs at HUFU_TEST_MONGODB_URI, which
+can be cut off but neither killed nor frozen.
 """
 
 import contextlib
@@ -406,14 +407,16 @@ class MongoDb(Server):
     @staticmethod
     def find():
         """(the program to start, the URI of one that runs); both None if there is nothing."""
-        return shutil.which("mongod") or os.environ.get("HUFU_TEST_FERRETDB"), os.environ.get("HUFU_TEST_MONGODB_URI")
+        built = pathlib.Path(__file__).parents[2] / "build/servers/ferretdb"
+        program = shutil.which("mongod") or os.environ.get("HUFU_TEST_FERRETDB") or (str(built) if built.exists() else None)
+        return program, os.environ.get("HUFU_TEST_MONGODB_URI")
 
     @classmethod
     def why_not(cls):
         program, given = cls.find()
         if program and not os.access(program, os.X_OK):
             return f"{program} cannot be run"
-        return None if program or given else "no mongod on the path, and neither HUFU_TEST_FERRETDB nor HUFU_TEST_MONGODB_URI"
+        return None if program or given else "no mongod on the path, no build/servers/ferretdb, no HUFU_TEST_MONGODB_URI"
 
     def launch(self):
         if self.program is None:

@@ -33,6 +33,8 @@ Result<void> check_store_uri(const std::string& uri) {
   return {};
 }
 
-std::vector<std::string> compiled_stores() { return {"memory", "sqlite", "postgresql", "redis"}; }
+std::vector<std::string> compiled_stores() {
+  return {"memory", "sqlite", "postgresql", "redis", "mongodb"};
+}
 
 }  // namespace hufu::store

@@ -7,6 +7,7 @@
 #include "store/blocking.hpp"
 #include "store/key_file.hpp"
 #include "store/memory_store.hpp"
+#include "store/mongodb/mongodb_store.hpp"
 #include "store/postgresql/postgresql_store.hpp"
 #include "store/redis/redis_store.hpp"
 #include "store/sqlite/sqlite_store.hpp"
@@ -75,6 +76,17 @@ Result<RawStore> open_redis(const StoreUri& uri, const Secret& password, const C
   });
 }
 
+Result<RawStore> open_mongodb(const StoreUri& uri, const Secret& password, const Clock& clock) {
+  MongoOptions options;
+  options.uri = uri.address.clone();
+  options.password = password.clone();
+  auto store = MongoStore::open(std::move(options), clock);
+  if (!store) return tl::unexpected(store.error());
+  RawStore raw = faces_of(*store);
+  raw.warnings = (*store)->warnings();
+  return raw;
+}
+
 /// Whether `ring` holds the very key that `note` remembers.
 Result<void> check(const KeyNote& note, const Keyring& ring, const std::string& key_file) {
   const SealingKey* key = ring.find(note.id);
@@ -122,7 +134,7 @@ Result<RawStore> open_raw_store(const StoreUri& uri, const Secret& password, con
     }
     case StoreUri::Kind::postgresql: return open_postgresql(uri, password, clock);
     case StoreUri::Kind::redis: return open_redis(uri, password, clock);
-    case StoreUri::Kind::mongodb: break;
+    case StoreUri::Kind::mongodb: return open_mongodb(uri, password, clock);
   }
   return fail(Fault::config, "this build has no such store", std::string(kExamples));
 }

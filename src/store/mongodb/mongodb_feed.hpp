@@ -1,0 +1,65 @@
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "hufu/clock.hpp"
+#include "store/mongodb/mongodb_bson.hpp"
+
+namespace hufu::store {
+
+/// How far one who follows the changes of a database has got.
+///
+/// Every document of Hufu's carries the stamp that the server gave to its latest write, in the same
+/// step as the write itself: nothing is handed out before, so nothing can be lost in between. What
+/// is new is what has a stamp that was not told yet. Two things make that harder than "greater than
+/// the greatest one seen":
+/// - A write becomes visible a moment after it got its stamp, so of two writers the one with the
+///   smaller stamp may be seen later. So the look goes back `kWindow` behind the greatest stamp,
+///   and what was told within that window is remembered, in the cursor. A write takes
+///   `kLongestWrite` at most, or the server gives it up (maxTimeMS).
+/// - The server's clock may leap. Forward: a look never begins beyond the greatest stamp that the
+///   look before it saw, so a write that was under way during the leap is still met. Back (a server
+///   that keeps no logical clock across a restart): where its present lies behind the greatest
+///   stamp, the look begins before that present.
+/// Where nothing has been written for `kWindow`, the look begins at the greatest stamp itself and
+/// finds nothing.
+///
+/// Not thread-safe: a plain value.
+class FeedCursor {
+ public:
+  static constexpr Milliseconds kWindow = std::chrono::seconds(10);
+  static constexpr Milliseconds kLongestWrite = std::chrono::seconds(5);
+  /// How old what is known of the server's clock may be.
+  static constexpr Milliseconds kClockAge = std::chrono::seconds(30);
+  /// So much is remembered of what was told. What falls out is told twice.
+  static constexpr std::size_t kMemory = 2048;
+
+  /// One who has been told everything up to now: `newest` is the greatest stamp there is.
+  FeedCursor(std::string database, Stamp newest, WallTime server_now);
+  /// Reads what `text` wrote; nothing where it is something else, or of another database.
+  static std::optional<FeedCursor> parse(std::string_view text, const std::string& database);
+  [[nodiscard]] std::string text() const;
+
+  /// Stamps greater than this have to be looked at.
+  [[nodiscard]] Stamp look_after() const { return low_; }
+  /// A document that was found there; false if this write of it was told before.
+  bool tell(std::string_view id, Stamp stamp);
+  /// Ends a look, which saw everything that there was when it began. `server_now`: not later than
+  /// the server's present moment when it began.
+  void advance(WallTime server_now);
+
+ private:
+  FeedCursor() = default;
+
+  std::string database_;
+  Stamp low_ = 0;
+  Stamp high_ = 0;  ///< The greatest stamp seen.
+  Stamp seen_ = 0;  ///< `high_` as it will be after this look.
+  /// By stamp, with a hash of the document: a server that was restarted may give one twice.
+  std::multimap<Stamp, std::uint32_t> told_;
+};
+
+}  // namespace hufu::store

@@ -1,0 +1,865 @@
+#include "store/mongodb/mongodb_store.hpp"
+
+#include <openssl/rand.h>
+
+#include <algorithm>
+#include <limits>
+#include <set>
+#include <utility>
+
+#include "store/lease_rule.hpp"
+#include "store/mongodb/mongodb_feed.hpp"
+#include "store/record_text.hpp"
+#include "store/row_text.hpp"
+
+namespace hufu::store {
+namespace {
+
+using Kind = MongoFailure::Kind;
+
+constexpr const char* kRecords = "hufu_records";
+constexpr const char* kSealingKeys = "hufu_sealing_keys";
+constexpr const char* kNodes = "hufu_nodes";
+constexpr const char* kMeta = "hufu_meta";
+
+/// Of the documents that this program writes.
+constexpr std::int64_t kSchema = 1;
+/// Documents that a walk through a collection reads in one go.
+constexpr std::int64_t kPage = 1000;
+/// More changes than this are told as "everything".
+constexpr std::int64_t kMostChanges = 20'000;
+/// How often a conditional step is tried again because somebody else was quicker.
+constexpr int kMostTries = 10;
+
+// ---- What a document is called ----
+
+/// No app has a line break in its name.
+std::string id_of(std::string_view app, std::string_view kind) {
+  return std::string(app) + "\n" + std::string(kind);
+}
+std::string id_of(const Key& key) { return id_of(key.app, key.kind); }
+std::string id_of_app(std::string_view app) { return id_of(app, ""); }
+std::string id_of_api_key(std::string_view name) { return id_of("", name); }
+
+Doc living(std::string_view id) {
+  Doc filter;
+  filter.text("_id", id).flag("gone", false);
+  return filter;
+}
+
+/// An upsert with this makes the document, or makes it again; one that lives is in its way.
+Doc missing(std::string_view id) {
+  Doc filter;
+  filter.text("_id", id).flag("gone", true);
+  return filter;
+}
+
+Doc anything() { return {}; }
+Doc by_id() {
+  Doc sort;
+  sort.number("_id", 1);
+  return sort;
+}
+Doc above(std::string_view text) {
+  Doc filter;
+  filter.text("$gt", text);
+  return filter;
+}
+
+/// What every write does: the stamp of the feed, and the time. The server's, both.
+Doc now_and(bool also_created = false) {
+  Doc stamp;
+  stamp.text("$type", "timestamp");
+  Doc fields;
+  fields.doc("changed", stamp).flag("updated_at", true);
+  if (also_created) fields.flag("created_at", true);
+  return fields;
+}
+
+/// Everything but what has to outlive a removal: the name, the fence and the stamps.
+Doc contents() {
+  Doc fields;
+  for (const char* name :
+       {"revision",     "token",        "issuer",   "obtained_at", "expires_at", "renew_at",
+        "displaced_at", "predecessors", "alive_at", "marks",       "late_marks", "late",
+        "trouble",      "budget",       "holder",   "lease_until", "lease_for",  "platform",
+        "endpoint",     "secret_login", "secret",   "tag",         "hash",       "apps",
+        "rights",       "created_at"}) {
+    fields.text(name, "");
+  }
+  return fields;
+}
+
+Doc removal() {
+  Doc update;
+  update.doc("$set", Doc().flag("gone", true))
+      .doc("$unset", contents())
+      .doc("$currentDate", now_and());
+  return update;
+}
+
+/// Calls `visit` for every document of `collection` that fits `filter(after)`, a page at a time.
+void each(MongoConnection& connection, const char* collection,
+          const std::function<Doc(const std::string& after)>& filter, const Doc& projection,
+          const std::function<void(const Fields&)>& visit) {
+  std::string after;
+  for (bool more = true; more;) {
+    more = false;
+    connection.find(collection, filter(after), projection, by_id(), kPage,
+                    [&](const Fields& found) {
+                      more = true;
+                      after = found.text("_id");
+                      visit(found);
+                    });
+  }
+}
+
+// ---- Records ----
+
+struct TokenRow {
+  Record record;
+  LeaseState lease;
+  Milliseconds lease_for{};  ///< How long the lease was granted for.
+  std::int64_t late = 0;     ///< How many of the marks came while somebody held the lease.
+};
+
+/// Fills everything in as far as it can be read; false where some text makes no sense.
+bool read_row(const Fields& row, TokenRow& out) {
+  Record& record = out.record;
+  record.revision = static_cast<std::uint64_t>(row.number_or_0("revision"));
+  if (const auto token = row.binary("token")) {
+    record.token = Token{Secret(*token), row.date_or_epoch("obtained_at"),
+                         row.date_or_epoch("expires_at"), std::string(row.text("issuer"))};
+  }
+  record.renew_at = row.date_or_epoch("renew_at");
+  record.displaced_at = row.date("displaced_at");
+  record.alive_at = row.date("alive_at");
+  record.created_at = row.date_or_epoch("created_at");
+  record.updated_at = row.date_or_epoch("updated_at");
+  out.lease = {static_cast<std::uint64_t>(row.number_or_0("fence")),
+               std::string(row.text("holder")), row.date_or_epoch("lease_until")};
+  out.lease_for = Milliseconds(row.number_or_0("lease_for"));
+  out.late = row.number_or_0("late");
+
+  auto predecessors = fingerprints_from(row.text("predecessors"));
+  auto budget = budget_from(row.text("budget"));
+  const auto marks = row.texts("marks");
+  const auto late_marks = row.texts("late_marks");
+  if (!predecessors || !budget || !marks || !late_marks) return false;
+  record.predecessors = std::move(*predecessors);
+  record.budget = *budget;
+  for (const auto* list : {&*marks, &*late_marks}) {
+    for (const std::string& text : *list) {
+      const auto mark = marks_from(text);
+      if (!mark || mark->size() != 1) return false;
+      record.marks.push_back(mark->front());
+    }
+  }
+  if (row.has("trouble")) {
+    record.trouble = trouble_from(row.text("trouble"));
+    if (!record.trouble) return false;
+  }
+  return true;
+}
+
+std::vector<std::string> texts_of(const std::vector<Mark>& marks) {
+  std::vector<std::string> texts;
+  for (const Mark& mark : marks) texts.push_back(text_of(mark));
+  return texts;
+}
+
+Error damaged(const Key& key) {
+  return {Fault::store,
+          "the record of " + key.app + " " + key.kind + " in the database cannot be read",
+          "restore the database from a backup, or remove the app and add it again",
+          {},
+          {}};
+}
+
+/// Who keeps `now` from taking the lease of `row`, and for how long.
+std::optional<Held> held_by(const TokenRow& row, WallTime now, Milliseconds grace) {
+  auto found = held(row.lease, now, grace);
+  if (!found) return std::nullopt;
+  // Nobody was granted more than that: the server's clock was set back meanwhile.
+  const Milliseconds most = row.lease_for + grace;
+  if (found->remaining > most + std::chrono::minutes(1)) return std::nullopt;
+  found->remaining = std::min(found->remaining, most);
+  return found;
+}
+
+/// Fields that take the lease.
+void take(Doc& fields, const Intent& intent, const ServerClock& clock) {
+  fields.text("holder", intent.holder)
+      .date("lease_until", clock.latest() + intent.lease)
+      .number("lease_for", intent.lease.count());
+}
+
+Doc one_more_fence() {
+  Doc fields;
+  fields.number("fence", 1);
+  return fields;
+}
+
+// ---- Apps and keys ----
+
+AppRow read_app(const Fields& row) {
+  AppRow app;
+  app.id = row.text("app");
+  app.platform = row.text("platform");
+  app.endpoint = row.text("endpoint");
+  app.secret_login = row.flag("secret_login");
+  if (const auto secret = row.binary("secret")) app.secret = Secret(*secret);
+  if (const auto tag = row.binary("tag")) copy_bytes(*tag, app.tag);
+  app.created_at = row.date_or_epoch("created_at");
+  app.updated_at = row.date_or_epoch("updated_at");
+  return app;
+}
+
+std::optional<ApiKeyRow> read_api_key(const Fields& row) {
+  ApiKeyRow key;
+  key.name = row.text("kind");
+  auto apps = apps_from(row.text("apps"));
+  const auto hash = row.binary("hash");
+  if (!apps || !hash || !copy_bytes(*hash, key.hash)) return std::nullopt;
+  key.apps = std::move(*apps);
+  key.rights = rights_from(row.text("rights"));
+  key.created_at = row.date_or_epoch("created_at");
+  return key;
+}
+
+Error too_busy() {
+  return {Fault::store, "others change the same document all the time", "ask again", {}, {}};
+}
+
+std::string fresh_identity() {
+  std::string bytes(8, '\0');
+  RAND_bytes(reinterpret_cast<unsigned char*>(bytes.data()), static_cast<int>(bytes.size()));
+  return hex_of(bytes);
+}
+
+}  // namespace
+
+// ---- Opening ----
+
+Result<std::shared_ptr<MongoStore>> MongoStore::open(MongoOptions options, const Clock& clock) {
+  auto address = MongoAddress::parse(options.uri, options.password);
+  if (!address) return tl::unexpected(address.error());
+  std::shared_ptr<MongoStore> store(new MongoStore(std::move(*address), options.pool, clock));
+  for (int tries = 1;; ++tries) {
+    auto connection = MongoConnection::open(store->address_, store->clock_);
+    if (!connection) return tl::unexpected(connection.error());
+    try {
+      if (auto ready = store->prepare(**connection); !ready) return tl::unexpected(ready.error());
+      return store;
+    } catch (const MongoFailure& failure) {
+      // Of many who make the same index at once, some servers send all but one away.
+      if (tries == kMostTries) return tl::unexpected(error_of(failure));
+      if (failure.kind != Kind::unreachable) return tl::unexpected(error_of(failure));
+    }
+  }
+}
+
+MongoStore::MongoStore(MongoAddress address, PoolOptions pool, const Clock& clock)
+    : address_(std::move(address)),
+      clock_(clock),
+      warnings_(address_.warnings()),
+      pool_(pool, clock, [this] { return MongoConnection::open(address_, clock_); }) {}
+
+MongoStore::~MongoStore() { pool_.close(); }
+
+Result<void> MongoStore::prepare(MongoConnection& connection) {
+  std::int64_t schema = 0;
+  const auto look = [&] {
+    connection.find(kMeta, Doc().text("_id", "schema"), anything(), anything(), 1,
+                    [&](const Fields& found) {
+                      schema = found.number_or_0("version");
+                      identity_ = found.text("identity");
+                    });
+  };
+  look();
+  if (schema > kSchema) {
+    return fail(Fault::store,
+                "the database " + address_.database() + " was written by a newer hufu",
+                "use that version, or another database");
+  }
+  if (schema == 0) {
+    Doc by_name;
+    by_name.doc("key", Doc().number("app", 1).number("kind", 1))
+        .text("name", "app_and_kind")
+        .flag("unique", true);
+    Doc by_stamp;
+    by_stamp.doc("key", Doc().number("changed", 1)).text("name", "changed");
+    bool made = false;
+    try {
+      const Doc reply = connection.run(Doc().text("listIndexes", kRecords));
+      Fields(reply).doc("cursor").each("firstBatch", [&](const Fields& index) {
+        if (index.text("name") == "changed") made = true;
+      });
+    } catch (const MongoFailure& failure) {
+      constexpr int kNoSuchCollection = 26;
+      if (failure.code != kNoSuchCollection) throw;
+    }
+    if (!made) {
+      connection.run(Doc().text("createIndexes", kRecords).list("indexes", by_name, by_stamp));
+    }
+    Doc note;
+    note.text("_id", "schema").number("version", kSchema).text("identity", fresh_identity());
+    connection.insert(kMeta, note);
+    look();
+  }
+  const Doc build = connection.run(Doc().number("buildInfo", 1));
+  if (Fields(build).has("ferretdbVersion")) {
+    warnings_.emplace_back(
+        "this is FerretDB, whose conditional writes are not one step: two nodes may be granted the "
+        "same lease; use MongoDB for more than one node");
+  }
+  return {};
+}
+
+template <class T, class Work>
+void MongoStore::run(Done<Result<T>> done, Work work) {
+  pool_.run<T>(std::move(done),
+               [work = std::move(work)](MongoConnection& connection) mutable -> Result<T> {
+                 try {
+                   return work(connection);
+                 } catch (const MongoFailure& failure) {
+                   return tl::unexpected(error_of(failure));
+                 }
+               });
+}
+
+void MongoStore::know_the_time(MongoConnection& connection) {
+  if (clock_.is_stale()) connection.ask_time();
+}
+
+// ---- TokenStore ----
+
+void MongoStore::load(const Key& key, Done<Result<Record>> done) {
+  run<Record>(std::move(done), [key](MongoConnection& connection) -> Result<Record> {
+    TokenRow row;
+    bool readable = true;
+    connection.find(kRecords, living(id_of(key)), anything(), anything(), 1,
+                    [&](const Fields& found) { readable = read_row(found, row); });
+    if (!readable) return tl::unexpected(damaged(key));
+    return std::move(row.record);
+  });
+}
+
+void MongoStore::begin(Intent intent, Done<Result<BeginOutcome>> done) {
+  run<BeginOutcome>(std::move(done), [this, intent = std::move(intent)](MongoConnection& c) {
+    return grant(c, intent);
+  });
+}
+
+/// Tries the lease as one conditional step that succeeds in nearly every case. Where something
+/// stands in its way, looks at what, and takes a free lease on the condition that the record is
+/// still the one that was looked at.
+Result<BeginOutcome> MongoStore::grant(MongoConnection& connection, const Intent& intent) {
+  const std::string id = id_of(intent.key);
+  const std::string mark = text_of(intent.mark);
+  know_the_time(connection);
+
+  const auto answer = [&](const std::optional<Doc>& taken) -> Result<BeginOutcome> {
+    TokenRow row;
+    const bool readable = read_row(Fields(*taken).doc("value"), row);
+    Lease lease{intent.key, row.lease.fence, intent.holder, intent.mark.called_at};
+    if (readable) return BeginOutcome(Granted{std::move(lease), std::move(row.record)});
+    Doc filter = living(id);
+    filter.number("fence", static_cast<std::int64_t>(lease.fence));
+    connection.update(kRecords, filter, Doc().doc("$set", Doc().text("holder", "")));
+    return tl::unexpected(damaged(intent.key));
+  };
+
+  for (int tries = 0; tries < kMostTries; ++tries) {
+    {
+      Doc given_back;
+      given_back.text("holder", "");
+      Doc over;
+      over.doc("lease_until", Doc().date("$lte", clock_.earliest() - intent.grace));
+      const auto seen = static_cast<std::int64_t>(
+          std::min<std::uint64_t>(intent.seen, std::numeric_limits<std::int64_t>::max()));
+      Doc filter = living(id);
+      filter.doc("revision", Doc().number("$lte", seen))
+          .number("late", 0)
+          .list("$or", given_back, over);
+      Doc fields;
+      take(fields, intent, clock_);
+      Doc update;
+      update.doc("$set", fields)
+          .doc("$inc", one_more_fence())
+          .doc("$push", Doc().text("marks", mark))
+          .doc("$currentDate", now_and());
+      if (const auto taken = connection.find_and_modify(kRecords, filter, update)) {
+        return answer(taken);
+      }
+    }
+
+    TokenRow row;
+    bool found = false;
+    bool readable = true;
+    connection.find(kRecords, living(id), anything(), anything(), 1, [&](const Fields& there) {
+      found = true;
+      readable = read_row(there, row);
+    });
+    if (!readable) return tl::unexpected(damaged(intent.key));
+    Doc fields;
+    take(fields, intent, clock_);
+    Doc update;
+    if (!found) {
+      fields.text("app", intent.key.app)
+          .text("kind", intent.key.kind)
+          .flag("gone", false)
+          .number("revision", 0)
+          .date("renew_at", WallTime())
+          .text("predecessors", "")
+          .text("budget", "")
+          .list("marks", std::vector<std::string>{mark})
+          .list("late_marks", std::vector<std::string>())
+          .number("late", 0);
+      update.doc("$set", fields)
+          .doc("$inc", one_more_fence())
+          .doc("$currentDate", now_and(/*also_created=*/true));
+      const auto made = connection.find_and_modify(kRecords, missing(id), update, /*upsert=*/true);
+      if (made) return answer(made);
+      continue;
+    }
+    if (row.record.revision > intent.seen) return BeginOutcome(Newer{std::move(row.record)});
+    if (auto other = held_by(row, clock_.earliest(), intent.grace)) {
+      return BeginOutcome(std::move(*other));
+    }
+    // Free after all: its holder is gone, or marks have to be taken over first.
+    Doc filter = living(id);
+    filter.number("fence", static_cast<std::int64_t>(row.lease.fence))
+        .text("holder", row.lease.holder)
+        .number("late", row.late);
+    auto marks = texts_of(row.record.marks);
+    marks.push_back(mark);
+    fields.list("marks", marks).list("late_marks", std::vector<std::string>()).number("late", 0);
+    update.doc("$set", fields).doc("$inc", one_more_fence()).doc("$currentDate", now_and());
+    if (const auto taken = connection.find_and_modify(kRecords, filter, update)) {
+      return answer(taken);
+    }
+  }
+  return tl::unexpected(too_busy());
+}
+
+void MongoStore::commit(Lease lease, Record next, Done<Result<WriteOutcome>> done) {
+  run<WriteOutcome>(
+      std::move(done),
+      [lease = std::move(lease),
+       next = std::move(next)](MongoConnection& connection) -> Result<WriteOutcome> {
+        if (lease.holder.empty()) return WriteOutcome::fenced;
+        Doc fields;
+        Doc without;
+        fields.number("revision", static_cast<std::int64_t>(next.revision))
+            .date("renew_at", next.renew_at)
+            .date("displaced_at", next.displaced_at)
+            .text("predecessors", text_of(next.predecessors))
+            .date("alive_at", next.alive_at)
+            .list("marks", texts_of(next.marks))
+            .text("budget", text_of(next.budget))
+            .text("holder", "")
+            .date("lease_until", WallTime());
+        if (next.token) {
+          fields.binary("token", next.token->value.reveal())
+              .text("issuer", next.token->issuer)
+              .date("obtained_at", next.token->obtained_at)
+              .date("expires_at", next.token->expires_at);
+        } else {
+          without.text("token", "").text("issuer", "");
+          without.text("obtained_at", "").text("expires_at", "");
+        }
+        if (next.trouble) {
+          fields.text("trouble", text_of(*next.trouble));
+        } else {
+          without.text("trouble", "");
+        }
+        Doc update;
+        update.doc("$set", fields).doc("$currentDate", now_and());
+        if (!Fields(without).empty()) update.doc("$unset", without);
+        Doc filter = living(id_of(lease.key));
+        filter.number("fence", static_cast<std::int64_t>(lease.fence)).text("holder", lease.holder);
+        return connection.update(kRecords, filter, update) > 0 ? WriteOutcome::written
+                                                               : WriteOutcome::fenced;
+      });
+}
+
+void MongoStore::abandon(Lease lease, Record next, Done<Result<WriteOutcome>> done) {
+  commit(std::move(lease), std::move(next), std::move(done));
+}
+
+void MongoStore::mark(const Key& key, Mark mark, Done<Result<void>> done) {
+  run<void>(std::move(done), [key, mark](MongoConnection& connection) -> Result<void> {
+    Doc update;
+    update.doc("$push", Doc().text("late_marks", text_of(mark)))
+        .doc("$inc", Doc().number("late", 1))
+        .doc("$currentDate", now_and());
+    connection.update(kRecords, living(id_of(key)), update);
+    return {};
+  });
+}
+
+void MongoStore::time(Done<Result<std::optional<WallTime>>> done) {
+  using Time = std::optional<WallTime>;
+  run<Time>(std::move(done), [](MongoConnection& connection) -> Result<Time> {
+    return Time(connection.ask_time());
+  });
+}
+
+void MongoStore::scan(std::function<void(Key, Record)> visit, Done<Result<void>> done) {
+  run<void>(std::move(done),
+            [visit = std::move(visit)](MongoConnection& connection) -> Result<void> {
+              const auto filter = [](const std::string& after) {
+                Doc records;
+                records.doc("_id", above(after)).flag("gone", false);
+                records.doc("app", above("")).doc("kind", above(""));
+                return records;
+              };
+              each(connection, kRecords, filter, anything(), [&](const Fields& found) {
+                Key key{std::string(found.text("app")), std::string(found.text("kind"))};
+                TokenRow row;
+                if (!read_row(found, row)) row.record = unreadable(row.record, damaged(key));
+                visit(std::move(key), std::move(row.record));
+              });
+              return {};
+            });
+}
+
+// ---- The feed ----
+
+void MongoStore::changes(std::string cursor, Done<Result<Changes>> done) {
+  run<Changes>(std::move(done), [this, cursor = std::move(cursor)](MongoConnection& connection) {
+    return read_changes(connection, cursor);
+  });
+}
+
+Result<Changes> MongoStore::read_changes(MongoConnection& connection, const std::string& cursor) {
+  Doc name_and_stamp;
+  name_and_stamp.number("app", 1).number("kind", 1).number("changed", 1);
+  know_the_time(connection);
+  const WallTime began = clock_.earliest();
+  Changes changes;
+  auto from = FeedCursor::parse(cursor, identity_);
+  changes.everything = !cursor.empty() && !from;
+
+  std::set<Key> told;
+  std::int64_t seen = 0;
+  if (from) {
+    Doc filter;
+    filter.doc("changed", Doc().stamp("$gt", from->look_after()));
+    connection.find(
+        kRecords, filter, name_and_stamp, anything(), kMostChanges, [&](const Fields& found) {
+          ++seen;
+          if (from->tell(found.text("_id"), found.stamp("changed"))) {
+            told.insert({std::string(found.text("app")), std::string(found.text("kind"))});
+          }
+        });
+    from->advance(began);
+  }
+  if (!from || seen == kMostChanges) {
+    // Whoever reads everything after this has been told of all that is visible now.
+    changes.everything = !cursor.empty();
+    told.clear();
+    Stamp newest = 0;
+    Doc downwards;
+    downwards.number("changed", -1);
+    connection.find(kRecords, anything(), name_and_stamp, downwards, 1,
+                    [&](const Fields& found) { newest = found.stamp("changed"); });
+    from.emplace(identity_, newest, began);
+    Doc filter;
+    filter.doc("changed", Doc().stamp("$gt", from->look_after()));
+    connection.find(
+        kRecords, filter, name_and_stamp, downwards, kMostChanges,
+        [&](const Fields& found) { from->tell(found.text("_id"), found.stamp("changed")); });
+    from->advance(began);
+  }
+  for (const Key& what : told) {
+    if (what.app.empty()) {
+      changes.keys = true;
+    } else if (what.kind.empty()) {
+      changes.apps.push_back(what.app);
+    } else {
+      changes.tokens.push_back(what);
+    }
+  }
+  changes.cursor = from->text();
+  return changes;
+}
+
+// ---- Registry ----
+
+void MongoStore::put_app(AppRow app, Done<Result<void>> done) {
+  run<void>(std::move(done), [app = std::move(app)](MongoConnection& connection) -> Result<void> {
+    const std::string id = id_of_app(app.id);
+    Doc fields;
+    fields.text("app", app.id)
+        .text("kind", "")
+        .flag("gone", false)
+        .text("platform", app.platform)
+        .text("endpoint", app.endpoint)
+        .flag("secret_login", app.secret_login)
+        .binary("secret", app.secret.reveal())
+        .binary("tag", bytes_of(app.tag));
+    bool put = false;
+    for (int tries = 0; tries < kMostTries && !put; ++tries) {
+      Doc change;
+      change.doc("$set", fields).doc("$currentDate", now_and());
+      put = connection.update(kRecords, living(id), change) > 0;
+      if (put) break;
+      Doc make;
+      make.doc("$set", fields).doc("$currentDate", now_and(/*also_created=*/true));
+      put = connection.find_and_modify(kRecords, missing(id), make, /*upsert=*/true).has_value();
+    }
+    if (!put) return tl::unexpected(too_busy());
+
+    Doc troubled;
+    troubled.text("app", app.id).flag("gone", false);
+    troubled.doc("trouble", Doc().flag("$exists", true));
+    Doc relief;
+    relief.doc("$unset", Doc().text("trouble", "")).doc("$currentDate", now_and());
+    connection.update(kRecords, troubled, relief, /*many=*/true);
+    return {};
+  });
+}
+
+void MongoStore::load_app(const std::string& id, Done<Result<std::optional<AppRow>>> done) {
+  using App = std::optional<AppRow>;
+  run<App>(std::move(done), [id](MongoConnection& connection) -> Result<App> {
+    App app;
+    connection.find(kRecords, living(id_of_app(id)), anything(), anything(), 1,
+                    [&](const Fields& found) { app = read_app(found); });
+    return app;
+  });
+}
+
+/// The app first, then its tokens. Whoever is interrupted in between leaves `unfinished`, so that
+/// the same command takes up where it was left.
+void MongoStore::remove_app(const std::string& id, Done<Result<bool>> done) {
+  run<bool>(std::move(done), [id](MongoConnection& connection) -> Result<bool> {
+    Doc gone = removal();
+    Doc update;
+    update.doc("$set", Doc().flag("gone", true).flag("unfinished", true))
+        .doc("$unset", contents())
+        .doc("$currentDate", now_and());
+    Doc there;
+    there.flag("gone", false);
+    Doc half;
+    half.flag("unfinished", true);
+    Doc filter;
+    filter.text("_id", id_of_app(id)).list("$or", there, half);
+    if (connection.update(kRecords, filter, update) == 0) return false;
+
+    Doc tokens;
+    tokens.text("app", id).flag("gone", false).doc("kind", above(""));
+    connection.update(kRecords, tokens, gone, /*many=*/true);
+    connection.update(kRecords, Doc().text("_id", id_of_app(id)),
+                      Doc().doc("$unset", Doc().text("unfinished", "")));
+    return true;
+  });
+}
+
+void MongoStore::scan_apps(std::function<void(AppRow)> visit, Done<Result<void>> done) {
+  run<void>(std::move(done),
+            [visit = std::move(visit)](MongoConnection& connection) -> Result<void> {
+              const auto filter = [](const std::string& after) {
+                Doc apps;
+                apps.doc("_id", above(after)).flag("gone", false);
+                apps.doc("app", above("")).text("kind", "");
+                return apps;
+              };
+              Doc without_secret;
+              without_secret.number("secret", 0);
+              each(connection, kRecords, filter, without_secret,
+                   [&](const Fields& found) { visit(read_app(found)); });
+              return {};
+            });
+}
+
+void MongoStore::put_key(ApiKeyRow key, Done<Result<bool>> done) {
+  run<bool>(std::move(done), [key = std::move(key)](MongoConnection& connection) -> Result<bool> {
+    Doc fields;
+    fields.text("app", "")
+        .text("kind", key.name)
+        .flag("gone", false)
+        .binary("hash", bytes_of(key.hash))
+        .text("apps", text_of(key.apps))
+        .text("rights", text_of(key.rights));
+    Doc update;
+    update.doc("$set", fields).doc("$currentDate", now_and(/*also_created=*/true));
+    return connection
+        .find_and_modify(kRecords, missing(id_of_api_key(key.name)), update,
+                         /*upsert=*/true)
+        .has_value();
+  });
+}
+
+void MongoStore::revoke_key(const std::string& name, Done<Result<bool>> done) {
+  run<bool>(std::move(done), [name](MongoConnection& connection) -> Result<bool> {
+    return connection.update(kRecords, living(id_of_api_key(name)), removal()) > 0;
+  });
+}
+
+void MongoStore::list_keys(Done<Result<std::vector<ApiKeyRow>>> done) {
+  using Keys = std::vector<ApiKeyRow>;
+  run<Keys>(std::move(done), [](MongoConnection& connection) -> Result<Keys> {
+    Keys keys;
+    std::optional<Error> unreadable;
+    const auto filter = [](const std::string& after) {
+      Doc living_keys;
+      living_keys.doc("_id", above(after)).text("app", "").flag("gone", false);
+      return living_keys;
+    };
+    each(connection, kRecords, filter, anything(), [&](const Fields& found) {
+      auto key = read_api_key(found);
+      if (key) return keys.push_back(std::move(*key));
+      unreadable = Error{
+          Fault::store,
+          "the API key " + std::string(found.text("kind")) + " in the database cannot be read",
+          "revoke it and make a new one",
+          {},
+          {}};
+    });
+    if (unreadable) return tl::unexpected(std::move(*unreadable));
+    return keys;
+  });
+}
+
+// ---- SealLedger ----
+
+namespace {
+
+/// In the order in which they came: a key's place is its _id, so that two cannot take the same.
+std::vector<KeyNote> read_notes(MongoConnection& connection) {
+  std::vector<KeyNote> notes;
+  connection.find(kSealingKeys, anything(), anything(), by_id(), kPage, [&](const Fields& found) {
+    notes.push_back(
+        {std::string(found.text("key")), std::string(found.binary("check").value_or(""))});
+  });
+  return notes;
+}
+
+bool write_note(MongoConnection& connection, std::size_t place, const KeyNote& note) {
+  Doc document;
+  document.number("_id", static_cast<std::int64_t>(place))
+      .text("key", note.id)
+      .binary("check", note.check);
+  return connection.insert(kSealingKeys, document);
+}
+
+}  // namespace
+
+void MongoStore::noted_keys(Done<Result<std::vector<KeyNote>>> done) {
+  using Notes = std::vector<KeyNote>;
+  run<Notes>(std::move(done),
+             [](MongoConnection& connection) -> Result<Notes> { return read_notes(connection); });
+}
+
+void MongoStore::note_key(KeyNote note, Done<Result<void>> done) {
+  run<void>(std::move(done), [note = std::move(note)](MongoConnection& connection) -> Result<void> {
+    for (int tries = 0; tries < kMostTries; ++tries) {
+      const auto notes = read_notes(connection);
+      const bool noted =
+          std::any_of(notes.begin(), notes.end(), [&](const auto& n) { return n.id == note.id; });
+      if (noted || write_note(connection, notes.size(), note)) return {};
+    }
+    return tl::unexpected(too_busy());
+  });
+}
+
+void MongoStore::note_first_key(KeyNote note, Done<Result<bool>> done) {
+  run<bool>(std::move(done), [note = std::move(note)](MongoConnection& connection) -> Result<bool> {
+    return write_note(connection, 0, note);
+  });
+}
+
+void MongoStore::reseal_token(const Key& key, Secret from, Secret to, Done<Result<bool>> done) {
+  run<bool>(std::move(done),
+            [key, from = std::move(from),
+             to = std::move(to)](MongoConnection& connection) -> Result<bool> {
+              Doc filter = living(id_of(key));
+              filter.binary("token", from.reveal());
+              Doc update;
+              // The stamp of the feed alone: the record itself says the same as before.
+              update.doc("$set", Doc().binary("token", to.reveal())).doc("$currentDate", now_and());
+              return connection.update(kRecords, filter, update) > 0;
+            });
+}
+
+void MongoStore::reseal_app(const std::string& id, Secret from, Secret to,
+                            Done<Result<bool>> done) {
+  run<bool>(
+      std::move(done),
+      [id, from = std::move(from),
+       to = std::move(to)](MongoConnection& connection) -> Result<bool> {
+        Doc filter = living(id_of_app(id));
+        filter.binary("secret", from.reveal());
+        Doc update;
+        update.doc("$set", Doc().binary("secret", to.reveal())).doc("$currentDate", now_and());
+        return connection.update(kRecords, filter, update) > 0;
+      });
+}
+
+// ---- Cluster ----
+
+void MongoStore::announce(NodeRow node, Milliseconds forget, Done<Result<void>> done) {
+  run<void>(std::move(done),
+            [this, node = std::move(node), forget](MongoConnection& connection) -> Result<void> {
+              know_the_time(connection);
+              Doc silent;
+              silent.doc("seen_at", Doc().date("$lt", clock_.earliest() - forget));
+              connection.remove(kNodes, silent);
+              Doc fields;
+              fields.text("host", node.host)
+                  .text("version", node.version)
+                  .text("listen", node.listen)
+                  .date("started_at", node.started_at)
+                  .number("clock_ahead", node.clock_ahead.count())
+                  .number("fenced", static_cast<std::int64_t>(node.fenced));
+              Doc update;
+              update.doc("$set", fields).doc("$currentDate", Doc().flag("seen_at", true));
+              Doc filter;
+              filter.text("_id", node.name);
+              connection.find_and_modify(kNodes, filter, update, /*upsert=*/true);
+              return {};
+            });
+}
+
+void MongoStore::leave(const std::string& name, Done<Result<void>> done) {
+  run<void>(std::move(done), [name](MongoConnection& connection) -> Result<void> {
+    connection.remove(kNodes, Doc().text("_id", name));
+    return {};
+  });
+}
+
+void MongoStore::view(Done<Result<ClusterView>> done) {
+  run<ClusterView>(std::move(done), [](MongoConnection& connection) -> Result<ClusterView> {
+    ClusterView view;
+    view.now = connection.ask_time();
+    connection.find(kNodes, anything(), anything(), by_id(), kPage, [&](const Fields& found) {
+      view.nodes.push_back({std::string(found.text("_id")), std::string(found.text("host")),
+                            std::string(found.text("version")), std::string(found.text("listen")),
+                            found.date_or_epoch("started_at"),
+                            Milliseconds(found.number_or_0("clock_ahead")),
+                            static_cast<std::uint64_t>(found.number_or_0("fenced")),
+                            found.date_or_epoch("seen_at")});
+    });
+    const auto filter = [](const std::string& after) {
+      Doc held_records;
+      held_records.doc("_id", above(after)).flag("gone", false).doc("holder", above(""));
+      return held_records;
+    };
+    each(connection, kRecords, filter, anything(), [&](const Fields& found) {
+      TokenRow row;
+      read_row(found, row);
+      const auto held = held_by(row, view.now, Milliseconds(0));
+      if (!held || view.leases.size() == kMostLeasesShown) return;
+      view.leases.push_back({{std::string(found.text("app")), std::string(found.text("kind"))},
+                             held->holder,
+                             row.lease.fence,
+                             held->remaining});
+    });
+    return view;
+  });
+}
+
+}  // namespace hufu::store
