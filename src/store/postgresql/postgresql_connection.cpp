@@ -67,11 +67,7 @@ void hear_nothing(void* /*unused*/, const char* /*notice*/) {}
 // ---- Failures ----
 
 Error error_of(const PostgresqlFailure& failure, const PostgresqlAddress& address) {
-  const std::string said = failure.message.empty()
-                               ? std::string()
-                               : " (" + failure.message +
-                                     (failure.code.empty() ? "" : ", SQLSTATE " + failure.code) +
-                                     ")";
+  const std::string said = failure.message.empty() ? "" : " (" + failure.message + ")";
   auto error = [&](std::string_view what, std::string next_step) {
     return Error{
         Fault::store, address.shown + " " + std::string(what) + said, std::move(next_step), {}, {}};
@@ -141,7 +137,7 @@ Error error_of(const PostgresqlFailure& failure, const PostgresqlAddress& addres
   if (is_class("58") || is_class("XX")) {
     return error("is damaged, or its disk fails", "look into the server's log");
   }
-  return error("cannot be used", "look into the server's log");
+  return error("cannot be used: SQLSTATE " + code, "look into the server's log");
 }
 
 // ---- Rows ----
@@ -237,6 +233,7 @@ PostgresqlConnection::Connection PostgresqlConnection::connect_to(
     return made;
   }
   PostgresqlFailure failure = failure_from(PQerrorMessage(connection));
+  // libpq gives up by itself where these stand; it has words for them, but no code.
   if (PQconnectionNeedsPassword(connection) != 0) failure.code = "28P01";
   if (failure.message.find("session is read-only") != std::string::npos) failure.code = "25006";
   throw failure;

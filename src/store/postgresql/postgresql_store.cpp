@@ -155,7 +155,7 @@ const std::string kResealApp =
     "RETURNING id)" +
     telling("SELECT id, '' FROM resealed", "true", "resealed");
 
-/// $9: for how long a node is remembered.
+/// $8: for how long a node is remembered.
 const std::string kAnnounce =
     "WITH forgotten AS (DELETE FROM hufu_nodes WHERE name <> $1 AND seen_at < " + kNow +
     " - $8) INSERT INTO hufu_nodes (name, host, version, listen, started_at, clock_ahead, fenced, "
