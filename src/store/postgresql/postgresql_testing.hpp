@@ -100,6 +100,13 @@ class PostgresqlServer {
     admin.run("CREATE ROLE locked LOGIN PASSWORD 'right'");
   }
 
+  PostgresqlServer(const PostgresqlServer&) = delete;
+  PostgresqlServer& operator=(const PostgresqlServer&) = delete;
+  /// In the one quick way after which it leaves no shared memory behind.
+  ~PostgresqlServer() {
+    if (process_) process_->stop(SIGQUIT);
+  }
+
   struct Standby {};
   /// A copy of `primary` that follows it until it is promoted.
   PostgresqlServer(const PostgresqlServer& primary, Standby) {
@@ -167,7 +174,8 @@ class PostgresqlServer {
     std::ofstream(data_ + "/postgresql.conf", std::ios::app)
         << "listen_addresses = '127.0.0.1'\nport = " << port_ << "\nunix_socket_directories = '"
         << directory_.file("") << "'\n"
-        << "max_connections = 300\nshared_buffers = 32MB\nrestart_after_crash = on\n";
+        << "max_connections = 300\nshared_buffers = 32MB\nrestart_after_crash = on\n"
+        << "dynamic_shared_memory_type = mmap\n";
     process_.emplace(std::vector<std::string>{find_postgresql("postgres"), "-D", data_},
                      directory_.file("server.log"), postgresql_user());
   }
