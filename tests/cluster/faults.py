@@ -57,9 +57,8 @@ class Nodes(Fault):
         call = history.next_call(cluster.history, harness.APP, since)
         return f"takeover_ms={round(1000 * (call.began - since))}" if call else "takeover_ms=none"
 
-    def killed(self, failpoint, extra_calls, endpoint="classic"):
-        terms = history.Terms("windowed" if endpoint == "stable" else "rotating")
-        cluster, doomed, others = self.doomed(f"{failpoint}:kill:2", endpoint=endpoint, terms=terms)
+    def killed(self, failpoint, extra_calls):
+        cluster, doomed, others = self.doomed(f"{failpoint}:kill:2")
         with cluster.crowd():
             revision = cluster.wait_until_agreed()
             asking = self.refreshing(doomed)
@@ -94,6 +93,25 @@ class Nodes(Fault):
         with cluster.crowd(members=others):
             self.recovers(cluster, 0, others)
         self.judge(cluster, say=self.took_over(cluster, died))
+
+    def test_killed_on_another_machine(self):
+        """Nobody can see that it is gone: its lease is waited for, and not much longer."""
+        if stage.options.store == "sqlite":
+            self.skipTest("a file is shared on one machine")
+        if why := stage.Elsewhere.why_not():
+            self.skipTest(why)
+        cluster = self.cluster(3)
+        doomed, *others = cluster.members
+        doomed.start(env={"HUFU_FAILPOINT": "renew.after_begin:kill"}, wait=False, kind=stage.Elsewhere)
+        doomed.process.wait()
+        died = time.monotonic()
+        cluster.start(others)
+        with cluster.crowd(members=others):
+            self.recovers(cluster, 0, others)
+        self.judge(cluster, say=self.took_over(cluster, died))
+        first = history.next_call(cluster.history, harness.APP, died)
+        self.assertGreater(first.began, died + stage.LEASE - 1, "the lease was not respected")
+        self.assertLess(first.began, died + stage.LEASE + stage.REQUEST_TIMEOUT + 2)
 
     def test_killed_in_the_midst_of_a_commit(self):
         """The store has carried the commit out, and the answer never reached the node that asked for it."""
@@ -418,4 +436,4 @@ class Way(Outage):
 
 
 if __name__ == "__main__":
-    stage.main(at_once=6)
+    stage.main(at_once=8)

@@ -27,6 +27,28 @@ TERMS = history.Terms("rotating", lifetime=10, overlap=6, refresh_ahead=4, use_s
 LEASE, REQUEST_TIMEOUT = 3.0, 1.0
 
 
+class Elsewhere(harness.Node):
+    """A node as on another machine: nobody can tell from here whether it still lives."""
+
+    # The first process of a namespace cannot kill itself, so that is a shell.
+    prefix = ("unshare", "--pid", "--fork", "--kill-child", "sh", "-c", '"$@"; exit', "sh")
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        harness.wait_until(lambda: not self.running or len(servers.family(self.popen.pid)) > 2, what="a world of its own")
+        self.pid = servers.family(self.popen.pid)[-1]  # Of what ended at once: unshare's, which has ended, too.
+
+    @classmethod
+    def why_not(cls):
+        done = subprocess.run([*cls.prefix, "true"], capture_output=True, check=False)
+        return None if done.returncode == 0 else "no right to make a process namespace"
+
+    def signal(self, number):
+        if self.running:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+
 class Member:
     """A node by its name, whatever process it is at the moment: it may be killed and started again."""
 
@@ -40,11 +62,11 @@ class Member:
         process = self.process
         return process.port if process is not None and process.running else None
 
-    def start(self, env=None, wait=True):
+    def start(self, env=None, wait=True, kind=None):
         settings = dict(env or {})
         if self.gate is not None:
             settings["HUFU_STORE"] = self.cluster.server.uri(self.gate.port)
-        self.process = self.cluster.instance.serve(env=settings, wait=wait)
+        self.process = self.cluster.instance.serve(env=settings, wait=wait, kind=kind)
         return self
 
     def ready(self):

@@ -164,9 +164,9 @@ class Instance:
         self.processes.append(process)
         return process
 
-    def serve(self, *arguments, env=None, wait=True):
-        """Starts a node, and waits until it answers."""
-        node = Node(self, ("serve", *arguments), env)
+    def serve(self, *arguments, env=None, wait=True, kind=None):
+        """Starts a node (a `Node`, or `kind` of it), and waits until it answers."""
+        node = (kind or Node)(self, ("serve", *arguments), env)
         self.processes.append(node)
         if wait:
             node.wait_until_listening()
@@ -181,13 +181,16 @@ class Instance:
 
 
 class Process:
+    #: Put before the command.
+    prefix = ()
+
     def __init__(self, instance, arguments, env=None):
         self.instance = instance
         number = len(instance.processes)
         self.out = instance.directory / f"{number}-{arguments[0]}.out"
         self.err = instance.directory / f"{number}-{arguments[0]}.err"
         with open(self.out, "wb") as out, open(self.err, "wb") as err:
-            self.popen = subprocess.Popen([options.hufu, *arguments], stdin=subprocess.DEVNULL, stdout=out, stderr=err,
+            self.popen = subprocess.Popen([*self.prefix, options.hufu, *arguments], stdin=subprocess.DEVNULL, stdout=out, stderr=err,
                                           env=instance.environment(env), cwd=instance.directory)
         self.pid = self.popen.pid
 
