@@ -1,6 +1,7 @@
 """Business servers by the hundred: each keeps one connection, asks again and again, and writes down what it was told."""
 
 import asyncio
+import contextlib
 import json
 import random
 import threading
@@ -62,9 +63,12 @@ class Crowd:
     def stop(self):
         if self._thread is None:
             return
-        if self._thread.is_alive():
-            self._loop.call_soon_threadsafe(lambda: self._tasks.cancel())
-        self._thread.join(harness.PATIENCE)
+        deadline = time.monotonic() + harness.PATIENCE
+        while self._thread.is_alive() and time.monotonic() < deadline:
+            # More than once: a wait that ends at the very moment at which it is cancelled does not tell.
+            with contextlib.suppress(RuntimeError):  # The loop is closed meanwhile.
+                self._loop.call_soon_threadsafe(lambda: self._tasks.cancel())
+            self._thread.join(0.2)
         self._thread = None
 
     def __enter__(self):
