@@ -7,6 +7,7 @@ be claimed: no dead token, no promise broken, one call at a time, at most one ca
 
 import contextlib
 import os
+import random
 import signal
 import threading
 import time
@@ -112,6 +113,33 @@ class Nodes(Fault):
         first = history.next_call(cluster.history, harness.APP, died)
         self.assertGreater(first.began, died + stage.LEASE - 1, "the lease was not respected")
         self.assertLess(first.began, died + stage.LEASE + stage.REQUEST_TIMEOUT + 2)
+
+    def test_killed_at_random_moments(self):
+        """Any node, at any moment, again and again: nobody has to do anything."""
+        dice = random.Random(seed := random.randrange(10**6))
+        apps = [f"wx{number:016d}" for number in range(6)]
+        cluster = self.cluster(5, apps)
+        cluster.platform.slow(0.1)
+        cluster.start()
+        kills = 0
+        with cluster.crowd(12, waiting=6):
+            cluster.wait_for_all(apps)
+            until = time.monotonic() + (20 if stage.options.quick else 90)
+            while time.monotonic() < until:
+                threading.Event().wait(dice.uniform(0.2, 1.0))
+                victim = dice.choice(cluster.members)
+                victim.kill()
+                kills += 1
+                threading.Event().wait(dice.uniform(0.0, 0.5))
+                victim.start(wait=False)
+                victim.process.wait_until_listening()
+            for member in cluster.members:
+                member.ready()
+            made = cluster.platform.tokens_made()
+            harness.wait_until(lambda: cluster.platform.tokens_made() >= made + len(apps), 30, "renewals of all apps")
+            cluster.wait_for_all(apps)
+        # A kill that takes an answer costs a call.
+        self.judge(cluster, Claims(extra_calls=kills, punctual=False), f"kills={kills} seed={seed}")
 
     def test_killed_in_the_midst_of_a_commit(self):
         """The store has carried the commit out, and the answer never reached the node that asked for it."""

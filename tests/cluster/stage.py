@@ -189,6 +189,10 @@ class Cluster:
         return harness.wait_until(lambda: self.agreed_revision(members, above), seconds,
                                   f"the nodes to agree on a revision above {above}")
 
+    def wait_for_all(self, apps):
+        """Until every node answers a token for each of these apps."""
+        harness.wait_until(lambda: all(member.revision(app) for member in self.members for app in apps), what="all tokens")
+
 
 class Case(harness.Case):
     """Each case ends in `judge`."""
