@@ -141,8 +141,8 @@ class Gate:
             for way in ways:
                 way.cancel()
             await asyncio.gather(*ways, return_exceptions=True)
-        except OSError:
-            pass  # The server is down: so is this connection.
+        except (OSError, asyncio.CancelledError):
+            pass  # The server is down, or the gate at its end: so is this connection.
         finally:
             self._pipes.discard(writer)
             for end in (writer, there):
