@@ -81,6 +81,14 @@ void LogObserver::clock_stepped(Milliseconds by) {
                seconds(by));
 }
 
+void LogObserver::sink_changed(std::string_view place, const Error* why_not) {
+  if (why_not == nullptr) {
+    spdlog::info("tokens reach their sink again: {}", place);
+  } else {
+    spdlog::warn("a token cannot be brought to its sink: {}: {}", place, words_of(*why_not));
+  }
+}
+
 void LogObserver::keys_changed() { spdlog::info("API keys were made or revoked"); }
 
 }  // namespace hufu::cli

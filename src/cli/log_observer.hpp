@@ -22,6 +22,7 @@ class LogObserver final : public keeper::Observer {
   void store_changed(bool usable, const Error* why_not) override;
   void clock_stepped(Milliseconds by) override;
   void keys_changed() override;
+  void sink_changed(std::string_view place, const Error* why_not) override;
 };
 
 }  // namespace hufu::cli

@@ -52,6 +52,16 @@ TEST(LogObserver, TellsOfAFailureWhatItMeansAndWhatToDo) {
                        "add it at mp.example\n"));
 }
 
+TEST(LogObserver, TellsOfASinkThatFailsWhatToDoAndThatItIsWellAgain) {
+  Log log("info");
+  const Error full{Fault::store, "/run/t: cannot write it", "make room there", {}, {}};
+  log.observer.sink_changed("file /run/t", &full);
+  EXPECT_THAT(log.text(), EndsWith(" warn  a token cannot be brought to its sink: file /run/t: "
+                                   "/run/t: cannot write it → make room there\n"));
+  log.observer.sink_changed("file /run/t", nullptr);
+  EXPECT_THAT(log.text(), EndsWith(" info  tokens reach their sink again: file /run/t\n"));
+}
+
 TEST(LogObserver, DoesNotRepeatACodeThatTheMessageNames) {
   Log log("warn");
   log.observer.commit_failed({"wx1"}, Error{Fault::store, "40164 it is", "", 40164, {}});

@@ -52,6 +52,12 @@ class Observers final : public keeper::Observer {
   void keys_changed() override {
     for (auto* each : all_) each->keys_changed();
   }
+  void sink_written(std::string_view kind, keeper::SinkResult result) override {
+    for (auto* each : all_) each->sink_written(kind, result);
+  }
+  void sink_changed(std::string_view place, const Error* why_not) override {
+    for (auto* each : all_) each->sink_changed(place, why_not);
+  }
 
  private:
   std::vector<keeper::Observer*> all_;

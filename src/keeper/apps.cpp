@@ -104,6 +104,7 @@ void Heart::remove_rows(const std::string& app) {
     if (!row) continue;
     auto file = cases_.extract(*row);
     table_.remove(Key{app, kind});
+    if (parts_.outlet != nullptr) parts_.outlet->changed(Key{app, kind});
     // Whoever waits finds the row gone. A renewal in flight ends by itself: its fence is gone too.
     if (!file.empty()) {
       for (const Watcher& watcher : file.mapped().watchers) watcher.wake(false);

@@ -403,6 +403,7 @@ void Heart::adopt(RowId row, const Record& record, Standing standing) {
     }
   } else {
     table_.clear(row);
+    tell_outlet(row);
   }
   close_case(row);
   if (started_) reschedule(row);
@@ -438,6 +439,7 @@ void Heart::publish(RowId row, const Record& record) {
   table_.publish(row, *record.token, record.revision,
                  parts_.sealer->fingerprint(record.token->value.reveal()), issued_by,
                  bounds_under(judged, issued_by, state->facts.issuer));
+  tell_outlet(row);
 }
 
 /// What readers may be promised of a token from `issued_by` while the app belongs to `issuer`.
@@ -472,6 +474,11 @@ void Heart::rebound(RowId row) {
   if (const Case* file = case_at(row); file != nullptr && file->condemned)
     bounds.last_end = WallTime{};
   table_.set_bounds(row, bounds);
+  tell_outlet(row);
+}
+
+void Heart::tell_outlet(RowId row) {
+  if (parts_.outlet != nullptr) parts_.outlet->changed(table_.outline(row)->key);
 }
 
 bool Heart::stands_for(RowId row, const Key& key) const {

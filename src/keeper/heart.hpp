@@ -19,6 +19,7 @@
 
 #include "keeper/async_keeper.hpp"
 #include "keeper/observer.hpp"
+#include "keeper/outlet.hpp"
 #include "keeper/rules.hpp"
 #include "keeper/schedule.hpp"
 #include "keeper/token_table.hpp"
@@ -37,6 +38,7 @@ struct Parts {
   const Clock* clock = nullptr;
   Random* random = nullptr;
   Observer* observer = nullptr;
+  Outlet* outlet = nullptr;  ///< None: nobody else wants the tokens.
   std::shared_ptr<TokenStore> tokens;
   std::shared_ptr<store::Registry> registry;    ///< None: the apps of `apps` are all there are.
   std::shared_ptr<store::Cluster> cluster;      ///< None: nobody can be told who shares the store.
@@ -182,6 +184,7 @@ class Heart final : public AsyncKeeper {
   [[nodiscard]] Bounds bounds_under(const Record& record, std::uint16_t issued_by,
                                     std::uint16_t issuer) const;
   void rebound(RowId row);
+  void tell_outlet(RowId row);
   void reschedule(RowId row);
   [[nodiscard]] WallTime due_at(RowId row) const;
   void on_due(RowId row);

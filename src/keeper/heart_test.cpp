@@ -1576,5 +1576,70 @@ TEST_P(ThePromise, HoldsForTwoNodesAndTokensTakenBack) {
 
 INSTANTIATE_TEST_SUITE_P(Seeds, ThePromise, ::testing::Range(1, 25));
 
+// ---- the outlet
+
+TEST(HeartOutlet, HearsOfATokenThatIsThereAtTheStart) {
+  World world;
+  {
+    Node before(world);
+    before.start();
+    before.run();
+  }
+  Node node(world);
+  node.start();
+  ASSERT_FALSE(node.outlet.empty());
+  EXPECT_EQ(node.outlet.front(), Key{"wx1"});
+}
+
+TEST(HeartOutlet, HearsOfARenewal) {
+  World world;
+  Node node(world);
+  node.start();
+  ASSERT_EQ(node.token(), "token-1");
+  node.outlet.clear();
+  node.pass(seconds(5700));
+  ASSERT_EQ(node.token(), "token-2");
+  EXPECT_FALSE(node.outlet.empty());
+}
+
+TEST(HeartOutlet, HearsOfARenewalOnAnotherNode) {
+  World world;
+  Node node(world);
+  node.start();
+  ASSERT_EQ(node.token(), "token-1");
+  Node other(world);
+  other.start();
+  world.clock.advance(seconds(400));
+  node.outlet.clear();
+  ASSERT_TRUE(*other.refresh());
+  node.pass(seconds(1));
+  EXPECT_EQ(node.token(), "token-2");
+  EXPECT_FALSE(node.outlet.empty());
+}
+
+// What it reads then is nothing, or less: it must not leave the old promise where it brought it.
+TEST(HeartOutlet, HearsOfATokenThatWasFoundDead) {
+  World world;
+  Node node(world);
+  node.start();
+  ASSERT_EQ(node.token(), "token-1");
+  world.platform->revoke("token-1");
+  world.platform->usual = FakePlatform::Fate::refuse;
+  node.outlet.clear();
+  node.report("token-1");
+  EXPECT_FALSE(node.outlet.empty());
+}
+
+TEST(HeartOutlet, HearsOfAnAppThatIsGone) {
+  World world;
+  Node node(world);
+  node.start();
+  ASSERT_EQ(node.token(), "token-1");
+  node.outlet.clear();
+  node.heart->set_config_apps({}, [](const Result<void>&) {});
+  node.run();
+  EXPECT_FALSE(node.outlet.empty());
+}
+
 }  // namespace
 }  // namespace hufu::keeper

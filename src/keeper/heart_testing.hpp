@@ -293,7 +293,7 @@ class World {
 };
 
 /// One process: a loop, a heart, and a view of the world's store that can break by itself.
-class Node : public Observer {
+class Node : public Observer, public Outlet {
  public:
   explicit Node(World& world, bool background = true, std::vector<AppConfig> apps = default_apps())
       : Node(world, world.clock, background, std::move(apps)) {}
@@ -310,6 +310,7 @@ class Node : public Observer {
     parts.listen = "127.0.0.1:7200";
     parts.random = &world.dice;
     parts.observer = this;
+    parts.outlet = this;
     parts.tokens = store;
     parts.registry = world.store;
     parts.sealer = std::make_shared<PlainSealer>();
@@ -413,6 +414,7 @@ class Node : public Observer {
   void renewed(const Key&, Cause cause, std::uint64_t, Fingerprint, Milliseconds) override {
     causes.push_back(cause);
   }
+  void changed(const Key& key) override { outlet.push_back(key); }
   void fenced(const Key&) override { ++times_fenced; }
   void store_changed(bool usable, const Error*) override { store_usable = usable; }
   void clock_stepped(Milliseconds by) override { stepped = by; }
@@ -426,6 +428,7 @@ class Node : public Observer {
   std::unique_ptr<Heart> heart;
   Error error;
   std::vector<Cause> causes;
+  std::vector<Key> outlet;  ///< What it was told of.
   int times_fenced = 0;
   bool store_usable = true;
   Milliseconds stepped{0};

@@ -26,6 +26,21 @@ constexpr std::string_view name_of(Cause cause) noexcept {
   return "";
 }
 
+/// What became of an attempt to bring a sink up to date.
+enum class SinkResult {
+  put,        ///< The token is there.
+  withdrawn,  ///< No token is promised, and none is there any more.
+  failed,     ///< It is as it was, as far as is known.
+};
+constexpr std::string_view name_of(SinkResult result) noexcept {
+  switch (result) {
+    case SinkResult::put: return "put";
+    case SinkResult::withdrawn: return "withdrawn";
+    case SinkResult::failed: return "failed";
+  }
+  return "";
+}
+
 /// What happens inside the keeper, for logs and metrics. Called on the keeper's own thread; must be
 /// quick and must not call back into the keeper. No secret and no token is ever handed over.
 class Observer {
@@ -50,6 +65,12 @@ class Observer {
   virtual void clock_stepped(Milliseconds /*by*/) {}
   /// Somebody made or revoked an API key, maybe in another process.
   virtual void keys_changed() {}
+
+  // Of the sinks, on threads of their own:
+  /// A token was brought to a sink of that kind ("redis", "file"), or not.
+  virtual void sink_written(std::string_view /*kind*/, SinkResult) {}
+  /// A sink cannot be used, or can be used again: told once for each change.
+  virtual void sink_changed(std::string_view /*place*/, const Error* /*why not*/) {}
 };
 
 }  // namespace hufu::keeper

@@ -70,6 +70,11 @@ void KeeperCounters::reported(const Key& /*key*/, ReportOutcome outcome) {
 
 void KeeperCounters::clock_stepped(Milliseconds /*by*/) { count(clock_steps_); }
 
+void KeeperCounters::sink_written(std::string_view kind, keeper::SinkResult result) {
+  const std::size_t which = kind == kSinks[0] ? 0 : 1;
+  count(sinks_[which][static_cast<std::size_t>(result)]);
+}
+
 void KeeperCounters::render(MetricsText& text) const {
   text.metric("hufu_token_refresh_total", "counter", "Renewals, by how they ended and why begun.");
   for (std::size_t cause = 0; cause < kCauses; ++cause) {
@@ -125,6 +130,14 @@ void KeeperCounters::render(MetricsText& text) const {
   }
   text.metric("hufu_clock_steps_total", "counter", "Times the wall clock was set while running.")
       .value(value_of(clock_steps_));
+  text.metric("hufu_sink_writes_total", "counter", "Attempts to bring sinks up to date.");
+  for (std::size_t kind = 0; kind < kSinks.size(); ++kind) {
+    for (std::size_t result = 0; result < kSinkResults; ++result) {
+      text.value(value_of(sinks_[kind][result]),
+                 {{"sink", kSinks[kind]},
+                  {"result", keeper::name_of(static_cast<keeper::SinkResult>(result))}});
+    }
+  }
 }
 
 }  // namespace hufu::server

@@ -33,6 +33,7 @@ class KeeperCounters final : public keeper::Observer {
   void probed(const Key& key, Pulse pulse) override;
   void reported(const Key& key, ReportOutcome outcome) override;
   void clock_stepped(Milliseconds by) override;
+  void sink_written(std::string_view kind, keeper::SinkResult result) override;
 
   void render(MetricsText& text) const;
 
@@ -46,6 +47,8 @@ class KeeperCounters final : public keeper::Observer {
   static constexpr std::size_t kReports = 5;
   /// A platform gone mad must not fill the memory with codes.
   static constexpr std::size_t kMostCodes = 200;
+  static constexpr std::array<std::string_view, 2> kSinks = {"redis", "file"};
+  static constexpr std::size_t kSinkResults = 3;
   static constexpr std::array<int, 8> kBuckets = {50, 100, 250, 500, 1000, 2500, 5000, 10'000};
 
   using Counter = std::atomic<std::uint64_t>;
@@ -62,6 +65,7 @@ class KeeperCounters final : public keeper::Observer {
   Counter commits_failed_{0};
   Counter fenced_{0};
   Counter clock_steps_{0};
+  std::array<std::array<Counter, kSinkResults>, kSinks.size()> sinks_{};
 };
 
 }  // namespace hufu::server

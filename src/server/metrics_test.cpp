@@ -68,6 +68,7 @@ TEST_F(MetricsPage, HasTheseMetricsAndNoOthers) {
                        "hufu_probe_total counter",
                        "hufu_report_total counter",
                        "hufu_singleflight_waiters gauge",
+                       "hufu_sink_writes_total counter",
                        "hufu_started gauge",
                        "hufu_store_up gauge",
                        "hufu_time_seconds gauge",
@@ -186,6 +187,8 @@ TEST_F(MetricsPage, CountsWhatTheKeeperTells) {
   told.probed(wx1, Pulse::dead);
   told.reported(wx1, ReportOutcome::throttled);
   told.clock_stepped(Milliseconds(5));
+  told.sink_written("redis", keeper::SinkResult::failed);
+  told.sink_written("file", keeper::SinkResult::put);
   std::string text = page();
   for (const char* line : {
            R"(hufu_token_refresh_total{result="renewed",reason="demand"} 1)",
@@ -207,6 +210,10 @@ TEST_F(MetricsPage, CountsWhatTheKeeperTells) {
            R"(hufu_report_total{outcome="throttled"} 1)",
            R"(hufu_report_total{outcome="renewed"} 0)",
            "hufu_clock_steps_total 1",
+           R"(hufu_sink_writes_total{sink="redis",result="failed"} 1)",
+           R"(hufu_sink_writes_total{sink="redis",result="put"} 0)",
+           R"(hufu_sink_writes_total{sink="file",result="put"} 1)",
+           R"(hufu_sink_writes_total{sink="file",result="withdrawn"} 0)",
            R"(hufu_build_info{version="1.2.3"} 1)",
            "hufu_api_keys 1",
            "hufu_store_up 1",

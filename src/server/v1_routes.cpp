@@ -203,8 +203,12 @@ std::string_view without_white_space(std::string_view text) noexcept {
 /// The app that a PUT describes; empty, and answered, where it describes none.
 std::optional<AppConfig> app_or_reply(const Call& call) {
   std::optional<boost::json::object> body =
-      object_or_reply(call, {"id", "platform", "endpoint", "secret", "secret_login"});
+      object_or_reply(call, {"id", "platform", "endpoint", "secret", "secret_login", "sink"});
   if (!body) return std::nullopt;
+  if (body->contains("sink")) {
+    reply_usage(call, "an app in the store has no sinks", "Put it into the configuration file");
+    return std::nullopt;
+  }
   AppConfig app;
   app.id = call.app();
   for (auto [name, target] :

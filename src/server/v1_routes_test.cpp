@@ -332,6 +332,13 @@ TEST_F(V1, RefusesAnAppThatMakesNoSense) {
   EXPECT_TRUE(stage.keeper.asked.empty());
 }
 
+TEST_F(V1, SaysThatSinksAreOfTheConfigurationFile) {
+  Answered answer = put("/v1/apps/wx2", R"({"secret":"s","sink":[{"file":"/run/t"}]})");
+  expect_problem(answer, 400, "usage");
+  EXPECT_NE(answer.body.find("configuration file"), std::string::npos) << answer.body;
+  EXPECT_TRUE(stage.keeper.asked.empty());
+}
+
 TEST_F(V1, NamesAnUnknownFieldOfAnAppAndKeepsItsValueToItself) {
   Answered answer = put("/v1/apps/wx2", R"({"secret":"s","secrt":"CANARY"})");
   expect_problem(answer, 400, "usage");
