@@ -4,7 +4,8 @@ include_guard()
 include(CMakePackageConfigHelpers)
 
 # The floors that a program embeds, as one archive, so that it links one thing.
-set(embedded core net redis_client platform store sqlite postgresql redis mongodb opening keeper config library)
+set(embedded core net redis_client platform store sqlite postgresql redis mongodb opening keeper
+    redis_sink sink config library)
 add_library(hufu_archive STATIC)
 add_library(hufu::hufu ALIAS hufu_archive)
 set_target_properties(hufu_archive PROPERTIES OUTPUT_NAME hufu EXPORT_NAME hufu LINKER_LANGUAGE CXX)

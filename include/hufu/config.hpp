@@ -13,6 +13,19 @@
 
 namespace hufu {
 
+/// A place outside Hufu where an app's access token is kept for programs that look there: keys of a
+/// Redis, or a file. The token lies there in the clear. Which members go together, the
+/// configuration checks (`src/config/sink_rules.hpp`).
+struct SinkConfig {
+  std::string redis;   ///< URI of the Redis; empty: it is a file.
+  Secret password;     ///< Of the user that `redis` names, where the URI holds none.
+  std::string sdk;     ///< Whose keys to write: "wxjava"; empty: `key`.
+  std::string prefix;  ///< What that SDK was told to begin its keys with; empty: its default.
+  std::string key;     ///< A key of one's own, "{app}" standing for the app's id.
+  std::string file;    ///< Path of the file; empty: it is a Redis.
+  std::string format = "raw";  ///< Of a file or a `key`: "raw", or "json" as `hufu get --json`.
+};
+
 /// One account at a platform.
 struct AppConfig {
   std::string id;
@@ -21,6 +34,8 @@ struct AppConfig {
   Secret secret;
   /// Whether the app's real secret opens the drop-in routes, beside the keys of business servers.
   bool secret_login = true;
+  std::vector<SinkConfig> sinks =
+      {};  ///< Where a keeper in the background puts the access token too.
 };
 
 /// One platform, as reached from here.

@@ -1,0 +1,206 @@
+#include "sink/courier.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <condition_variable>
+#include <deque>
+#include <future>
+
+namespace hufu::sink {
+namespace {
+
+using std::chrono::seconds;
+
+TEST(NextLook, ComesBeforeWhatStandsThereEnds) {
+  EXPECT_EQ(until_next_look(seconds(7000)), seconds(10));
+  EXPECT_EQ(until_next_look(seconds(30)), seconds(10));
+  EXPECT_EQ(until_next_look(seconds(6)), seconds(2));
+  EXPECT_EQ(until_next_look(seconds(1)), Milliseconds(333));
+  EXPECT_EQ(until_next_look(seconds(0)), Milliseconds(200));
+}
+
+TEST(NextTry, WaitsLongerEachTimeButNeverLong) {
+  EXPECT_EQ(until_next_try(1), seconds(1));
+  EXPECT_EQ(until_next_try(2), seconds(2));
+  EXPECT_EQ(until_next_try(4), seconds(8));
+  EXPECT_EQ(until_next_try(5), seconds(10));
+  EXPECT_EQ(until_next_try(1'000'000), seconds(10));
+}
+
+/// What happens, in order, for a test to wait for.
+class Happenings {
+ public:
+  void add(std::string what) {
+    std::lock_guard lock(mutex_);
+    all_.push_back(std::move(what));
+    changed_.notify_all();
+  }
+  /// The next one that was not asked for yet; "nothing" if none comes.
+  std::string next() {
+    std::unique_lock lock(mutex_);
+    if (!changed_.wait_for(lock, seconds(20), [&] { return !all_.empty(); })) return "nothing";
+    std::string first = std::move(all_.front());
+    all_.pop_front();
+    return first;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<std::string> all_;
+};
+
+/// A sink that tells what is done to it, and can be made to fail or to hang.
+class FakeSink final : public Sink {
+ public:
+  explicit FakeSink(Happenings& happenings) : happenings_(happenings) {}
+  Result<void> put(const Grant& grant, SteadyTime) override {
+    happenings_.add("put " + std::string(grant.token.reveal()));
+    if (hang.valid()) std::exchange(hang, {}).wait();
+    if (std::exchange(fail_next, false)) return fail(Fault::store, "it is full", "make room");
+    return {};
+  }
+  Result<void> withdraw(const Secret& token) override {
+    happenings_.add("withdraw " + std::string(token.reveal()));
+    return {};
+  }
+  std::future<void> hang;
+  bool fail_next = false;
+
+ private:
+  Happenings& happenings_;
+};
+
+class CourierTest : public ::testing::Test, public keeper::Observer {
+ protected:
+  CourierTest() : sink(new FakeSink(happenings)) {}
+
+  void start() {
+    Courier::Route route;
+    route.kind = "redis";
+    route.addresses.push_back({Key{"wx1"}, "redis there", std::unique_ptr<Sink>(sink)});
+    courier = std::make_unique<Courier>(
+        std::move(route), [this](const Key& key) { return read(key); }, system_clock(), *this);
+  }
+  /// What the keeper hands out from now on; empty: nothing. Tells the courier.
+  void publish(const std::string& value) {
+    {
+      std::lock_guard lock(mutex);
+      token = value;
+    }
+    courier->nudge({"wx1"});
+  }
+  std::optional<Grant> read(const Key& key) {
+    std::lock_guard lock(mutex);
+    if (token.empty()) return std::nullopt;
+    return Grant{key, Secret(std::string_view(token)), seconds(3600), {}, 1, {}, false};
+  }
+  void sink_written(std::string_view kind, keeper::SinkResult result) override {
+    EXPECT_EQ(kind, "redis");
+    happenings.add("counted " + std::string(name_of(result)));
+  }
+  void sink_changed(std::string_view place, const Error* why_not) override {
+    happenings.add(std::string(place) + ": " + (why_not != nullptr ? why_not->message : "well"));
+  }
+
+  Happenings happenings;
+  FakeSink* sink;  ///< The courier's, once it was started.
+  std::mutex mutex;
+  std::string token;
+  std::unique_ptr<Courier> courier;
+};
+
+TEST_F(CourierTest, BringsWhatIsPromisedAlreadyWithoutBeingTold) {
+  token = "A";
+  start();
+  EXPECT_EQ(happenings.next(), "put A");
+  EXPECT_EQ(happenings.next(), "counted put");
+}
+
+TEST_F(CourierTest, BringsWhatIsNew) {
+  start();
+  publish("A");
+  EXPECT_EQ(happenings.next(), "put A");
+  EXPECT_EQ(happenings.next(), "counted put");
+  publish("B");
+  EXPECT_EQ(happenings.next(), "put B");
+}
+
+TEST_F(CourierTest, DoesNotCareForOtherApps) {
+  start();
+  courier->nudge({"wx2"});
+  publish("A");
+  EXPECT_EQ(happenings.next(), "put A");
+}
+
+TEST_F(CourierTest, TakesAwayWhatIsPromisedNoMore) {
+  token = "A";
+  start();
+  EXPECT_EQ(happenings.next(), "put A");
+  EXPECT_EQ(happenings.next(), "counted put");
+  publish("");
+  EXPECT_EQ(happenings.next(), "withdraw A");
+  EXPECT_EQ(happenings.next(), "counted withdrawn");
+}
+
+TEST_F(CourierTest, TakesNothingAwayBeforeTheKeeperHasSpoken) {
+  start();
+  publish("");
+  EXPECT_EQ(happenings.next(), "withdraw ") << "of an earlier process, now that it has";
+}
+
+TEST_F(CourierTest, BringsOnlyTheNewestWhenASinkWasSlow) {
+  token = "A";
+  std::promise<void> goes_on;
+  sink->hang = goes_on.get_future();
+  start();
+  EXPECT_EQ(happenings.next(), "put A");
+  for (const char* value : {"B", "C", "D"}) publish(value);  // Returns at once, each time.
+  goes_on.set_value();
+  EXPECT_EQ(happenings.next(), "counted put");
+  EXPECT_EQ(happenings.next(), "put D");
+}
+
+TEST_F(CourierTest, TellsOfAFailureOnceAndOfItsEnd) {
+  token = "A";
+  sink->fail_next = true;
+  start();
+  EXPECT_EQ(happenings.next(), "put A");
+  EXPECT_EQ(happenings.next(), "counted failed");
+  EXPECT_EQ(happenings.next(), "redis there: it is full");
+  EXPECT_EQ(happenings.next(), "put A") << "tried again by itself";
+  EXPECT_EQ(happenings.next(), "counted put");
+  EXPECT_EQ(happenings.next(), "redis there: well");
+}
+
+TEST_F(CourierTest, DoesNotWaitWithANewTokenUntilTheNextTry) {
+  token = "A";
+  sink->fail_next = true;
+  start();
+  EXPECT_EQ(happenings.next(), "put A");
+  EXPECT_EQ(happenings.next(), "counted failed");
+  EXPECT_EQ(happenings.next(), "redis there: it is full");
+  publish("B");
+  EXPECT_EQ(happenings.next(), "put B");
+}
+
+TEST_F(CourierTest, EndsWhatASinkIsWaitingForAndBlamesNobody) {
+  token = "A";
+  std::promise<void> goes_on;
+  sink->hang = goes_on.get_future();
+  sink->fail_next = true;
+  Courier::Route route;
+  route.kind = "redis";
+  route.addresses.push_back({Key{"wx1"}, "redis there", std::unique_ptr<Sink>(sink)});
+  route.interrupt = [&] { goes_on.set_value(); };
+  courier = std::make_unique<Courier>(
+      std::move(route), [this](const Key& key) { return read(key); }, system_clock(), *this);
+  EXPECT_EQ(happenings.next(), "put A");
+  courier->end();
+  happenings.add("over");
+  EXPECT_EQ(happenings.next(), "over");
+}
+
+}  // namespace
+}  // namespace hufu::sink

@@ -1,0 +1,99 @@
+#include "sink/layout.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace hufu::sink {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+
+/// Of app "wx1" with the secret "s3cret".
+Layout layout(const SinkConfig& sink) {
+  auto found = layout_of(sink, "wx1", Secret(std::string_view("s3cret")));
+  EXPECT_TRUE(found) << found.error().message;
+  return found ? *found : Layout();
+}
+SinkConfig sdk(std::string name, std::string prefix = {}) {
+  SinkConfig sink;
+  sink.sdk = std::move(name);
+  sink.prefix = std::move(prefix);
+  return sink;
+}
+
+// What each SDK asks Redis for, byte by byte.
+
+TEST(Layout, OfSilenceperHasTheKeysOfBothEndpoints) {
+  const Layout found = layout(sdk("silenceper"));
+  EXPECT_THAT(found.keys, ElementsAre("gowechat_officialaccount__access_token_wx1",
+                                      "gowechat_officialaccount__stable_access_token_wx1"));
+  EXPECT_THAT(found.absent, IsEmpty());
+  EXPECT_EQ(found.format, Format::raw);
+  EXPECT_THAT(layout(sdk("silenceper", "gowechat_miniprogram_")).keys,
+              ElementsAre("gowechat_miniprogram__access_token_wx1",
+                          "gowechat_miniprogram__stable_access_token_wx1"));
+}
+
+TEST(Layout, OfWxJavaIsOneKey) {
+  const Layout found = layout(sdk("wxjava"));
+  EXPECT_THAT(found.keys, ElementsAre("wx:access_token:wx1"));
+  EXPECT_EQ(found.format, Format::raw);
+  EXPECT_THAT(layout(sdk("wxjava", "wa")).keys, ElementsAre("wa:access_token:wx1"));
+}
+
+TEST(Layout, OfWechatpyTakesTheEndAwayThatItWouldTrustMore) {
+  const Layout found = layout(sdk("wechatpy"));
+  EXPECT_THAT(found.keys, ElementsAre("wechatpy:wx1_access_token"));
+  EXPECT_THAT(found.absent, ElementsAre("wechatpy:wx1_access_token_expires_at"));
+  EXPECT_EQ(found.format, Format::quoted);
+  EXPECT_THAT(layout(sdk("wechatpy", "mine")).keys, ElementsAre("mine:wx1_access_token"));
+}
+
+TEST(Layout, OfPowerWeChatHidesIdAndSecretInADigest) {
+  const Layout found = layout(sdk("powerwechat"));
+  // printf wx1s3cret | md5sum
+  EXPECT_THAT(found.keys, ElementsAre("powerwechat.access_token.54dee21cdb4291d548b0c2e0db22bc92"));
+  EXPECT_EQ(found.format, Format::platform_reply);
+}
+
+TEST(Layout, OfNoSdkShowsASecret) {
+  for (const Sdk& each : sdks()) {
+    const Layout found = each.layout("p", "wx1", "s3cret");
+    for (const std::string& key : found.keys) EXPECT_THAT(key, Not(HasSubstr("s3cret")));
+  }
+}
+
+TEST(Layout, IsAKeyOfOnesOwn) {
+  SinkConfig sink;
+  sink.key = "my:{app}:token";
+  EXPECT_THAT(layout(sink).keys, ElementsAre("my:wx1:token"));
+  EXPECT_EQ(layout(sink).format, Format::raw);
+  sink.format = "json";
+  EXPECT_EQ(layout(sink).format, Format::object);
+}
+
+TEST(Layout, RefusesAKeyWithTheSecretAndSaysWhy) {
+  const auto key = key_of("token:{app}:{secret}", "wx1");
+  ASSERT_FALSE(key);
+  EXPECT_EQ(key.error().fault, Fault::config);
+  EXPECT_THAT(key.error().message, HasSubstr("would show the secret"));
+  EXPECT_FALSE(key.error().next_step.empty());
+}
+
+TEST(Layout, RefusesWhatIsNoKey) {
+  EXPECT_FALSE(key_of("", "wx1"));
+  EXPECT_FALSE(key_of(std::string(513, 'k'), "wx1"));
+  EXPECT_TRUE(key_of(std::string(512, 'k'), "wx1"));
+}
+
+TEST(Layout, KnowsWhichSdksCannotBeServedAndWhy) {
+  EXPECT_THAT(std::string(why_not("easywechat")), HasSubstr("contain the app's secret"));
+  EXPECT_THAT(std::string(why_not("senparc")), HasSubstr("contains the app's secret"));
+  for (const Sdk& each : sdks()) EXPECT_EQ(why_not(each.name), "");
+}
+
+}  // namespace
+}  // namespace hufu::sink

@@ -1,0 +1,144 @@
+#include "sink/redis_sink.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+namespace hufu::sink {
+namespace {
+
+using net::RedisCommand;
+using net::RedisConnection;
+using net::RedisReply;
+using std::chrono::seconds;
+
+constexpr Milliseconds kPause = seconds(1);
+constexpr net::RedisPatience kPatience{seconds(2), seconds(2)};
+
+tl::unexpected<Error> senseless(const RedisConnection& redis, const char* command) {
+  return fail(Fault::store, redis.peer() + " answered " + command + " with something senseless",
+              "look whether that is a Redis");
+}
+
+/// What time it is there, in milliseconds since 1970; not later than now.
+Result<std::int64_t> time_at(RedisConnection& redis) {
+  auto reply = redis.command({"TIME"});
+  if (!reply) return tl::unexpected(std::move(reply.error()));
+  std::int64_t parts[2] = {0, 0};
+  if (reply->elements.size() != 2) return senseless(redis, "TIME");
+  for (std::size_t i = 0; i < 2; ++i) {
+    const std::string& text = reply->elements[i].text;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), parts[i]);
+    if (error != std::errc()) return senseless(redis, "TIME");
+  }
+  return parts[0] * 1000 + parts[1] / 1000;
+}
+
+/// Runs `commands` as one step, or says why not.
+Result<RedisReply> at_once(RedisConnection& redis, std::vector<RedisCommand> commands) {
+  commands.insert(commands.begin(), RedisCommand{"MULTI"});
+  commands.push_back(RedisCommand{"EXEC"});
+  auto replies = redis.pipeline(commands);
+  if (!replies) return tl::unexpected(std::move(replies.error()));
+  // The first refusal is the cause of all others.
+  for (std::size_t i = 0; i < replies->size(); ++i) {
+    const RedisReply& reply = (*replies)[i];
+    if (!reply.is(RedisReply::Kind::refusal)) continue;
+    return tl::unexpected(net::redis_error(reply.text, commands[i].front(), redis.peer()));
+  }
+  RedisReply outcome = std::move(replies->back());
+  for (std::size_t i = 0; i < outcome.elements.size(); ++i) {
+    const RedisReply& reply = outcome.elements[i];
+    if (!reply.is(RedisReply::Kind::refusal)) continue;
+    return tl::unexpected(net::redis_error(reply.text, commands[i + 1].front(), redis.peer()));
+  }
+  return outcome;
+}
+
+}  // namespace
+
+Result<RedisConnection*> RedisTarget::connection() {
+  if (connection_ && !connection_->broken()) return connection_.get();
+  connection_.reset();
+  if (failure_ && clock_.steady() < again_at_) return tl::unexpected(*failure_);
+  auto made = RedisConnection::connect(uri_, kPatience, &interrupt_);
+  if (!made) {
+    failed(made.error());
+    return tl::unexpected(std::move(made.error()));
+  }
+  failure_.reset();
+  connection_ = std::move(*made);
+  return connection_.get();
+}
+
+void RedisTarget::failed(const Error& error) {
+  if (connection_ && !connection_->broken()) return;  // It answered, if with a refusal.
+  failure_ = error;
+  again_at_ = clock_.steady() + kPause;
+}
+
+Result<void> RedisSink::put(const Grant& grant, SteadyTime until) {
+  auto redis = target_->connection();
+  if (!redis) return tl::unexpected(std::move(redis.error()));
+  auto written = write(**redis, grant, until);
+  if (!written) target_->failed(written.error());
+  return written;
+}
+
+Result<void> RedisSink::write(RedisConnection& redis, const Grant& grant, SteadyTime until) const {
+  auto time = time_at(redis);
+  if (!time) return tl::unexpected(std::move(time.error()));
+  // Computed after the answer: the key may end a little early, and never late.
+  const Clock& clock = target_->clock();
+  const Milliseconds left = clock.real(until - clock.steady());
+  if (left < seconds(1)) return {};
+  const std::string end = std::to_string(*time + left.count());
+
+  std::string text = text_of(layout_.format, grant, std::chrono::floor<seconds>(left));
+  std::vector<RedisCommand> commands;
+  for (const std::string& key : layout_.absent) commands.push_back({"DEL", key});
+  for (const std::string& key : layout_.keys) {
+    commands.push_back({"SET", key, text});
+    commands.push_back({"PEXPIREAT", key, end});
+  }
+  auto done = at_once(redis, std::move(commands));
+  wipe(text);
+  if (!done) return tl::unexpected(std::move(done.error()));
+  return {};
+}
+
+Result<void> RedisSink::withdraw(const Secret& token) {
+  if (token.empty()) return {};  // What an earlier process left has an end of its own.
+  auto redis = target_->connection();
+  if (!redis) return tl::unexpected(std::move(redis.error()));
+  for (const std::string& key : layout_.keys) {
+    auto removed = remove(**redis, key, token);
+    if (removed) continue;
+    target_->failed(removed.error());
+    return removed;
+  }
+  return {};
+}
+
+Result<void> RedisSink::remove(RedisConnection& redis, const std::string& key,
+                               const Secret& token) const {
+  // WATCH: if somebody writes the key after it was looked at, nothing is removed.
+  const std::vector<RedisCommand> look = {{"WATCH", key}, {"GET", key}};
+  auto seen = redis.pipeline(look);
+  if (!seen) return tl::unexpected(std::move(seen.error()));
+  std::string& present = seen->back().text;
+  const bool ours = present.find(token.reveal()) != std::string::npos;
+  const bool refused = seen->back().is(RedisReply::Kind::refusal);
+  if (refused) return tl::unexpected(net::redis_error(present, "GET", redis.peer()));
+  wipe(present);
+  if (!ours) {
+    auto left_alone = redis.command({"UNWATCH"});
+    if (!left_alone) return tl::unexpected(std::move(left_alone.error()));
+    return {};
+  }
+  auto done = at_once(redis, {{"DEL", key}});
+  if (!done) return tl::unexpected(std::move(done.error()));
+  return {};
+}
+
+}  // namespace hufu::sink

@@ -1,0 +1,32 @@
+#pragma once
+
+#include "hufu/clock.hpp"
+#include "hufu/error.hpp"
+#include "hufu/token.hpp"
+
+namespace hufu::sink {
+
+/// A place outside Hufu where one app's token is kept, in the clear, for programs that look there
+/// by themselves: keys of a Redis, or a file.
+///
+/// What stands there is always a token that is promised, never for longer than it is promised. A
+/// sink is told to `put` again and again while that is so, which costs little, changes nothing
+/// where nothing changed, and heals whatever happened to the place meanwhile.
+///
+/// Thread-safety: one thread at a time. Both members may block, within bounds of their own; another
+/// thread ends that, where it can take long, by interrupting the target (RedisTarget).
+class Sink {
+ public:
+  virtual ~Sink() = default;
+
+  /// Makes the token stand there until `until`, the end of its promise on the steady line of the
+  /// clock that the sink was made with. Fault::store with a next step; the place is then as it was,
+  /// or as it should be.
+  virtual Result<void> put(const Grant& grant, SteadyTime until) = 0;
+
+  /// Takes `token` away if it still stands there; an empty one: whatever may be left there of an
+  /// earlier process and would stay for ever.
+  virtual Result<void> withdraw(const Secret& token) = 0;
+};
+
+}  // namespace hufu::sink

@@ -1,0 +1,118 @@
+#include "sink/sinks.hpp"
+
+#include <map>
+#include <string>
+#include <utility>
+
+#include "net/redis/redis_uri.hpp"
+#include "sink/file_sink.hpp"
+#include "sink/layout.hpp"
+#include "sink/redis_sink.hpp"
+
+namespace hufu::sink {
+namespace {
+
+/// "127.0.0.1:6379", or the primary that Sentinels know.
+std::string name_of(const net::RedisUri& uri) {
+  return uri.primary.empty() ? uri.hosts.front().text() : uri.primary;
+}
+
+/// Takes the sinks of a configuration, one by one, and sorts them by target.
+class Sorter {
+ public:
+  explicit Sorter(const Clock& clock) : clock_(clock) {}
+
+  Result<void> add(const AppConfig& app, const SinkConfig& sink) {
+    if (!sink.file.empty()) {
+      const Format format = sink.format == "json" ? Format::object : Format::raw;
+      files_.kind = "file";
+      files_.addresses.push_back(
+          {Key{app.id}, "file " + sink.file, std::make_unique<FileSink>(sink.file, format)});
+      return {};
+    }
+    auto layout = layout_of(sink, app.id, app.secret);
+    if (!layout) return tl::unexpected(std::move(layout.error()));
+    auto uri = net::RedisUri::parse(sink.redis, sink.password);
+    if (!uri) return tl::unexpected(std::move(uri.error()));
+    std::string place = "redis " + name_of(*uri) + " " + layout->keys.front();
+    Redis& redis = redis_of(sink, std::move(*uri));
+    redis.route.addresses.push_back(
+        {Key{app.id}, std::move(place),
+         std::make_unique<RedisSink>(redis.target, std::move(*layout))});
+    return {};
+  }
+
+  std::vector<Courier::Route> routes() && {
+    std::vector<Courier::Route> all;
+    if (!files_.addresses.empty()) all.push_back(std::move(files_));
+    for (Redis& redis : redis_) all.push_back(std::move(redis.route));
+    return all;
+  }
+
+ private:
+  struct Redis {
+    const SinkConfig* named_by;
+    std::shared_ptr<RedisTarget> target;
+    Courier::Route route;
+  };
+
+  /// The one at the same address, with the same login.
+  Redis& redis_of(const SinkConfig& sink, net::RedisUri uri) {
+    for (Redis& redis : redis_) {
+      const SinkConfig& other = *redis.named_by;
+      if (other.redis == sink.redis && other.password.same_as(sink.password.reveal())) return redis;
+    }
+    auto target = std::make_shared<RedisTarget>(std::move(uri), clock_);
+    Courier::Route route;
+    route.kind = "redis";
+    route.interrupt = [target] { target->interrupt(); };
+    return redis_.emplace_back(Redis{&sink, std::move(target), std::move(route)});
+  }
+
+  const Clock& clock_;
+  Courier::Route files_;
+  std::vector<Redis> redis_;
+};
+
+}  // namespace
+
+Result<void> Sinks::prepare(const std::vector<AppConfig>& apps) {
+  Sorter sorter(clock_);
+  for (const AppConfig& app : apps) {
+    for (const SinkConfig& sink : app.sinks) {
+      if (auto added = sorter.add(app, sink); !added) {
+        added.error().message = "a sink of app " + app.id + ": " + added.error().message;
+        return added;
+      }
+    }
+  }
+  prepared_ = std::move(sorter).routes();
+  return {};
+}
+
+void Sinks::begin(const ReadToken& read) {
+  end();
+  std::vector<std::unique_ptr<Courier>> couriers;
+  for (Courier::Route& route : prepared_) {
+    couriers.push_back(std::make_unique<Courier>(std::move(route), read, clock_, observer_));
+  }
+  prepared_.clear();
+  std::lock_guard lock(mutex_);
+  couriers_ = std::move(couriers);
+}
+
+void Sinks::end() {
+  std::vector<std::unique_ptr<Courier>> before;
+  {
+    std::lock_guard lock(mutex_);
+    before = std::exchange(couriers_, {});
+  }
+  for (auto& courier : before) courier->end();
+}
+
+void Sinks::changed(const Key& key) {
+  std::lock_guard lock(mutex_);
+  for (auto& courier : couriers_) courier->nudge(key);
+}
+
+}  // namespace hufu::sink

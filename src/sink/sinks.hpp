@@ -1,0 +1,45 @@
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "hufu/config.hpp"
+#include "keeper/outlet.hpp"
+#include "sink/courier.hpp"
+
+namespace hufu::sink {
+
+/// All sinks of a configuration, with a courier for each Redis and one for all files.
+///
+/// Several nodes may have the same sinks: each brings what it knows. Where they differ for a
+/// moment, the place holds now this token and now that; both are promised, because a renewal leaves
+/// the one before its whole promise, and each ends in the place when its own promise does. And so a
+/// node that died after a commit is missed by nobody.
+///
+/// Thread-safety: `changed` is called by the keeper's thread, everything else by the owner's.
+class Sinks final : public keeper::Outlet {
+ public:
+  /// Both outlive the sinks.
+  Sinks(const Clock& clock, keeper::Observer& observer) : clock_(clock), observer_(observer) {}
+
+  /// Makes the sinks of these apps, which stand still until `begin`. Fault::config if one makes no
+  /// sense; what was there before goes on then.
+  Result<void> prepare(const std::vector<AppConfig>& apps);
+  /// Puts what was prepared in the place of what was there before, and sets it to work. What stands
+  /// in sinks that are gone is left to its end; a file stays.
+  void begin(const ReadToken& read);
+  /// Ends all couriers.
+  void end();
+
+  void changed(const Key& key) override;
+
+ private:
+  const Clock& clock_;
+  keeper::Observer& observer_;
+  std::vector<Courier::Route> prepared_;
+  std::mutex mutex_;  ///< Of the list.
+  std::vector<std::unique_ptr<Courier>> couriers_;
+};
+
+}  // namespace hufu::sink
