@@ -21,6 +21,7 @@ class Draft {
   Loaded loaded;
   std::map<std::string, int, std::less<>> app_lines;    ///< Where the file defines each app.
   std::set<std::string, std::less<>> secret_variables;  ///< Those the file takes a secret from.
+  std::map<std::string, int, std::less<>> sink_lines;   ///< Of each sink: "app.wx1.sink.1".
 
   /// Notes a problem at `where`; `line` of the file sorts it (0: elsewhere).
   void complain(int line, const std::string& where, const Error& error) {

@@ -27,6 +27,8 @@ Result<std::string> check_log_format(std::string_view text) {
   return one_of(text, {"text", "json"});
 }
 
+Result<std::string> check_format(std::string_view text) { return one_of(text, {"raw", "json"}); }
+
 Result<std::string> not_empty(std::string_view text) {
   if (!text.empty()) return std::string(text);
   return fail(Fault::config, "it is empty", "Leave it out to get its default");
@@ -131,6 +133,22 @@ constexpr std::array kAppFields = {
         "whether the app's real secret opens the routes of the platform itself"),
 };
 
+constexpr std::array kSinkFields = {
+    line<SinkConfig>(
+        "redis", [](auto& s) { return &s.redis; }, "", "", "URI of a Redis", Rule{not_empty}),
+    line<SinkConfig>(
+        "sdk", [](auto& s) { return &s.sdk; }, "", "", "whose keys are written", Rule{not_empty}),
+    line<SinkConfig>(
+        "prefix", [](auto& s) { return &s.prefix; }, "", "", "what that SDK's keys begin with",
+        Rule{not_empty}),
+    line<SinkConfig>(
+        "key", [](auto& s) { return &s.key; }, "", "", "a key of one's own", Rule{not_empty}),
+    line<SinkConfig>(
+        "file", [](auto& s) { return &s.file; }, "", "", "path of a file", Rule{not_empty}),
+    line<SinkConfig>(
+        "format", [](auto& s) { return &s.format; }, "", "", "raw or json", Rule{check_format}),
+};
+
 /// "1024 to 65536", or the same in lengths of time.
 std::string span_of(const Rule& rule, bool duration) {
   auto text = [&](std::int64_t value) {
@@ -200,6 +218,7 @@ struct Reader {
 std::span<const Field<Config>> settings() { return kSettings; }
 std::span<const Field<PlatformConfig>> platform_fields() { return kPlatformFields; }
 std::span<const Field<AppConfig>> app_fields() { return kAppFields; }
+std::span<const Field<SinkConfig>> sink_fields() { return kSinkFields; }
 
 const Field<Config>* setting(std::string_view name) {
   auto found = std::find_if(kSettings.begin(), kSettings.end(),

@@ -42,8 +42,10 @@ struct Field {
 std::span<const Field<Config>> settings();
 /// The keys of `[platform.NAME]`.
 std::span<const Field<PlatformConfig>> platform_fields();
-/// The keys of `[[app]]`; `secret` has a form of its own and is not among them.
+/// The keys of `[[app]]`; `secret` and `sink` have forms of their own and are not among them.
 std::span<const Field<AppConfig>> app_fields();
+/// The keys of `[[app.sink]]`; `password` has a form of its own and is not among them.
+std::span<const Field<SinkConfig>> sink_fields();
 
 /// The setting of that name; null if there is none.
 const Field<Config>* setting(std::string_view name);

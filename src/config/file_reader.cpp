@@ -1,11 +1,13 @@
 #include <toml++/toml.h>
 
 #include <algorithm>
+#include <array>
 #include <optional>
 
 #include "config/app_rules.hpp"
 #include "config/draft.hpp"
 #include "config/secret_source.hpp"
+#include "config/sink_rules.hpp"
 #include "config/text.hpp"
 
 namespace hufu::config {
@@ -264,11 +266,67 @@ class FileReader {
       read_secret(app.secret, prefix + name, value);
       return true;
     }
+    if (name == "sink") {
+      read_sinks(app, prefix + name, value);
+      return true;
+    }
     for (const auto& field : app_fields()) {
       if (field.name == name) return read_field(field, app, value, prefix + name);
     }
-    unknown_key(key, prefix, {kAppNames.begin(), kAppNames.end()});
+    std::vector<std::string_view> known(kAppNames.begin(), kAppNames.end());
+    known.emplace_back("sink");
+    unknown_key(key, prefix, known);
     return true;
+  }
+
+  void read_sinks(AppConfig& app, const std::string& name, const toml::node& node) {
+    const auto* sinks = node.as_array();
+    if (sinks == nullptr) {
+      return complain(node, name, std::string(kind_of(node)) + " where a list is expected",
+                      "Write [[app.sink]], in two pairs of brackets, above each sink");
+    }
+    for (const toml::node& entry : *sinks) {
+      if (const auto* table = entry.as_table()) {
+        read_sink(app, name + "." + std::to_string(app.sinks.size() + 1), *table);
+      } else {
+        complain(entry, name, std::string(kind_of(entry)) + " where a sink is expected",
+                 "Write [[app.sink]] on a line of its own, and its keys below it");
+      }
+    }
+  }
+
+  void read_sink(AppConfig& app, const std::string& name, const toml::table& table) {
+    SinkConfig sink;
+    bool readable = true;
+    for (const auto& [key, value] : table) {
+      readable = read_sink_key(sink, name + ".", key, value) && readable;
+    }
+    if (readable) {
+      if (auto wrong = check_sink(sink, app.id)) {
+        const toml::node* blamed = wrong->key.empty() ? nullptr : table.get(wrong->key);
+        const std::string key = wrong->key.empty() ? name : name + "." + std::string(wrong->key);
+        complain(blamed != nullptr ? *blamed : table, key, std::move(wrong->error.message),
+                 std::move(wrong->error.next_step));
+      }
+    }
+    draft_.sink_lines[name] = line_of(table);
+    app.sinks.push_back(std::move(sink));
+  }
+
+  bool read_sink_key(SinkConfig& sink, const std::string& prefix, const toml::key& key,
+                     const toml::node& value) {
+    const std::string name(key.str());
+    std::vector<std::string_view> known = {"password"};
+    if (name == "password") {
+      read_secret(sink.password, prefix + name, value);
+      return true;
+    }
+    for (const auto& field : sink_fields()) {
+      if (field.name == name) return read_field(field, sink, value, prefix + name);
+      known.push_back(field.name);
+    }
+    unknown_key(key, prefix, known);
+    return false;
   }
 
   void read_secret(Secret& secret, const std::string& key, const toml::node& node) {
@@ -309,6 +367,9 @@ class FileReader {
   std::string name_;
 };
 
+/// Words of keys whose values may be secrets, or hold one.
+constexpr std::array<std::string_view, 4> kDelicate = {"secret", "password", "store", "redis"};
+
 /// What the parser says about a text it cannot read. It may repeat what it stumbled on, so it is
 /// not asked where that could be a secret.
 std::string description(const toml::parse_error& error, std::string_view text) {
@@ -318,8 +379,9 @@ std::string description(const toml::parse_error& error, std::string_view text) {
     text = end == std::string_view::npos ? std::string_view() : text.substr(end + 1);
   }
   const std::string_view here = text.substr(0, text.find('\n'));
-  const bool delicate =
-      here.find("secret") != std::string_view::npos || here.find("store") != std::string_view::npos;
+  const bool delicate = std::any_of(kDelicate.begin(), kDelicate.end(), [&](std::string_view word) {
+    return here.find(word) != std::string_view::npos;
+  });
   return delicate ? "this is not TOML" : "this is not TOML: " + std::string(error.description());
 }
 

@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <climits>
+#include <map>
 
 #include "config/address_rules.hpp"
 #include "config/app_rules.hpp"
 #include "config/draft.hpp"
 #include "config/secret_source.hpp"
+#include "config/sink_rules.hpp"
 #include "config/store_uri.hpp"
 #include "config/text.hpp"
 #include "config/timing_rules.hpp"
@@ -147,6 +149,28 @@ std::string where(const Draft& draft, const std::string& key) {
   return origin.source == Origin::Source::fallback ? key : origin.text() + ": " + key;
 }
 
+/// No two sinks may write to one place: each would take it for its own.
+void check_places(Draft& draft) {
+  std::map<std::string, std::string> taken;  // Place and the sink that has it.
+  for (const auto& app : draft.loaded.config.apps) {
+    for (std::size_t i = 0; i < app.sinks.size(); ++i) {
+      const std::string name = "app." + app.id + ".sink." + std::to_string(i + 1);
+      for (const std::string& place : places_of(app.sinks[i], app)) {
+        const auto [first, fresh] = taken.emplace(place, name);
+        if (fresh || first->second == name) continue;
+        const int line = draft.sink_lines[name];
+        draft.complain(line, draft.loaded.file + ":" + std::to_string(line) + ": " + name,
+                       Error{Fault::config,
+                             "it goes to the same place as " + first->second,
+                             "Remove one of the two, or tell them apart by {app}",
+                             {},
+                             {}});
+        break;
+      }
+    }
+  }
+}
+
 /// Fills in what depends on the machine, and checks what depends on more than one value.
 void settle(Draft& draft) {
   Config& config = draft.loaded.config;
@@ -190,6 +214,8 @@ void settle(Draft& draft) {
                          {},
                          {}});
   }
+
+  check_places(draft);
 
   if (auto good = check_timing(config.timing); !good) {
     std::string file = draft.loaded.file.empty() ? "timing" : draft.loaded.file;
@@ -246,6 +272,15 @@ std::vector<Setting> effective(const Loaded& loaded) {
     Origin origin = loaded.origin(key);
     result.push_back({std::move(key), std::move(value), std::move(origin)});
   };
+  // A sink is one thing or another: only what was written is shown of it.
+  auto add_sink = [&](const std::string& prefix, const SinkConfig& sink) {
+    for (const auto& field : sink_fields()) {
+      std::string value = show_value(field.view(sink));
+      if (value.empty()) continue;
+      add(prefix + std::string(field.name), field.name == "redis" ? masked_store(value) : value);
+    }
+    if (!sink.password.empty()) add(prefix + "password", std::string(kMask));
+  };
   const Config& config = loaded.config;
   for (const auto& field : settings()) {
     std::string value = show_value(field.view(config));
@@ -265,6 +300,9 @@ std::vector<Setting> effective(const Loaded& loaded) {
       add(prefix + std::string(field.name), show_value(field.view(app)));
     }
     add(prefix + "secret", app.secret.empty() ? "" : std::string(kMask));
+    for (std::size_t i = 0; i < app.sinks.size(); ++i) {
+      add_sink(prefix + "sink." + std::to_string(i + 1) + ".", app.sinks[i]);
+    }
   }
   return result;
 }

@@ -525,6 +525,135 @@ TEST(EffectiveValues, HoldEveryKeyOnceAndNoSecret) {
   EXPECT_THAT(all, HasSubstr("timing.overlap=5m default\n"));
 }
 
+// ---- Sinks
+
+/// An app and what stands below it.
+std::vector<std::string> problems_of_sink(const std::string& lines) {
+  return Machine().variable("WX1", "s").file(std::string(kApp) + lines).problems();
+}
+
+TEST(ConfigSink, IsARedisOrAFileOfItsApp) {
+  const Config config = Machine()
+                            .variable("WX1", "s")
+                            .variable("REDIS_PASSWORD", "pw-canary")
+                            .file(std::string(kApp) + R"(
+[[app.sink]]
+redis = "redis://hufu@cache:6379/3"
+password = { env = "REDIS_PASSWORD" }
+sdk = "silenceper"
+prefix = "gowechat_miniprogram_"
+[[app.sink]]
+redis = "rediss://cache/0"
+key = "my:{app}"
+format = "json"
+[[app.sink]]
+file = "/run/hufu/wx.token"
+)")
+                            .config();
+  ASSERT_EQ(config.apps.size(), 1U);
+  const auto& sinks = config.apps[0].sinks;
+  ASSERT_EQ(sinks.size(), 3U);
+  EXPECT_EQ(sinks[0].redis, "redis://hufu@cache:6379/3");
+  EXPECT_TRUE(sinks[0].password.same_as("pw-canary"));
+  EXPECT_EQ(sinks[0].sdk, "silenceper");
+  EXPECT_EQ(sinks[0].prefix, "gowechat_miniprogram_");
+  EXPECT_EQ(sinks[1].key, "my:{app}");
+  EXPECT_EQ(sinks[1].format, "json");
+  EXPECT_EQ(sinks[2].file, "/run/hufu/wx.token");
+  EXPECT_EQ(sinks[2].format, "raw");
+}
+
+TEST(ConfigSink, IsShownWithItsPasswordsMasked) {
+  Machine machine;
+  machine.variable("WX1", "s").variable("PW", "pw-canary").file(std::string(kApp) + R"(
+[[app.sink]]
+redis = "redis+sentinel://u:uri-canary@h:1/main?sentinel_password=canary"
+sdk = "wxjava"
+password = { env = "PW" }
+)");
+  std::string all;
+  for (const Setting& setting : effective(machine.loaded())) {
+    all += setting.key + "=" + setting.value + " " + setting.origin.text() + "\n";
+  }
+  EXPECT_THAT(all, Not(HasSubstr("canary")));
+  EXPECT_THAT(
+      all,
+      HasSubstr("app.wx1.sink.1.redis=redis+sentinel://u:********@h:1/main?… ./hufu.toml:6\n"));
+  EXPECT_THAT(all, HasSubstr("app.wx1.sink.1.sdk=wxjava ./hufu.toml:7\n"));
+  EXPECT_THAT(all, HasSubstr("app.wx1.sink.1.password=******** ./hufu.toml:8 (environment PW)\n"));
+  EXPECT_THAT(all, Not(HasSubstr("app.wx1.sink.1.file")));
+}
+
+TEST(ConfigSink, NamesTheLineOfAnUnknownKey) {
+  EXPECT_THAT(problems_of_sink("[[app.sink]]\nfile = \"/run/t\"\nformt = \"raw\"\n"),
+              ElementsAre(AllOf(HasSubstr("./hufu.toml:6: unknown key app.wx1.sink.1.formt"),
+                                HasSubstr("Did you mean app.wx1.sink.1.format?"))));
+}
+
+TEST(ConfigSink, ThatIsNoListIsExplained) {
+  EXPECT_THAT(problems_of_sink("[app.sink]\nfile = \"/run/t\"\n"),
+              ElementsAre(AllOf(HasSubstr("./hufu.toml:4"), HasSubstr("Write [[app.sink]]"))));
+}
+
+TEST(ConfigSink, WhoseKeysDoNotGoTogetherIsExplained) {
+  const std::string redis = "[[app.sink]]\nredis = \"redis://h/0\"\n";
+  const std::string file = "[[app.sink]]\nfile = \"/run/t\"\n";
+  EXPECT_THAT(
+      problems_of_sink("[[app.sink]]\n"),
+      ElementsAre(HasSubstr("./hufu.toml:4: app.wx1.sink.1: it is either a Redis or a file")));
+  EXPECT_THAT(problems_of_sink(redis + "file = \"/run/t\"\n"),
+              ElementsAre(HasSubstr("either a Redis or a file")));
+  EXPECT_THAT(problems_of_sink(redis), ElementsAre(HasSubstr("needs either sdk or key")));
+  EXPECT_THAT(problems_of_sink(redis + "sdk = \"wxjava\"\nkey = \"k\"\n"),
+              ElementsAre(HasSubstr("needs either sdk or key")));
+  EXPECT_THAT(problems_of_sink(redis + "sdk = \"wxjva\"\n"),
+              ElementsAre(AllOf(HasSubstr("./hufu.toml:6: app.wx1.sink.1.sdk: unknown SDK"),
+                                HasSubstr("Did you mean \"wxjava\"?"))));
+  EXPECT_THAT(problems_of_sink(redis + "sdk = \"wxjava\"\nformat = \"json\"\n"),
+              ElementsAre(HasSubstr("./hufu.toml:7: app.wx1.sink.1.format: the SDK decides")));
+  EXPECT_THAT(problems_of_sink(redis + "sdk = \"powerwechat\"\nprefix = \"p\"\n"),
+              ElementsAre(HasSubstr("./hufu.toml:7: app.wx1.sink.1.prefix: ")));
+  EXPECT_THAT(problems_of_sink(redis + "key = \"k\"\nprefix = \"p\"\n"),
+              ElementsAre(HasSubstr("it goes with sdk")));
+  EXPECT_THAT(problems_of_sink(file + "sdk = \"wxjava\"\n"),
+              ElementsAre(HasSubstr("./hufu.toml:6: app.wx1.sink.1.sdk: it goes with redis")));
+  EXPECT_THAT(problems_of_sink(file + "format = \"xml\"\n"),
+              ElementsAre(HasSubstr("is none of: raw, json")));
+  EXPECT_THAT(problems_of_sink("[[app.sink]]\nfile = \"/run/\"\n"),
+              ElementsAre(HasSubstr("it is a directory")));
+  EXPECT_THAT(problems_of_sink("[[app.sink]]\nredis = \"http://h/0\"\nsdk = \"wxjava\"\n"),
+              ElementsAre(HasSubstr("./hufu.toml:5: app.wx1.sink.1.redis: ")));
+  EXPECT_THAT(problems_of_sink("[[app.sink]]\nredis = \"redis://h/0?x=1\"\nsdk = \"wxjava\"\n"),
+              ElementsAre(HasSubstr("unknown option \"x\"")));
+}
+
+TEST(ConfigSink, WhoseKeyWouldShowTheSecretIsRefusedWithTheReason) {
+  const std::string redis = "[[app.sink]]\nredis = \"redis://h/0\"\n";
+  EXPECT_THAT(problems_of_sink(redis + "sdk = \"easywechat\"\n"),
+              ElementsAre(AllOf(HasSubstr("./hufu.toml:6"), HasSubstr("contain the app's secret"),
+                                HasSubstr("docs/how-to/point-an-sdk-here.md"))));
+  EXPECT_THAT(problems_of_sink(redis + "key = \"t:{app}:{secret}\"\n"),
+              ElementsAre(AllOf(HasSubstr("./hufu.toml:6"), HasSubstr("would show the secret"))));
+}
+
+TEST(ConfigSink, SharesItsPlaceWithNoOther) {
+  const std::string file = "[[app.sink]]\nfile = \"/run/t\"\n";
+  EXPECT_THAT(problems_of_sink(file + file),
+              ElementsAre(AllOf(HasSubstr("./hufu.toml:6: app.wx1.sink.2: "),
+                                HasSubstr("same place as app.wx1.sink.1"))));
+  EXPECT_EQ(problems_of_sink(file + "[[app.sink]]\nfile = \"/run/./t\"\n").size(), 1U);
+  const std::string key = "[[app.sink]]\nredis = \"redis://h/0\"\nkey = \"wx:access_token:wx1\"\n";
+  const std::string sdk = "[[app.sink]]\nredis = \"redis://h/0\"\nsdk = \"wxjava\"\n";
+  EXPECT_THAT(problems_of_sink(key + sdk), ElementsAre(HasSubstr("same place")));
+  const std::string elsewhere = "[[app.sink]]\nredis = \"redis://h/1\"\nsdk = \"wxjava\"\n";
+  EXPECT_THAT(problems_of_sink(elsewhere + sdk), IsEmpty());
+}
+
+TEST(ConfigSink, WhoseLineIsNoTomlShowsNoPassword) {
+  EXPECT_THAT(problems_of_sink("[[app.sink]]\nredis = redis://u:canary@h\n"),
+              ElementsAre(Not(HasSubstr("canary"))));
+}
+
 TEST(AppNames, AreThoseOfTheFieldsAndTheSecret) {
   std::set<std::string_view> names(kAppNames.begin(), kAppNames.end());
   std::set<std::string_view> fields{"secret"};

@@ -56,6 +56,8 @@ std::map<std::string, Row> known() {
   add(result, settings(), "", config);
   add(result, platform_fields(), "platform.wechat.", config.platforms["wechat"]);
   add(result, app_fields(), "app.", AppConfig());
+  add(result, sink_fields(), "app.sink.", SinkConfig());
+  result["app.sink.password"] = {"table", "", "", "", ""};
   result["app.secret"] = {"table", "", "WECHAT_APPSECRET", "", ""};
   result["store_password"] = {"table", "", "HUFU_STORE_PASSWORD", "", ""};
   result["base_path"].fallback = "empty";

@@ -7,6 +7,7 @@
 #include "library/loop.hpp"
 #include "net/http_client.hpp"
 #include "platform/catalog.hpp"
+#include "sink/sinks.hpp"
 #include "store/blocking.hpp"
 #include "store/opening/open_store.hpp"
 
@@ -24,6 +25,7 @@ class Assembly::Impl {
         background(surroundings.background),
         version(std::move(surroundings.version)),
         listen(std::move(surroundings.listen)),
+        sinks(clock, observer),
         loop(clock) {}
 
   Result<void> open() {
@@ -43,10 +45,12 @@ class Assembly::Impl {
       auto issuer = make_issuer(app.platform, app.endpoint, std::string(kAccessToken));
       if (!issuer) return tl::unexpected(issuer.error());
     }
+    if (auto prepared = prepare_sinks(config.apps); !prepared) return prepared;
     keeper::Parts parts;
     parts.clock = &clock;
     parts.random = &random;
     parts.observer = &observer;
+    if (background) parts.outlet = &sinks;
     parts.tokens = store.tokens;
     parts.registry = store.registry;
     parts.cluster = store.cluster;
@@ -73,7 +77,31 @@ class Assembly::Impl {
     return platform::make_issuer(platform, endpoint, kind, config.timing, reached, client);
   }
 
+  /// A command is over before anything could be brought anywhere; a keeper that goes on does it.
+  Result<void> prepare_sinks(const std::vector<AppConfig>& apps) {
+    return background ? sinks.prepare(apps) : Result<void>();
+  }
+  void begin_sinks() {
+    sinks.begin([this](const Key& key) { return handed_out(key); });
+  }
+
+  /// What any caller would be given for `key` now.
+  std::optional<Grant> handed_out(const Key& key) const {
+    std::optional<Grant> grant;
+    heart->read(key.app, key.kind, 0, [&](const keeper::TokenView& view) {
+      grant = Grant{key,
+                    Secret(view.token),
+                    std::chrono::seconds(view.expires_in),
+                    view.expires_at,
+                    view.revision,
+                    view.fingerprint,
+                    false};
+    });
+    return grant;
+  }
+
   ~Impl() {
+    sinks.end();
     if (!running) return;
     std::promise<void> stopped;
     heart->stop([&stopped] { stopped.set_value(); });
@@ -96,6 +124,7 @@ class Assembly::Impl {
   std::string listen;
   std::shared_ptr<net::HttpClient> client = std::make_shared<net::HttpClient>();
   store::OpenStore store;
+  sink::Sinks sinks;
   Loop loop;
   std::unique_ptr<keeper::Heart> heart;
   bool running = false;
@@ -116,16 +145,20 @@ Result<void> Assembly::start() {
 
 void Assembly::start(Done<Result<void>> done) {
   impl_->running = true;
+  impl_->begin_sinks();
   impl_->loop.run(*impl_->heart);
   impl_->heart->start(std::move(done));
 }
 
 Result<void> Assembly::set_apps(std::vector<AppConfig> apps) {
+  if (auto prepared = impl_->prepare_sinks(apps); !prepared) return prepared;
   // Shared, because the function that carries it must be copyable and an AppConfig is not.
   auto shared = std::make_shared<std::vector<AppConfig>>(std::move(apps));
-  return store::await<Result<void>>([this, shared](auto done) {
+  auto taken = store::await<Result<void>>([this, shared](auto done) {
     impl_->heart->set_config_apps(std::move(*shared), std::move(done));
   });
+  if (taken) impl_->begin_sinks();
+  return taken;
 }
 
 keeper::AsyncKeeper& Assembly::keeper() noexcept { return *impl_->heart; }

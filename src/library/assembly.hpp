@@ -25,9 +25,9 @@ struct Surroundings {
   std::string listen;
 };
 
-/// Everything of a Config bound together and running: the store, the platforms, the keeper, and the
-/// thread it lives on. What `Keeper::open`, `hufu serve` and every command without a server stand
-/// on.
+/// Everything of a Config bound together and running: the store, the platforms, the keeper and the
+/// thread it lives on, the sinks. What `Keeper::open`, `hufu serve` and every command without a
+/// server stand on.
 ///
 /// Thread-safety: all members may be called from any thread but the keeper's own.
 class Assembly {

@@ -1,0 +1,102 @@
+#include "config/sink_rules.hpp"
+
+#include <filesystem>
+#include <utility>
+
+#include "config/text.hpp"
+#include "net/redis/redis_uri.hpp"
+#include "sink/layout.hpp"
+
+namespace hufu::config {
+namespace {
+
+SinkProblem problem(std::string_view key, std::string message, std::string next_step) {
+  return {key, Error{Fault::config, std::move(message), std::move(next_step), {}, {}}};
+}
+
+std::optional<SinkProblem> check_file(const SinkConfig& sink) {
+  for (const auto& [key, present] : {std::pair<std::string_view, bool>("sdk", !sink.sdk.empty()),
+                                     {"key", !sink.key.empty()},
+                                     {"prefix", !sink.prefix.empty()},
+                                     {"password", !sink.password.empty()}}) {
+    if (present) return problem(key, "it goes with redis, not with file", "Leave it out");
+  }
+  if (sink.file.ends_with('/')) {
+    return problem("file", "it is a directory", "Name a file in it");
+  }
+  return std::nullopt;
+}
+
+std::optional<SinkProblem> check_sdk(const SinkConfig& sink) {
+  const sink::Sdk* sdk = sink::find_sdk(sink.sdk);
+  if (sdk == nullptr) {
+    if (const std::string_view reason = sink::why_not(sink.sdk); !reason.empty()) {
+      return problem("sdk",
+                     "Hufu does not write the keys of " + sink.sdk + ": " + std::string(reason),
+                     "Hand that SDK a token of your own, which Hufu gives: see "
+                     "docs/how-to/point-an-sdk-here.md");
+    }
+    std::vector<std::string_view> names;
+    for (const sink::Sdk& each : sink::sdks()) names.push_back(each.name);
+    const std::string_view meant = nearest(sink.sdk, names);
+    return problem("sdk", "unknown SDK " + config::quoted(sink.sdk),
+                   meant.empty() ? "Known are: " + listed(names) + "; or write key instead"
+                                 : "Did you mean " + config::quoted(meant) + "?");
+  }
+  if (!sink.prefix.empty() && sdk->prefix.empty()) {
+    return problem("prefix", "the keys of " + sink.sdk + " have none to choose", "Leave it out");
+  }
+  if (sink.format != "raw") {
+    return problem("format", "the SDK decides how the token is written", "Leave it out");
+  }
+  return std::nullopt;
+}
+
+std::optional<SinkProblem> check_key(const SinkConfig& sink, std::string_view app) {
+  if (!sink.prefix.empty()) {
+    return problem("prefix", "it goes with sdk, not with key", "Write it into key itself");
+  }
+  auto key = sink::key_of(sink.key, app);
+  if (!key) return SinkProblem{"key", std::move(key.error())};
+  return std::nullopt;
+}
+
+std::optional<SinkProblem> check_redis(const SinkConfig& sink, std::string_view app) {
+  auto uri = net::RedisUri::parse(sink.redis, sink.password);
+  if (!uri) return SinkProblem{"redis", std::move(uri.error())};
+  if (!uri->options.empty()) {
+    return problem(
+        "redis",
+        "the URI of Redis has an unknown option " + config::quoted(uri->options.begin()->first),
+        "Leave it out");
+  }
+  if (sink.sdk.empty() == sink.key.empty()) {
+    return problem("", "it needs either sdk or key, which say what is written to that Redis",
+                   "Write sdk = \"silenceper\" (or wxjava, wechatpy, powerwechat), or key = "
+                   "\"wx:{app}\"");
+  }
+  return sink.sdk.empty() ? check_key(sink, app) : check_sdk(sink);
+}
+
+}  // namespace
+
+std::optional<SinkProblem> check_sink(const SinkConfig& sink, std::string_view app) {
+  if (sink.redis.empty() == sink.file.empty()) {
+    return problem("", "it is either a Redis or a file",
+                   "Write redis = \"redis://HOST:6379/0\" or file = \"/run/hufu/NAME\"");
+  }
+  return sink.file.empty() ? check_redis(sink, app) : check_file(sink);
+}
+
+std::vector<std::string> places_of(const SinkConfig& sink, const AppConfig& app) {
+  if (!sink.file.empty()) {
+    return {"file " + std::filesystem::path(sink.file).lexically_normal().string()};
+  }
+  std::vector<std::string> places;
+  if (auto layout = sink::layout_of(sink, app.id, app.secret)) {
+    for (const std::string& key : layout->keys) places.push_back(sink.redis + " " + key);
+  }
+  return places;
+}
+
+}  // namespace hufu::config
