@@ -107,6 +107,7 @@ class Instance:
         self.settings["store"] = store or f"sqlite:{self.database}"
         self.secrets = {}
         self.endpoints = {}
+        self.sinks = {}  # Of an app: lists of lines, one a sink.
         self.processes = []
         for app in apps if apps is not None else [APP]:
             self.add_app(app, endpoint)
@@ -143,6 +144,8 @@ class Instance:
             secret = json.dumps(str(self.directory / f"{app}.secret"))
             lines += ["", "[[app]]", f'id = "{app}"', 'platform = "wechat"', f'endpoint = "{endpoint}"',
                       f"secret = {{ file = {secret} }}"]
+            for sink in self.sinks.get(app, []):
+                lines += ["", "[[app.sink]]", *sink]
         fresh = self.config.with_suffix(".fresh")
         fresh.write_text("\n".join(lines) + "\n")
         fresh.replace(self.config)
