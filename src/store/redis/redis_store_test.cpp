@@ -313,6 +313,33 @@ TEST_F(RedisStoreTest, AnOperatorIsWarnedOfWhatMayBeLost) {
   EXPECT_THAT(opened(other.uri())->warnings(), IsEmpty());
 }
 
+/// Everything that a store does to a Redis, on an empty one.
+void use_every_verb(RedisStore& store) {
+  const Granted grant = granted(store, intent(kKey, 0, now()));
+  mark(store, kKey, {now(), now()});
+  EXPECT_EQ(view(store).leases.size(), 1U);
+  commit(store, grant.lease, next_token(grant.record, "token", now()));
+  EXPECT_TRUE(reseal_token(store, kKey, "token", "sealed again"));
+  EXPECT_TRUE(time_of(store));
+  put_app(store, app_row("wx1", "secret"));
+  EXPECT_TRUE(load_app(store, "wx1"));
+  EXPECT_TRUE(reseal_app(store, "wx1", "secret", "another"));
+  EXPECT_EQ(scan_apps(store).size(), 1U);
+  EXPECT_EQ(scan(store).size(), 1U);
+  EXPECT_TRUE(remove_app(store, "wx1"));
+  EXPECT_TRUE(put_key(store, {"shop", {}, {}, {}, {}}));
+  EXPECT_EQ(list_keys(store).size(), 1U);
+  EXPECT_TRUE(revoke_key(store, "shop"));
+  note_key(store, {"k1", "check"});
+  EXPECT_EQ(noted_keys(store).size(), 1U);
+  announce(store, {"forgotten", "h", "v", "l", {}, {}, 0, {}});
+  announce(store, {"node", "h", "v", "l", {}, {}, 0, {}}, -1h);
+  EXPECT_EQ(view(store).nodes.size(), 1U);
+  leave(store, "node");
+  changes(store, changes(store, "").cursor);
+  wait_until([&] { return store.is_listening(); });
+}
+
 /// The line of docs/stores/redis.md, word by word, for the password "geheim".
 std::vector<std::string> documented_rights() {
   std::ifstream page(HUFU_DOCS "/stores/redis.md");
@@ -338,34 +365,10 @@ TEST_F(RedisStoreTest, TheDocumentedRightsAreEnoughAndEachIsNeeded) {
       must_value(RedisConnection::connect(options_for(replicated.uri()).uri));
   must(admin->command(std::vector<std::string_view>(words.begin(), words.end())));
 
-  const auto use = [&] {
-    Store store = opened(impatient(
-        options_for("redis://hufu@" + replicated.address() + "/1?wait_replicas=1", "geheim")));
-    EXPECT_THAT(store->warnings(), Contains(HasSubstr("appendonly is off")));
-    const Granted grant = granted(*store, intent(kKey, 0, now()));
-    mark(*store, kKey, {now(), now()});
-    EXPECT_EQ(view(*store).leases.size(), 1U);
-    commit(*store, grant.lease, next_token(grant.record, "token", now()));
-    EXPECT_TRUE(reseal_token(*store, kKey, "token", "sealed again"));
-    EXPECT_TRUE(time_of(*store));
-    put_app(*store, app_row("wx1", "secret"));
-    EXPECT_TRUE(load_app(*store, "wx1"));
-    EXPECT_TRUE(reseal_app(*store, "wx1", "secret", "another"));
-    EXPECT_EQ(scan_apps(*store).size(), 1U);
-    EXPECT_EQ(scan(*store).size(), 1U);
-    EXPECT_TRUE(remove_app(*store, "wx1"));
-    EXPECT_TRUE(put_key(*store, {"shop", {}, {}, {}, {}}));
-    EXPECT_EQ(list_keys(*store).size(), 1U);
-    EXPECT_TRUE(revoke_key(*store, "shop"));
-    note_key(*store, {"k1", "check"});
-    EXPECT_EQ(noted_keys(*store).size(), 1U);
-    announce(*store, {"node", "h", "v", "l", {}, {}, 0, {}});
-    EXPECT_EQ(view(*store).nodes.size(), 1U);
-    leave(*store, "node");
-    changes(*store, changes(*store, "").cursor);
-    wait_until([&] { return store->is_listening(); });
-  };
-  use();
+  Store store = opened(impatient(
+      options_for("redis://hufu@" + replicated.address() + "/1?wait_replicas=1", "geheim")));
+  EXPECT_THAT(store->warnings(), Contains(HasSubstr("appendonly is off")));
+  use_every_verb(*store);
   const std::string log = [&] {
     std::string all;
     for (const RedisReply& entry : setting.ask({"ACL", "LOG"}).elements) {
@@ -386,6 +389,28 @@ TEST_F(RedisStoreTest, TheDocumentedRightsAreEnoughAndEachIsNeeded) {
   EXPECT_THAT(
       opened(impatient(options_for("redis://hufu@" + replicated.address(), "geheim")))->warnings(),
       IsEmpty());
+}
+
+TEST_F(RedisStoreTest, InARedisClusterAStoreStaysWithinOneSlot) {
+  RedisServer node({"cluster-enabled yes"});
+  ASSERT_TRUE(node.ready());
+  Store store;
+  {
+    auto admin = must_value(RedisConnection::connect(options_for(node.uri()).uri));
+    auto lacking = RedisStore::open(options_for(node.uri()), system_clock());
+    ASSERT_FALSE(lacking);
+    EXPECT_THAT(lacking.error().message, HasSubstr("Redis Cluster"));
+    // Only the slot of the store's keys: anything else would be refused.
+    const auto slot = must(admin->command({"CLUSTER", "KEYSLOT", "{hufu}:"})).integer;
+    must(admin->command({"CLUSTER", "ADDSLOTS", std::to_string(slot)}));
+    must(admin->command({"CONFIG", "SET", "cluster-require-full-coverage", "no"}));
+    wait_until([&] {
+      auto made = RedisStore::open(options_for(node.uri()), system_clock());
+      if (made) store = std::move(*made);
+      return made.has_value();
+    });
+  }
+  use_every_verb(*store);
 }
 
 // ---- The feed ----
@@ -590,6 +615,28 @@ TEST_F(RedisStoreTest, AServerThatCannotSaveTakesNothingIn) {
   setting.ask({"BGSAVE"});
   wait_until([&] { return saving_is("ok"); });
   expect_recovery(*store);
+}
+
+TEST_F(RedisStoreTest, AServerThatStillLoadsIsWaitedFor) {
+  RedisServer slow(
+      {"key-load-delay 10000", "loading-process-events-interval-bytes 1024", "rdbcompression no"});
+  ASSERT_TRUE(slow.ready());
+  Store store = opened(slow.uri());
+  const std::string value(4096, 'x');
+  for (int i = 0; i < 100; ++i) {
+    ASSERT_TRUE(renew(*store, {"wx" + std::to_string(i), "k"}, value));
+  }
+  Operator(slow.uri()).ask({"SAVE"});
+  slow.stop(SIGKILL);
+  // The server is started on this thread, with which it would end.
+  auto refused = std::async(std::launch::async, [&] {
+    wait_until(
+        [&] { return failure_of(*store).message.find("still loading") != std::string::npos; });
+  });
+  ASSERT_TRUE(slow.start());
+  refused.get();
+  expect_recovery(*store);
+  EXPECT_TRUE(load(*store, {"wx99", "k"}).token->value.same_as(value));
 }
 
 TEST_F(RedisStoreTest, APrimaryThatBecameAReplicaIsLeft) {
