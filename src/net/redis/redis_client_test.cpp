@@ -258,7 +258,7 @@ TEST(RedisClientTest, SaysThatTheServerIsFullAndGetsInWhenItIsNot) {
 }
 
 TEST(RedisClientTest, SaysThatAPortDoesNotSpeakTls) {
-  const Error error = refusal(parsed("rediss://" + server().address()), {200ms, 200ms});
+  const Error error = refusal(parsed("rediss://" + server().address()), {1s, 1s});
   EXPECT_THAT(error.message, HasSubstr("no TLS session"));
   EXPECT_THAT(error.next_step, HasSubstr("see whether that port speaks TLS"));
 }
@@ -268,7 +268,7 @@ TEST(RedisClientTest, SaysThatAPortDoesNotSpeakTls) {
 TEST(RedisClientTest, GivesUpOnAServerThatStandsStillAndRecovers) {
   RedisServer slow;
   ASSERT_TRUE(slow.ready());
-  const RedisPatience patience{200ms, 200ms};
+  const RedisPatience patience{1s, 1s};
   auto connection = connected(parsed(slow.uri()), patience);
   slow.freeze();
   auto lost = connection->command({"PING"});
@@ -369,7 +369,7 @@ TEST(RedisSubscriptionTest, NoticesAServerThatIsGoneOrStandsStill) {
   RedisServer mortal;
   ASSERT_TRUE(mortal.ready());
   const std::vector<std::string_view> channels = {"c"};
-  const RedisPatience patience{200ms, 200ms};
+  const RedisPatience patience{1s, 1s};
   auto first = RedisSubscription::open(parsed(mortal.uri()), channels, patience);
   ASSERT_TRUE(first);
   mortal.freeze();

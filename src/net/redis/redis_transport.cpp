@@ -127,7 +127,6 @@ Result<std::unique_ptr<RedisTransport>> RedisTransport::connect(const RedisAddre
 Result<void> RedisTransport::connect_socket(const RedisAddress& address, RedisDeadline deadline) {
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
-  hints.ai_flags = AI_ADDRCONFIG;
   addrinfo* found = nullptr;
   const int unknown =
       ::getaddrinfo(address.host.c_str(), std::to_string(address.port).c_str(), &hints, &found);

@@ -122,7 +122,7 @@ RedisOptions impatient(RedisOptions options) {
   options.pool.connections = 2;
   options.pool.first_pause = 10ms;
   options.pool.longest_pause = 50ms;
-  options.patience = {500ms, 500ms};
+  options.patience = {2s, 2s};
   return options;
 }
 Store opened(RedisOptions options, const Clock& clock = system_clock()) {
