@@ -231,18 +231,17 @@ Result<void> RedisConnection::send(std::span<const RedisCommand> commands, Redis
 }
 
 Result<std::unique_ptr<RedisReply>> RedisConnection::receive(RedisDeadline deadline) {
-  std::array<char, 16 * 1024> buffer;
   while (true) {
     auto reply = reader_.next();
     if (!reply) broken_ = true;
     if (!reply || *reply) return reply;
-    auto got = transport_->receive(buffer, deadline);
+    auto got = transport_->receive(buffer_, deadline);
     if (!got) {
       broken_ = true;
       return tl::unexpected(got.error());
     }
     if (*got == 0) return nullptr;
-    reader_.feed({buffer.data(), *got});
+    reader_.feed({buffer_.data(), *got});
   }
 }
 

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <array>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <initializer_list>
@@ -105,6 +107,7 @@ class RedisConnection {
   std::unique_ptr<RedisTransport> transport_;
   RedisPatience patience_;
   RedisReader reader_;
+  std::array<char, std::size_t(16) * 1024> buffer_{};  ///< Of what is on its way to `reader_`.
   std::uint64_t round_trips_ = 0;
   bool broken_ = false;
 };

@@ -59,9 +59,7 @@ std::string tls_reason() {
 
 /// OpenSSL's own socket BIO would raise SIGPIPE, which is not ours to ignore in a program that
 /// embeds us.
-int socket_of(BIO* bio) {
-  return static_cast<int>(reinterpret_cast<std::intptr_t>(BIO_get_data(bio)));
-}
+int socket_of(BIO* bio) { return *static_cast<const int*>(BIO_get_data(bio)); }
 
 int bio_write(BIO* bio, const char* bytes, int size) {
   BIO_clear_retry_flags(bio);
@@ -195,16 +193,16 @@ Result<void> RedisTransport::start_tls(const std::string& host, const RedisUri& 
     BIO_free(bio);
     return cannot_connect(peer_, "TLS: " + tls_reason());
   }
-  BIO_set_data(bio, reinterpret_cast<void*>(static_cast<std::intptr_t>(socket_)));
+  BIO_set_data(bio, &socket_);
   BIO_set_init(bio, 1);
   SSL_set_bio(ssl_.get(), bio, bio);
   if (is_ip(host)) {
     X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl_.get()), host.c_str());
   } else {
     SSL_set1_host(ssl_.get(), host.c_str());
-    // What the macro SSL_set_tlsext_host_name does, without its old cast.
-    SSL_ctrl(ssl_.get(), SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
-             const_cast<char*>(host.c_str()));
+    // What the macro SSL_set_tlsext_host_name does, without its old cast. OpenSSL copies the name.
+    std::string name = host;
+    SSL_ctrl(ssl_.get(), SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name, name.data());
   }
 
   while (true) {

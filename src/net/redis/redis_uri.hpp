@@ -50,7 +50,7 @@ struct RedisUri {
 
   /// Fault::config with a next step for what is nothing of the kind. No message repeats the URI.
   /// `password` is that of the user where the URI holds none.
-  static Result<RedisUri> parse(std::string_view uri, const Secret& password);
+  static Result<RedisUri> parse(std::string_view text, const Secret& password);
 };
 
 }  // namespace hufu::net

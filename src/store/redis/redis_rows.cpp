@@ -13,24 +13,27 @@ constexpr std::array<std::string_view, 17> kTokenFields = {
     "revision",     "token",        "issuer",      "obtained_at", "expires_at", "renew_at",
     "displaced_at", "predecessors", "alive_at",    "marks",       "trouble",    "budget",
     "fence",        "holder",       "lease_until", "created_at",  "updated_at"};
-enum TokenField {
-  kRevision,
-  kToken,
-  kIssuer,
-  kObtainedAt,
-  kExpiresAt,
-  kRenewAt,
-  kDisplacedAt,
-  kPredecessors,
-  kAliveAt,
-  kMarks,
-  kTrouble,
-  kBudget,
-  kFence,
-  kHolder,
-  kLeaseUntil,
-  kCreatedAt,
-  kUpdatedAt
+/// Their places.
+struct At {
+  enum : std::size_t {
+    revision,
+    token,
+    issuer,
+    obtained_at,
+    expires_at,
+    renew_at,
+    displaced_at,
+    predecessors,
+    alive_at,
+    marks,
+    trouble,
+    budget,
+    fence,
+    holder,
+    lease_until,
+    created_at,
+    updated_at
+  };
 };
 
 constexpr std::array<std::string_view, 7> kAppFields = {
@@ -98,28 +101,28 @@ std::span<const std::string_view> node_fields() { return kNodeFields; }
 RedisTokenRow token_row(const net::RedisReply& reply) {
   RedisTokenRow found;
   Row row(reply);
-  found.present = !row.text(kCreatedAt).empty();
+  found.present = !row.text(At::created_at).empty();
   if (!found.present) return found;
   Record& record = found.record;
-  record.revision = static_cast<std::uint64_t>(row.integer(kRevision));
-  if (!row.text(kToken).empty()) {
-    record.token = Token{Secret(std::string_view(row.text(kToken))), row.time(kObtainedAt),
-                         row.time(kExpiresAt), row.text(kIssuer)};
+  record.revision = static_cast<std::uint64_t>(row.integer(At::revision));
+  if (!row.text(At::token).empty()) {
+    record.token = Token{Secret(std::string_view(row.text(At::token))), row.time(At::obtained_at),
+                         row.time(At::expires_at), row.text(At::issuer)};
   }
-  record.renew_at = row.time(kRenewAt);
-  record.displaced_at = row.optional_time(kDisplacedAt);
-  record.alive_at = row.optional_time(kAliveAt);
-  record.created_at = row.time(kCreatedAt);
-  record.updated_at = row.time(kUpdatedAt);
-  row.take(fingerprints_from(row.text(kPredecessors)), record.predecessors);
-  row.take(marks_from(row.text(kMarks)), record.marks);
-  row.take(budget_from(row.text(kBudget)), record.budget);
-  if (!row.text(kTrouble).empty()) {
-    record.trouble = trouble_from(row.text(kTrouble));
+  record.renew_at = row.time(At::renew_at);
+  record.displaced_at = row.optional_time(At::displaced_at);
+  record.alive_at = row.optional_time(At::alive_at);
+  record.created_at = row.time(At::created_at);
+  record.updated_at = row.time(At::updated_at);
+  row.take(fingerprints_from(row.text(At::predecessors)), record.predecessors);
+  row.take(marks_from(row.text(At::marks)), record.marks);
+  row.take(budget_from(row.text(At::budget)), record.budget);
+  if (!row.text(At::trouble).empty()) {
+    record.trouble = trouble_from(row.text(At::trouble));
     if (!record.trouble) found.readable = false;
   }
-  found.lease = {static_cast<std::uint64_t>(row.integer(kFence)), row.text(kHolder),
-                 row.time(kLeaseUntil)};
+  found.lease = {static_cast<std::uint64_t>(row.integer(At::fence)), row.text(At::holder),
+                 row.time(At::lease_until)};
   found.readable = found.readable && row.readable();
   return found;
 }
