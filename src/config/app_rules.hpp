@@ -9,8 +9,8 @@
 
 namespace hufu::config {
 
-/// The names of an app's values: in the file's `[[app]]` and in `PUT /v1/apps/{app}` alike. Only the
-/// file may have `sink` besides.
+/// The names of an app's values: in the file's `[[app]]` and in `PUT /v1/apps/{app}` alike. Only
+/// the file may have `sink` besides.
 inline constexpr std::array<std::string_view, 5> kAppNames = {"id", "platform", "endpoint",
                                                               "secret", "secret_login"};
 

@@ -98,7 +98,10 @@ void Courier::work() {
 Milliseconds Courier::visit(Stop& stop, bool told) {
   const SteadyTime now = clock_.steady();
   if (std::optional<Grant> grant = read_(stop.address.key)) {
-    auto put = stop.address.sink->put(*grant, now + grant->expires_in);
+    Sink& sink = *stop.address.sink;
+    const SteadyTime until = now + grant->expires_in;
+    const bool again = stop.held.same_as(grant->token.reveal());
+    auto put = again ? sink.keep(*grant, until) : sink.put(*grant, until);
     if (put) stop.held = std::move(grant->token);
     return conclude(stop, keeper::SinkResult::put, put, until_next_look(grant->expires_in));
   }

@@ -61,6 +61,10 @@ class FakeSink final : public Sink {
     if (std::exchange(fail_next, false)) return fail(Fault::store, "it is full", "make room");
     return {};
   }
+  Result<void> keep(const Grant& grant, SteadyTime) override {
+    happenings_.add("keep " + std::string(grant.token.reveal()));
+    return {};
+  }
   Result<void> withdraw(const Secret& token) override {
     happenings_.add("withdraw " + std::string(token.reveal()));
     return {};
@@ -125,6 +129,16 @@ TEST_F(CourierTest, BringsWhatIsNew) {
   EXPECT_EQ(happenings.next(), "counted put");
   publish("B");
   EXPECT_EQ(happenings.next(), "put B");
+}
+
+TEST_F(CourierTest, KeepsATokenThatItHasPutBefore) {
+  token = "A";
+  start();
+  EXPECT_EQ(happenings.next(), "put A");
+  EXPECT_EQ(happenings.next(), "counted put");
+  publish("A");  // Promised for longer, say.
+  EXPECT_EQ(happenings.next(), "keep A");
+  EXPECT_EQ(happenings.next(), "counted put");
 }
 
 TEST_F(CourierTest, DoesNotCareForOtherApps) {

@@ -79,27 +79,25 @@ FileSink::FileSink(std::string path, Format format) : path_(std::move(path)), fo
 }
 
 Result<void> FileSink::put(const Grant& grant, SteadyTime until) {
-  if (stands(grant, until)) return {};
   if (written_.empty()) sweep();
   std::string text = text_of(format_, grant, grant.expires_in) + "\n";
   auto replaced = replace(text);
   if (replaced) {
     written_ = Secret(std::move(text));
-    revision_ = grant.revision;
     until_ = until;
   }
   wipe(text);
   return replaced;
 }
 
-/// Whether the file is what this process wrote, and says what would be written now.
-bool FileSink::stands(const Grant& grant, SteadyTime until) const {
-  if (written_.empty() || grant.revision != revision_) return false;
-  if (abs(until - until_) >= kSamePromise) return false;
-  std::string present = content_of(path_, written_.size());
-  const bool same = written_.same_as(present);
+Result<void> FileSink::keep(const Grant& grant, SteadyTime until) {
+  std::string present = content_of(path_, kLargestFile);
+  const bool lost = present.empty();
+  const bool same = written_.same_as(present) && abs(until - until_) < kSamePromise;
+  const bool ours = present.find(grant.token.reveal()) != std::string::npos;
   wipe(present);
-  return same;
+  if (same || !(lost || ours)) return {};
+  return put(grant, until);
 }
 
 Result<void> FileSink::replace(std::string_view text) const {

@@ -18,12 +18,11 @@ class FileSink final : public Sink {
   /// `format` is raw or object.
   FileSink(std::string path, Format format);
 
-  /// Writes only where the file is not as it should be.
   Result<void> put(const Grant& grant, SteadyTime until) override;
+  Result<void> keep(const Grant& grant, SteadyTime until) override;
   Result<void> withdraw(const Secret& token) override;
 
  private:
-  [[nodiscard]] bool stands(const Grant& grant, SteadyTime until) const;
   Result<void> replace(std::string_view text) const;
   void sweep() const;
   [[nodiscard]] tl::unexpected<Error> failure(std::string_view step, int error) const;
@@ -32,8 +31,7 @@ class FileSink final : public Sink {
   std::string directory_;
   std::string draft_;  ///< What the names of drafts begin with.
   Format format_;
-  Secret written_;  ///< What the file holds, as far as this process knows; empty: nothing.
-  std::uint64_t revision_ = 0;
+  Secret written_;  ///< What this process wrote last; empty: nothing.
   SteadyTime until_{};
 };
 

@@ -104,26 +104,35 @@ TEST_F(FileSinkTest, IsLeftAloneWhileItIsAsItShouldBe) {
   FileSink sink(path, Format::object);
   ASSERT_TRUE(sink.put(grant("TOKEN-1"), at(600)));
   const ino_t first = inode();
-  ASSERT_TRUE(sink.put(grant("TOKEN-1", 1, seconds(500)), at(600)));
+  ASSERT_TRUE(sink.keep(grant("TOKEN-1", 1, seconds(500)), at(600)));
   EXPECT_EQ(inode(), first);
 }
 
 TEST_F(FileSinkTest, IsWrittenAgainWhenThePromiseMoved) {
   FileSink sink(path, Format::object);
   ASSERT_TRUE(sink.put(grant("TOKEN-1"), at(600)));
-  ASSERT_TRUE(sink.put(grant("TOKEN-1", 1, seconds(580)), at(700)));
+  ASSERT_TRUE(sink.keep(grant("TOKEN-1", 1, seconds(580)), at(700)));
   EXPECT_THAT(content(), HasSubstr(R"("expires_in":580,)"));
 }
 
-TEST_F(FileSinkTest, IsMendedWhenSomebodyChangedOrRemovedIt) {
+TEST_F(FileSinkTest, ComesBackWhenSomebodyRemovedIt) {
   FileSink sink(path, Format::raw);
   ASSERT_TRUE(sink.put(grant("TOKEN-1"), at(600)));
-  std::ofstream(path) << "somebody else's";
-  ASSERT_TRUE(sink.put(grant("TOKEN-1"), at(600)));
-  EXPECT_EQ(content(), "TOKEN-1\n");
   fs::remove(path);
-  ASSERT_TRUE(sink.put(grant("TOKEN-1"), at(600)));
+  ASSERT_TRUE(sink.keep(grant("TOKEN-1"), at(600)));
   EXPECT_EQ(content(), "TOKEN-1\n");
+}
+
+// A node that is cut off from the store knows nothing of the token that replaced its own.
+TEST_F(FileSinkTest, IsLeftToWhoeverPutAnotherTokenThere) {
+  FileSink sink(path, Format::raw);
+  ASSERT_TRUE(sink.put(grant("TOKEN-1"), at(600)));
+  FileSink other(path, Format::raw);
+  ASSERT_TRUE(other.put(grant("TOKEN-2", 2), at(900)));
+  ASSERT_TRUE(sink.keep(grant("TOKEN-1"), at(900)));
+  EXPECT_EQ(content(), "TOKEN-2\n");
+  ASSERT_TRUE(sink.put(grant("TOKEN-3", 3), at(900))) << "one that is new to it, it puts";
+  EXPECT_EQ(content(), "TOKEN-3\n");
 }
 
 TEST_F(FileSinkTest, GoesWhenItsTokenIsNotPromisedAnyMore) {

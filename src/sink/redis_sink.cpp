@@ -55,6 +55,12 @@ Result<RedisReply> at_once(RedisConnection& redis, std::vector<RedisCommand> com
   return outcome;
 }
 
+Result<void> unwatch(RedisConnection& redis) {
+  auto reply = redis.command({"UNWATCH"});
+  if (!reply) return tl::unexpected(std::move(reply.error()));
+  return {};
+}
+
 }  // namespace
 
 Result<RedisConnection*> RedisTarget::connection() {
@@ -77,66 +83,87 @@ void RedisTarget::failed(const Error& error) {
   again_at_ = clock_.steady() + kPause;
 }
 
-Result<void> RedisSink::put(const Grant& grant, SteadyTime until) {
+template <class Work>
+Result<void> RedisSink::with_redis(Work work) {
   auto redis = target_->connection();
   if (!redis) return tl::unexpected(std::move(redis.error()));
-  auto written = write(**redis, grant, until);
-  if (!written) target_->failed(written.error());
-  return written;
+  Result<void> done = work(**redis);
+  if (!done) target_->failed(done.error());
+  return done;
 }
 
-Result<void> RedisSink::write(RedisConnection& redis, const Grant& grant, SteadyTime until) const {
+Result<void> RedisSink::put(const Grant& grant, SteadyTime until) {
+  return with_redis([&](RedisConnection& redis) -> Result<void> {
+    return write(redis, layout_.keys, grant, until);
+  });
+}
+
+Result<void> RedisSink::keep(const Grant& grant, SteadyTime until) {
+  return with_redis([&](RedisConnection& redis) -> Result<void> {
+    auto found = look(redis, grant.token);
+    if (!found) return tl::unexpected(std::move(found.error()));
+    Keys keys = std::move(found->ours);
+    keys.insert(keys.end(), found->free.begin(), found->free.end());
+    return keys.empty() ? unwatch(redis) : write(redis, keys, grant, until);
+  });
+}
+
+Result<void> RedisSink::withdraw(const Secret& token) {
+  if (token.empty()) return {};  // What an earlier process left has an end of its own.
+  return with_redis([&](RedisConnection& redis) -> Result<void> {
+    auto found = look(redis, token);
+    if (!found) return tl::unexpected(std::move(found.error()));
+    if (found->ours.empty()) return unwatch(redis);
+    std::vector<RedisCommand> commands;
+    for (const std::string& key : found->ours) commands.push_back({"DEL", key});
+    auto done = at_once(redis, std::move(commands));
+    if (!done) return tl::unexpected(std::move(done.error()));
+    return {};
+  });
+}
+
+Result<RedisSink::Found> RedisSink::look(RedisConnection& redis, const Secret& token) const {
+  std::vector<RedisCommand> commands{{"WATCH"}};
+  for (const std::string& key : layout_.keys) {
+    commands.front().push_back(key);
+    commands.push_back({"GET", key});
+  }
+  auto replies = redis.pipeline(commands);
+  if (!replies) return tl::unexpected(std::move(replies.error()));
+  Found found;
+  for (std::size_t i = 0; i < replies->size(); ++i) {
+    RedisReply& reply = (*replies)[i];
+    if (reply.is(RedisReply::Kind::refusal)) {
+      return tl::unexpected(net::redis_error(reply.text, commands[i].front(), redis.peer()));
+    }
+    if (i == 0) continue;  // Of WATCH.
+    const std::string& key = layout_.keys[i - 1];
+    if (reply.is(RedisReply::Kind::nil)) found.free.push_back(key);
+    if (reply.text.find(token.reveal()) != std::string::npos) found.ours.push_back(key);
+    wipe(reply.text);
+  }
+  return found;
+}
+
+Result<void> RedisSink::write(RedisConnection& redis, const Keys& keys, const Grant& grant,
+                              SteadyTime until) const {
   auto time = time_at(redis);
   if (!time) return tl::unexpected(std::move(time.error()));
   // Computed after the answer: the key may end a little early, and never late.
   const Clock& clock = target_->clock();
   const Milliseconds left = clock.real(until - clock.steady());
-  if (left < seconds(1)) return {};
+  if (left < seconds(1)) return unwatch(redis);
   const std::string end = std::to_string(*time + left.count());
 
   std::string text = text_of(layout_.format, grant, std::chrono::floor<seconds>(left));
   std::vector<RedisCommand> commands;
   for (const std::string& key : layout_.absent) commands.push_back({"DEL", key});
-  for (const std::string& key : layout_.keys) {
+  for (const std::string& key : keys) {
     commands.push_back({"SET", key, text});
     commands.push_back({"PEXPIREAT", key, end});
   }
   auto done = at_once(redis, std::move(commands));
   wipe(text);
-  if (!done) return tl::unexpected(std::move(done.error()));
-  return {};
-}
-
-Result<void> RedisSink::withdraw(const Secret& token) {
-  if (token.empty()) return {};  // What an earlier process left has an end of its own.
-  auto redis = target_->connection();
-  if (!redis) return tl::unexpected(std::move(redis.error()));
-  for (const std::string& key : layout_.keys) {
-    auto removed = remove(**redis, key, token);
-    if (removed) continue;
-    target_->failed(removed.error());
-    return removed;
-  }
-  return {};
-}
-
-Result<void> RedisSink::remove(RedisConnection& redis, const std::string& key,
-                               const Secret& token) const {
-  // WATCH: if somebody writes the key after it was looked at, nothing is removed.
-  const std::vector<RedisCommand> look = {{"WATCH", key}, {"GET", key}};
-  auto seen = redis.pipeline(look);
-  if (!seen) return tl::unexpected(std::move(seen.error()));
-  std::string& present = seen->back().text;
-  const bool ours = present.find(token.reveal()) != std::string::npos;
-  const bool refused = seen->back().is(RedisReply::Kind::refusal);
-  if (refused) return tl::unexpected(net::redis_error(present, "GET", redis.peer()));
-  wipe(present);
-  if (!ours) {
-    auto left_alone = redis.command({"UNWATCH"});
-    if (!left_alone) return tl::unexpected(std::move(left_alone.error()));
-    return {};
-  }
-  auto done = at_once(redis, {{"DEL", key}});
   if (!done) return tl::unexpected(std::move(done.error()));
   return {};
 }

@@ -49,13 +49,25 @@ class RedisSink final : public Sink {
       : target_(std::move(target)), layout_(std::move(layout)) {}
 
   Result<void> put(const Grant& grant, SteadyTime until) override;
+  Result<void> keep(const Grant& grant, SteadyTime until) override;
   /// Leaves a token alone that somebody else, another node for one, has written meanwhile.
   Result<void> withdraw(const Secret& token) override;
 
  private:
-  Result<void> write(net::RedisConnection& redis, const Grant& grant, SteadyTime until) const;
-  Result<void> remove(net::RedisConnection& redis, const std::string& key,
-                      const Secret& token) const;
+  using Keys = std::vector<std::string>;
+
+  /// Runs `work` on the connection, and takes note of its failure.
+  template <class Work>
+  Result<void> with_redis(Work work);
+  Result<void> write(net::RedisConnection& redis, const Keys& keys, const Grant& grant,
+                     SteadyTime until) const;
+  struct Found {
+    Keys ours;
+    Keys free;
+  };
+  /// The keys that hold `token`, and those that hold nothing. All are watched from then on, until
+  /// the next step or `unwatch`: if somebody writes one meanwhile, the step does nothing.
+  Result<Found> look(net::RedisConnection& redis, const Secret& token) const;
 
   std::shared_ptr<RedisTarget> target_;
   const Layout layout_;

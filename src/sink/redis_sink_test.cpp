@@ -97,15 +97,34 @@ TEST_F(RedisSinkTest, StretchesAndShortensTheLifeOfAKeyWithThePromise) {
   auto sink = sink_for("wxjava");
   ASSERT_TRUE(sink->put(grant("TOKEN-1"), after(seconds(60))));
   EXPECT_THAT(ttl("wx:access_token:wx1"), Le(60'000));
-  ASSERT_TRUE(sink->put(grant("TOKEN-1"), after(seconds(600))));
+  ASSERT_TRUE(sink->keep(grant("TOKEN-1"), after(seconds(600))));
   EXPECT_THAT(ttl("wx:access_token:wx1"), AllOf(Ge(570'000), Le(600'000)));
-  ASSERT_TRUE(sink->put(grant("TOKEN-1"), after(seconds(30))));
+  ASSERT_TRUE(sink->keep(grant("TOKEN-1"), after(seconds(30))));
   EXPECT_THAT(ttl("wx:access_token:wx1"), Le(30'000));
 }
 
 TEST_F(RedisSinkTest, WritesNothingThatIsAllButOver) {
   ASSERT_TRUE(sink_for("wxjava")->put(grant("TOKEN-1"), after(seconds(0))));
   EXPECT_EQ(ask({"DBSIZE"}), "0");
+}
+
+TEST_F(RedisSinkTest, BringsBackWhatWasLost) {
+  auto sink = sink_for("silenceper");
+  ASSERT_TRUE(sink->put(grant("TOKEN-1"), after(seconds(600))));
+  ask({"DEL", "gowechat_officialaccount__access_token_wx1"});
+  ASSERT_TRUE(sink->keep(grant("TOKEN-1"), after(seconds(600))));
+  EXPECT_EQ(ask({"DBSIZE"}), "2");
+}
+
+// A node that is cut off from the store knows nothing of the token that replaced its own.
+TEST_F(RedisSinkTest, DoesNotBringATokenBackThatOthersHaveReplaced) {
+  auto sink = sink_for("wxjava");
+  ASSERT_TRUE(sink->put(grant("TOKEN-1"), after(seconds(600))));
+  ask({"SET", "wx:access_token:wx1", "TOKEN-2", "EX", "500"});
+  ASSERT_TRUE(sink->keep(grant("TOKEN-1"), after(seconds(600))));
+  EXPECT_EQ(ask({"GET", "wx:access_token:wx1"}), "TOKEN-2");
+  ASSERT_TRUE(sink->put(grant("TOKEN-3"), after(seconds(600)))) << "one that is new to it, it puts";
+  EXPECT_EQ(ask({"GET", "wx:access_token:wx1"}), "TOKEN-3");
 }
 
 TEST_F(RedisSinkTest, TakesItsTokenAway) {

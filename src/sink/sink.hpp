@@ -10,10 +10,10 @@ namespace hufu::sink {
 /// by themselves: keys of a Redis, or a file.
 ///
 /// What stands there is always a token that is promised, never for longer than it is promised. A
-/// sink is told to `put` again and again while that is so, which costs little, changes nothing
-/// where nothing changed, and heals whatever happened to the place meanwhile.
+/// token is `put` once, and then `keep` is called again and again while it is promised: that lets
+/// the promise grow, and brings back what was lost.
 ///
-/// Thread-safety: one thread at a time. Both members may block, within bounds of their own; another
+/// Thread-safety: one thread at a time. All members may block, within bounds of their own; another
 /// thread ends that, where it can take long, by interrupting the target (RedisTarget).
 class Sink {
  public:
@@ -23,6 +23,11 @@ class Sink {
   /// clock that the sink was made with. Fault::store with a next step; the place is then as it was,
   /// or as it should be.
   virtual Result<void> put(const Grant& grant, SteadyTime until) = 0;
+
+  /// The same for a token that was put before, and only where it still stands or nothing does:
+  /// another one is of somebody who knows more, or was not put there by Hufu. A node that is cut
+  /// off from its store must not bring a token back that others have replaced.
+  virtual Result<void> keep(const Grant& grant, SteadyTime until) = 0;
 
   /// Takes `token` away if it still stands there; an empty one: whatever may be left there of an
   /// earlier process and would stay for ever.

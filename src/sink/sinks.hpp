@@ -12,10 +12,11 @@ namespace hufu::sink {
 
 /// All sinks of a configuration, with a courier for each Redis and one for all files.
 ///
-/// Several nodes may have the same sinks: each brings what it knows. Where they differ for a
-/// moment, the place holds now this token and now that; both are promised, because a renewal leaves
-/// the one before its whole promise, and each ends in the place when its own promise does. And so a
-/// node that died after a commit is missed by nobody.
+/// Several nodes may have the same sinks: each brings a token once, when it hears of it, and keeps
+/// it there as long as nobody puts another. So a node that died after a commit is missed by nobody,
+/// and one that is cut off undoes nothing. Where a slow node brings the older token after the newer
+/// one, it does so once and within moments of that renewal, which left the older one its overlap;
+/// it hears of the newer one next.
 ///
 /// Thread-safety: `changed` is called by the keeper's thread, everything else by the owner's.
 class Sinks final : public keeper::Outlet {
