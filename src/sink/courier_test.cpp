@@ -79,6 +79,8 @@ class FakeSink final : public Sink {
 class CourierTest : public ::testing::Test, public keeper::Observer {
  protected:
   CourierTest() : sink(new FakeSink(happenings)) {}
+  /// Before the test is taken apart, which the courier tells of what it does.
+  void TearDown() override { courier->end(); }
 
   void start() {
     Courier::Route route;
