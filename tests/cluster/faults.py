@@ -288,6 +288,9 @@ class Outage(Fault):
             ready = time.monotonic() - healed
             self.recovers(cluster, revision)
             recovered = time.monotonic() - healed
+        # Without the store nobody calls the platform: or the fault was none.
+        cluster.remember()
+        self.assertEqual([call for call in cluster.history.calls if since + 0.5 < call.began < healed], [])
         told = cluster.history.answers
         # As long as the token was good: no answer but a token, and none that was waited for.
         early = [answer for answer in told if since <= answer.asked <= since + 3]

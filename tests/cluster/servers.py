@@ -437,8 +437,36 @@ class MongoDb(Server):
         except OSError:
             return False
 
+    def use_up_reserves(self):
+        """Inserts megabytes that cannot be pressed together, until one is refused: less room than a new log file takes."""
+        filler = self.directory / "filler"
+        os.truncate(filler, max(0, filler.stat().st_size - 15 * 2**20))
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 20) as line:
+            answers = line.makefile("rb")
+            for number in range(100):
+                line.sendall(insertion(number, os.urandom(500_000).hex()))
+                length, = struct.unpack("<i", answers.read(4) or bytes(4))
+                if b"writeErrors" in (told := answers.read(max(length - 4, 0))) or b"errmsg" in told or not told:
+                    break
+        self.fill_disk()
+
     def uri(self, port=None):
         return f"mongodb://127.0.0.1:{port or self.port}/{self.database}?directConnection=true"
+
+
+def insertion(number, text):
+    """A message of MongoDB's wire protocol that inserts one document."""
+
+    def document(*elements):
+        body = b"".join(elements) + b"\0"
+        return struct.pack("<i", 4 + len(body)) + body
+
+    def string(name, value):
+        return b"\x02" + name + b"\0" + struct.pack("<i", len(value) + 1) + value.encode() + b"\0"
+
+    one = document(b"\x10_id\0" + struct.pack("<i", number), string(b"text", text))
+    command = document(string(b"insert", "filler"), b"\x04documents\0" + document(b"\x030\0" + one), string(b"$db", "filler"))
+    return struct.pack("<iiiiiB", 21 + len(command), number + 1, 0, 2013, 0, 0) + command
 
 
 STORES = {"sqlite": Sqlite, "postgresql": PostgreSql, "redis": Redis, "mongodb": MongoDb}
