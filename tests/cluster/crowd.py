@@ -1,4 +1,4 @@
-"""Business servers by the hundred: each keeps one connection, asks again and again, and writes down what it was told."""
+"""Business servers by the hundred: each keeps one connection, asks again and again, and writes down what it is told."""
 
 import asyncio
 import contextlib
@@ -120,7 +120,8 @@ class Crowd:
                 line.close()
 
     async def _ask(self, line, client, node, port, app, seen):
-        head = f"GET /v1/apps/{app}/token{'?wait=5' if seen else ''} HTTP/1.1\r\nHost: hufu\r\nAuthorization: Bearer {self.key}\r\n"
+        head = f"GET /v1/apps/{app}/token{'?wait=5' if seen else ''} HTTP/1.1\r\nHost: hufu\r\n"
+        head += f"Authorization: Bearer {self.key}\r\n"
         if seen:
             head += f'If-None-Match: "{seen}"\r\n'
         asked = time.monotonic()
@@ -213,8 +214,16 @@ class Balancer:
     def _look(self):
         while not self._stop.wait(self.every):
             for node in self.nodes:
-                try:
-                    ready = node.port is not None and harness.Client(node.port, 2).request("GET", "/readyz").status == 200
-                except (OSError, harness.http.client.HTTPException):
-                    ready = False
-                (self._ready.add if ready else self._ready.discard)(node.name)
+                (self._ready.add if self._says_ready(node) else self._ready.discard)(node.name)
+
+    @staticmethod
+    def _says_ready(node):
+        if node.port is None:
+            return False
+        client = harness.Client(node.port, 2)
+        try:
+            return client.request("GET", "/readyz").status == 200
+        except (OSError, harness.http.client.HTTPException):
+            return False
+        finally:
+            client.close()

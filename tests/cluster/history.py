@@ -1,7 +1,7 @@
 """What was seen, and a small model that judges it.
 
-A history has two witnesses. The *clients* wrote down what they were answered, and when they asked; the *platform* (`hufu
-sim`) remembers every token and every call for one. Both are on one line of time: this process's `time.monotonic()`.
+A history has two witnesses. The *clients* wrote down what they were answered, and when they asked; the *platform*
+(`hufu sim`) remembers every token and every call for one. Both are on one line of time: this process's `time.monotonic()`.
 Neither knows anything of Hufu's insides, so the model is all that connects them:
 
   a  overlap      no two calls for a token of one app were in flight at once
@@ -117,9 +117,9 @@ class Claims:
     excused: tuple = ()
     #: What the witnesses' clocks and the way to the platform may add or take.
     tolerance: float = 0.005
-    #: A renewal is planned from when its call was made, which is before the platform saw it, and done when a busy
-    #: machine gets to it.
-    early: float = 0.3
+    #: A renewal is planned from when its call was made, which may be as much as the request's timeout before the platform
+    #: saw it, and done when a busy machine gets to it.
+    early: float = 1.0
     late: float = 3.0
 
 
@@ -229,8 +229,8 @@ def promise(history, claims):
         else:
             end = min(answer.asked + answer.expires_in, refreshed(history, claims, answer))
             if end > token.dies + claims.tolerance:
-                yield (f"{answer.client} at {answer.node}, {answer.asked:.3f}: revision {answer.revision} of {answer.app} "
-                       f"was promised for {answer.expires_in} s, lived {token.dies - answer.asked:.3f} s")
+                yield (f"{answer.client} at {answer.node}, {answer.asked:.3f}: revision {answer.revision} of "
+                       f"{answer.app} was promised for {answer.expires_in} s, lived {token.dies - answer.asked:.3f} s")
 
 
 def refreshed(history, claims, answer):
@@ -255,7 +255,8 @@ def backward(history, _):
 def behind(history, claims):
     for answer, seconds in lags(history):
         if seconds > claims.behind + claims.tolerance:
-            if not any(node in ("", answer.node) and since <= answer.asked <= until for node, since, until in claims.apart):
+            if not any(node in ("", answer.node) and since <= answer.asked <= until
+                       for node, since, until in claims.apart):
                 yield (f"{answer.node} answered revision {answer.revision} of {answer.app} at {answer.asked:.3f}, "
                        f"{seconds:.3f} s after a newer one had been answered")
 
@@ -292,7 +293,7 @@ def end_of(history):
 
 
 def lags(history):
-    """(answer, how long a newer revision had been answered somewhere when it was asked for), for those that were old."""
+    """For each answer that was old: (it, how long a newer revision had been answered when it was asked for)."""
     for _, answers in history.of_app(history.good).items():
         first = {}
         for answer in answers:

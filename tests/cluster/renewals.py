@@ -26,8 +26,8 @@ class Renewals(stage.Case):
         started = time.monotonic()
         # Each node is asked for each app: by some in turn, by one in four as soon as there is something new.
         with cluster.crowd(each, pace=1.0, waiting=max(len(apps), each // 4)) as crowd:
-            stage.harness.wait_until(lambda: cluster.platform.tokens_made() >= len(apps) + stale, 15 * stale / len(apps) + 60,
-                                     f"{stale} renewals")
+            stage.harness.wait_until(lambda: cluster.platform.tokens_made() >= len(apps) + stale,
+                                     15 * stale / len(apps) + 60, f"{stale} renewals")
             crowd.stop()
         took = time.monotonic() - started
         for member in cluster.members:

@@ -3,9 +3,9 @@
 `STORES[name]` makes a server; `why_not(name)` says why it cannot be had on this machine, or nothing. A server lives in a
 directory of its own in memory, so that a test's disk is not what is measured.
 
-MongoDB is `mongod` on the path; else the program that HUFU_TEST_FERRETDB names (a server of its wire protocol over a real
-database; by default build/servers/ferretdb, which script/test builds); else the one that runs at HUFU_TEST_MONGODB_URI, which
-can be cut off but neither killed nor frozen.
+MongoDB is `mongod` on the path; else the program that HUFU_TEST_FERRETDB names (a server of its wire protocol over a
+real database; by default build/servers/ferretdb, which script/test builds); else the one that runs at
+HUFU_TEST_MONGODB_URI, which can be cut off but neither killed nor frozen.
 """
 
 import contextlib
@@ -323,8 +323,8 @@ class Redis(Server):
     def ask(self, *words, port=None):
         """One command; the first line of its answer."""
         with socket.create_connection(("127.0.0.1", port or self.port), 10) as line:
-            line.sendall(b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(str(word).encode()), str(word).encode())
-                                                         for word in words))
+            texts = [str(word).encode() for word in words]
+            line.sendall(b"*%d\r\n" % len(texts) + b"".join(b"$%d\r\n%s\r\n" % (len(text), text) for text in texts))
             return line.makefile("rb").readline().decode().strip()
 
     def info(self, section, field):
@@ -408,8 +408,8 @@ class MongoDb(Server):
     def find():
         """(the program to start, the URI of one that runs); both None if there is nothing."""
         built = pathlib.Path(__file__).parents[2] / "build/servers/ferretdb"
-        program = shutil.which("mongod") or os.environ.get("HUFU_TEST_FERRETDB") or (str(built) if built.exists() else None)
-        return program, os.environ.get("HUFU_TEST_MONGODB_URI")
+        program = shutil.which("mongod") or os.environ.get("HUFU_TEST_FERRETDB")
+        return program or (str(built) if built.exists() else None), os.environ.get("HUFU_TEST_MONGODB_URI")
 
     @classmethod
     def why_not(cls):
@@ -465,7 +465,8 @@ def insertion(number, text):
         return b"\x02" + name + b"\0" + struct.pack("<i", len(value) + 1) + value.encode() + b"\0"
 
     one = document(b"\x10_id\0" + struct.pack("<i", number), string(b"text", text))
-    command = document(string(b"insert", "filler"), b"\x04documents\0" + document(b"\x030\0" + one), string(b"$db", "filler"))
+    documents = b"\x04documents\0" + document(b"\x030\0" + one)
+    command = document(string(b"insert", "filler"), documents, string(b"$db", "filler"))
     return struct.pack("<iiiiiB", 21 + len(command), number + 1, 0, 2013, 0, 0) + command
 
 
@@ -507,7 +508,8 @@ def may_mount():
     if os.geteuid() != 0:
         return False
     with tempfile.TemporaryDirectory() as directory:
-        done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", directory], capture_output=True, check=False)
+        done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", directory], capture_output=True,
+                              check=False)
         if done.returncode == 0:
             subprocess.run(["umount", directory], check=False)
         return done.returncode == 0

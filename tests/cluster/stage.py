@@ -35,7 +35,8 @@ class Elsewhere(harness.Node):
 
     def __init__(self, *arguments):
         super().__init__(*arguments)
-        harness.wait_until(lambda: not self.running or len(servers.family(self.popen.pid)) > 2, what="a world of its own")
+        harness.wait_until(lambda: not self.running or len(servers.family(self.popen.pid)) > 2,
+                           what="a world of its own")
         self.pid = servers.family(self.popen.pid)[-1]  # Of what ended at once: unshare's, which has ended, too.
 
     @classmethod
@@ -101,6 +102,8 @@ class Member:
         client = harness.Client(self.port, patience)
         try:
             reply = client.request("POST", f"/v1/apps/{app}/token/refresh", headers=self.cluster.auth)
+        except ConnectionRefusedError:
+            return None
         except (OSError, harness.http.client.HTTPException):
             self.cluster.history.occasions.append(history.Occasion(app, asked, "refresh"))
             return None
@@ -191,7 +194,8 @@ class Cluster:
 
     def wait_for_all(self, apps):
         """Until every node answers a token for each of these apps."""
-        harness.wait_until(lambda: all(member.revision(app) for member in self.members for app in apps), what="all tokens")
+        harness.wait_until(lambda: all(member.revision(app) for member in self.members for app in apps),
+                           what="all tokens")
 
 
 class Case(harness.Case):
@@ -214,7 +218,8 @@ class Case(harness.Case):
         print(f"        {options.store} {name}: {json.dumps(told)} {say}".rstrip(), flush=True)
         contradictions = history.check(cluster.history, claims)
         if contradictions:
-            self.fail("\n  ".join([f"{len(contradictions)} contradictions", *contradictions[:10], *summary(contradictions)]))
+            words = [f"{len(contradictions)} contradictions", *contradictions[:10], *summary(contradictions)]
+            self.fail("\n  ".join(words))
         self.assertGreater(told["statuses"].get("200", 0), 0, "nobody was answered anything")
         if "overlap" not in claims.without:
             self.assertEqual(cluster.totals["overlapping_pairs"], 0)

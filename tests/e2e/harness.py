@@ -193,8 +193,8 @@ class Process:
         self.out = instance.directory / f"{number}-{arguments[0]}.out"
         self.err = instance.directory / f"{number}-{arguments[0]}.err"
         with open(self.out, "wb") as out, open(self.err, "wb") as err:
-            self.popen = subprocess.Popen([*self.prefix, options.hufu, *arguments], stdin=subprocess.DEVNULL, stdout=out, stderr=err,
-                                          env=instance.environment(env), cwd=instance.directory)
+            self.popen = subprocess.Popen([*self.prefix, options.hufu, *arguments], stdin=subprocess.DEVNULL,
+                                          stdout=out, stderr=err, env=instance.environment(env), cwd=instance.directory)
         self.pid = self.popen.pid
 
     @property
