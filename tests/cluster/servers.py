@@ -57,6 +57,11 @@ class Server:
     def why_not(cls):
         return None
 
+    @classmethod
+    def may_be_hurt(cls):
+        """Whether a server of this kind would be a process of ours."""
+        return cls.is_a_process
+
     def __enter__(self):
         try:
             self.prepare()
@@ -410,6 +415,10 @@ class MongoDb(Server):
         built = pathlib.Path(__file__).parents[2] / "build/servers/ferretdb"
         program = shutil.which("mongod") or os.environ.get("HUFU_TEST_FERRETDB")
         return program or (str(built) if built.exists() else None), os.environ.get("HUFU_TEST_MONGODB_URI")
+
+    @classmethod
+    def may_be_hurt(cls):
+        return cls.find()[0] is not None
 
     @classmethod
     def why_not(cls):

@@ -227,7 +227,7 @@ class Case(harness.Case):
     def need_server(self):
         if options.store == "sqlite":
             self.skipTest("SQLite has no server")
-        if not servers.STORES[options.store]().is_a_process:
+        if not servers.STORES[options.store].may_be_hurt():
             self.skipTest("the server is not ours to hurt")
 
 
