@@ -34,8 +34,12 @@ struct AppConfig {
   Secret secret;
   /// Whether the app's real secret opens the drop-in routes, beside the keys of business servers.
   bool secret_login = true;
-  std::vector<SinkConfig> sinks =
-      {};  ///< Where a keeper in the background puts the access token too.
+  /// `name` of the document that programs before Hufu read, kept up to date for them: the token in
+  /// the clear. In a MongoDB store only; empty: none.
+  std::string legacy_document{};
+  std::string legacy_collection{};  ///< Where that document lies; empty: "tokens".
+  /// Where a keeper in the background puts the access token, too.
+  std::vector<SinkConfig> sinks = {};
 };
 
 /// One platform, as reached from here.

@@ -71,6 +71,23 @@ struct Budget {
   std::optional<WallTime> forced_at;  ///< The latest forced call.
 };
 
+/// Where programs other than Hufu look for a token: a document of their database.
+struct CopyPlace {
+  std::string collection;
+  std::string name;  ///< What the document's field `name` says.
+  auto operator<=>(const CopyPlace&) const = default;
+};
+
+/// A token in such a place: plain, since its readers know it no other way.
+struct PlainCopy {
+  CopyPlace place;
+  Secret token;
+  WallTime promised_until{};             ///< What a reader may rely on.
+  std::optional<WallTime> written_at{};  ///< Of one that was found there: when, by its own account.
+
+  [[nodiscard]] PlainCopy clone() const;
+};
+
 /// Everything a store keeps for one Key.
 ///
 /// `revision` counts the tokens of this key: 0 before the first one, then 1, 2, 3 …
@@ -88,6 +105,9 @@ struct Record {
   Budget budget;
   WallTime created_at{};  ///< Set by the store on the first write.
   WallTime updated_at{};  ///< Set by the store on every write.
+  /// To be written with the record, never sealed; ignored by a store that keeps no copies. Not read
+  /// back, except what `begin` finds there before there is any token.
+  std::optional<PlainCopy> copy;
 
   [[nodiscard]] Record clone() const;
 };

@@ -105,3 +105,14 @@ build_ferretdb() {
   (cd "$source" && GOTOOLCHAIN=auto GOFLAGS=-mod=readonly go build -trimpath -o "$out" .) >&2 ||
     say "It could not be built: the tests that need a MongoDB server will not run"
 }
+
+# Installs what the Node.js program of tests/legacy stands on.
+install_legacy() {
+  local out=build/legacy source=tests/legacy
+  [ -d "$out/node_modules" ] && cmp -s "$source/package-lock.json" "$out/package-lock.json" && return
+  if ! command -v npm >/dev/null; then need legacy; fi
+  say "Installing build/legacy"
+  rm -rf "$out" && mkdir -p "$out" && cp "$source"/package*.json "$out" || return
+  (cd "$out" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error) >&2 ||
+    say "It could not be installed: the test with a Node.js program will not run"
+}

@@ -131,6 +131,12 @@ constexpr std::array kAppFields = {
     line<AppConfig>(
         "secret_login", [](auto& a) { return &a.secret_login; }, "", "",
         "whether the app's real secret opens the routes of the platform itself"),
+    line<AppConfig>(
+        "legacy_document", [](auto& a) { return &a.legacy_document; }, "", "",
+        "name of the document that programs before Hufu read, kept up to date (MongoDB only)"),
+    line<AppConfig>(
+        "legacy_collection", [](auto& a) { return &a.legacy_collection; }, "", "",
+        "the collection of that document; tokens where it is left out"),
 };
 
 constexpr std::array kSinkFields = {

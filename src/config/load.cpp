@@ -205,6 +205,13 @@ void settle(Draft& draft) {
   }
 
   for (const auto& app : config.apps) {
+    const std::string field = "app." + app.id + ".legacy_document";
+    const auto good =
+        check_legacy_document(app.legacy_document, app.legacy_collection, config.store);
+    if (!good) draft.complain(draft.loaded.origin(field).line, where(draft, field), good.error());
+  }
+
+  for (const auto& app : config.apps) {
     if (draft.loaded.origins.contains("app." + app.id + ".secret")) continue;
     std::string id = "app." + app.id + ".id";
     draft.complain(draft.loaded.origin(id).line, draft.loaded.origin(id).text() + ": app " + app.id,

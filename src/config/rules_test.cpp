@@ -107,6 +107,22 @@ TEST(StoreUri, IsShownWithoutItsPassword) {
   EXPECT_EQ(masked_store("postgresql://h/d?password=canary"), "postgresql://h/d?…");
 }
 
+TEST(LegacyDocument, IsForAMongoDbStoreAndInACollectionOfAnotherProgram) {
+  EXPECT_TRUE(check_legacy_document("", "", "memory:"));
+  EXPECT_TRUE(check_legacy_document("access_token", "", "mongodb://h/db"));
+  EXPECT_TRUE(check_legacy_document("access_token", "tokens", "mongodb+srv://h/db"));
+  for (const char* store : {"memory:", "sqlite:/a", "redis://h", "postgresql://u:canary@h"}) {
+    auto result = check_legacy_document("access_token", "", store);
+    ASSERT_FALSE(result) << store;
+    EXPECT_THAT(result.error().message, HasSubstr("needs a MongoDB store"));
+    EXPECT_EQ(result.error().next_step.find("canary"), std::string::npos);
+  }
+  EXPECT_FALSE(check_legacy_document("", "tokens", "mongodb://h/db"));
+  for (const char* collection : {"hufu_records", "system.users", "a$b"}) {
+    EXPECT_FALSE(check_legacy_document("access_token", collection, "mongodb://h/db")) << collection;
+  }
+}
+
 TEST(AppId, IsPrintableAsciiWithoutSpacesAndSlashes) {
   for (const std::string& id : {std::string("w"), std::string("wx0123456789abcdef"),
                                 std::string(128, 'x'), std::string("a.b:c_d-e~")}) {

@@ -21,20 +21,23 @@ std::optional<Fingerprint> Fingerprint::parse(std::string_view hex) noexcept {
 
 Token Token::clone() const { return {value.clone(), obtained_at, expires_at, issuer}; }
 
+PlainCopy PlainCopy::clone() const { return {place, token.clone(), promised_until, written_at}; }
+
 Record Record::clone() const {
-  Record copy;
-  if (token) copy.token = token->clone();
-  copy.revision = revision;
-  copy.renew_at = renew_at;
-  copy.displaced_at = displaced_at;
-  copy.predecessors = predecessors;
-  copy.marks = marks;
-  copy.alive_at = alive_at;
-  copy.trouble = trouble;
-  copy.budget = budget;
-  copy.created_at = created_at;
-  copy.updated_at = updated_at;
-  return copy;
+  Record twin;
+  if (token) twin.token = token->clone();
+  twin.revision = revision;
+  twin.renew_at = renew_at;
+  twin.displaced_at = displaced_at;
+  twin.predecessors = predecessors;
+  twin.marks = marks;
+  twin.alive_at = alive_at;
+  twin.trouble = trouble;
+  twin.budget = budget;
+  twin.created_at = created_at;
+  twin.updated_at = updated_at;
+  if (copy) twin.copy = copy->clone();
+  return twin;
 }
 
 }  // namespace hufu

@@ -39,6 +39,7 @@ Result<void> Heart::take_config_apps(std::vector<AppConfig> apps) {
     if (!config_secrets_.contains(id)) remove_rows(id);
   }
   for (const auto& [app, issuer] : accepted) {
+    note_copy(app->id, app->legacy_document, app->legacy_collection);
     put_row(app->id, issuer, app->secret_login, true,
             parts_.sealer->tag(app->id, app->secret.reveal()));
   }
@@ -68,7 +69,16 @@ Heart::Task<Result<void>> Heart::replace_config_apps(std::vector<AppConfig> apps
 void Heart::take_app(const store::AppRow& app) {
   if (config_secrets_.contains(app.id)) return;
   const auto issuer = issuer_index(app.platform, app.endpoint, std::string(kAccessToken));
-  if (issuer) put_row(app.id, *issuer, app.secret_login, false, app.tag);
+  if (!issuer) return;
+  note_copy(app.id, app.legacy_document, app.legacy_collection);
+  put_row(app.id, *issuer, app.secret_login, false, app.tag);
+}
+
+void Heart::note_copy(const std::string& app, const std::string& document,
+                      const std::string& collection) {
+  copies_.erase(app);
+  if (document.empty()) return;
+  copies_.emplace(app, CopyPlace{collection.empty() ? "tokens" : collection, document});
 }
 
 void Heart::put_row(const std::string& app, std::uint16_t issuer, bool secret_login,
@@ -94,6 +104,7 @@ void Heart::put_row(const std::string& app, std::uint16_t issuer, bool secret_lo
 }
 
 void Heart::remove_rows(const std::string& app) {
+  copies_.erase(app);
   std::set<std::string> kinds{std::string(kAccessToken)};
   for (const KnownIssuer& known : issuers_) {
     const std::string_view name = known.issuer->name();
@@ -151,8 +162,20 @@ Heart::Task<Result<AppInfo>> Heart::put(AppConfig app) {
   const auto issuer = issuer_index(app.platform, app.endpoint, std::string(kAccessToken));
   if (!issuer) co_return tl::unexpected(issuer.error());
 
+  const auto& collection = app.legacy_collection;
+  if (collection.starts_with("hufu_") || collection.starts_with("system.")) {
+    co_return fail(Fault::usage, "legacy_collection is not a collection of another program",
+                   "name the one that the program reads, like \"tokens\"");
+  }
+  if (!app.legacy_document.empty() && !parts_.tokens->keeps_copies()) {
+    co_return fail(Fault::usage, "this store keeps no legacy document",
+                   "leave legacy_document out, or use a MongoDB store");
+  }
+
   store::AppRow row;
   row.id = app.id;
+  row.legacy_document = app.legacy_document;
+  row.legacy_collection = app.legacy_collection;
   row.platform = app.platform;
   row.endpoint = app.endpoint;
   row.secret_login = app.secret_login;

@@ -242,6 +242,9 @@ class Heart final : public AsyncKeeper {
   Task<void> keep_trying(RowId row, Lease lease, Record next);
   Task<Failure> note_failure(RowId row, Lease lease, Record record, IssueFailure failure,
                              Cause cause, std::string credentials);
+  [[nodiscard]] std::optional<CopyPlace> copy_place(const Key& key) const;
+  [[nodiscard]] std::optional<PlainCopy> copy_of(const Key& key, const Record& record,
+                                                 const Terms& terms) const;
   Task<void> give_back(Lease lease, Record record);
   Task<Result<std::vector<Secret>>> needed_tokens(Key key, std::shared_ptr<Issuer> issuer);
   Task<Result<Secret>> secret_of(Key key);
@@ -266,6 +269,8 @@ class Heart final : public AsyncKeeper {
   Result<void> take_config_apps(std::vector<AppConfig> apps);
   Task<Result<void>> replace_config_apps(std::vector<AppConfig> apps);
   void take_app(const store::AppRow& app);
+  void note_copy(const std::string& app, const std::string& document,
+                 const std::string& collection);
   void put_row(const std::string& app, std::uint16_t issuer, bool secret_login, bool from_config,
                const store::SecretTag& tag);
   void remove_rows(const std::string& app);
@@ -289,6 +294,8 @@ class Heart final : public AsyncKeeper {
   std::vector<KnownIssuer> issuers_;
   mutable std::shared_mutex issuers_mutex_;  ///< Other threads read names of issuers.
   std::unordered_map<std::string, Secret> config_secrets_;
+  /// Where apps that have one keep a copy for programs other than Hufu.
+  std::unordered_map<std::string, CopyPlace> copies_;
   std::unordered_map<RowId, Case> cases_;
   std::multimap<WallTime, std::function<void()>> timers_;
   std::list<RowId> waiting_room_;  ///< Due, but too many calls are in flight.

@@ -104,6 +104,7 @@ Heart::Task<Heart::Failure> Heart::renew(RowId row, Key key, Cause cause) {
     // Whoever held the lease before may be dead while their call is still on its way. As long as
     // there is a token to hand out, it is given the time that such a call can take.
     if (!dead && grant(row, key, 0)) intent.grace = parts_.timing.request_timeout;
+    intent.copy = copy_place(key);
     const WallTime lease_end = now() + parts_.timing.lease;
     auto begun = co_await await<Result<BeginOutcome>>(
         [&](auto done) { parts_.tokens->begin(std::move(intent), std::move(done)); });
@@ -162,6 +163,14 @@ Heart::Task<Heart::Failure> Heart::renew_under(RowId row, Lease lease, Record re
   // reports that go on, must not displace a second one within the overlap.
   unexpect(row, own);
   record.marks.pop_back();
+  if (record.copy && cause != Cause::operated) {
+    auto next =
+        taken_over(record, issuer.issuer->name(), issuer.terms, now(), parts_.random->uniform());
+    if (next) {
+      co_return co_await keep(row, std::move(lease), std::move(record), std::move(*next), now(),
+                              cause, Milliseconds(0));
+    }
+  }
   const bool on_purpose =
       cause == Cause::operated || (cause == Cause::report && !case_of(row).condemned);
   WallTime until = on_purpose ? too_soon_until(record, issuer.terms) : due_at(row);
@@ -280,6 +289,7 @@ Heart::Task<Heart::Failure> Heart::keep(RowId row, Lease lease, Record before, R
                                         WallTime sent_at, Cause cause, Milliseconds took) {
   const Key key = lease.key;
   const bool same = next.revision == before.revision;
+  next.copy = copy_of(key, next, issuer_of(row).terms);
   auto written = co_await await<Result<WriteOutcome>>([&](auto done) {
     if (same) {
       parts_.tokens->abandon(lease, next.clone(), std::move(done));
@@ -404,10 +414,33 @@ Heart::Task<Heart::Failure> Heart::note_failure(RowId row, Lease lease, Record r
 }
 
 Heart::Task<void> Heart::give_back(Lease lease, Record record) {
+  record.copy.reset();
+  if (const auto row = table_.find(lease.key)) {
+    record.copy = copy_of(lease.key, record, issuer_of(*row).terms);
+  }
   auto written = co_await await<Result<WriteOutcome>>([&](auto done) {
     parts_.tokens->abandon(std::move(lease), std::move(record), std::move(done));
   });
   note_store(written ? nullptr : &written.error());
+}
+
+// ---- the copy for programs other than Hufu
+
+std::optional<CopyPlace> Heart::copy_place(const Key& key) const {
+  const auto found = copies_.find(key.app);
+  if (found == copies_.end() || key.kind != kAccessToken) return std::nullopt;
+  return found->second;
+}
+
+/// What such programs may read beside `record`: its token, and how long Hufu would promise it now.
+/// So an attempt to renew that failed makes the copy good for longer.
+std::optional<PlainCopy> Heart::copy_of(const Key& key, const Record& record,
+                                        const Terms& terms) const {
+  const auto place = copy_place(key);
+  if (!place || !record.token) return std::nullopt;
+  const WallTime end =
+      is_dead(record) ? now() : bounds_of(record, terms, false).promised_end(now());
+  return PlainCopy{*place, record.token->value.clone(), end, std::nullopt};
 }
 
 // ---- what a call needs

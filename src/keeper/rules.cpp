@@ -174,4 +174,23 @@ Record succeed(const Record& before, Issued issued, Fingerprint fingerprint_of_o
   return next;
 }
 
+std::optional<Record> taken_over(const Record& before, std::string_view issuer, const Terms& terms,
+                                 WallTime now, double dice) {
+  constexpr seconds kBuffer{20};
+  const PlainCopy& copy = *before.copy;
+  if (copy.promised_until <= now || before.revision != 0) return std::nullopt;
+  // Compared before anything is added: nobody knows what stands there.
+  const Milliseconds longest = terms.rule.longest_life;
+  const WallTime expires_at = std::min(copy.promised_until, now + longest - kBuffer) + kBuffer;
+  if (expires_at - terms.slack() <= now) return std::nullopt;
+  Record next;
+  next.created_at = before.created_at;
+  next.budget = before.budget;
+  next.revision = 1;
+  const WallTime obtained_at = std::clamp(copy.written_at.value_or(now), expires_at - longest, now);
+  next.renew_at = plan_renewal(obtained_at, expires_at, terms, dice);
+  next.token = Token{copy.token.clone(), obtained_at, expires_at, std::string(issuer)};
+  return next;
+}
+
 }  // namespace hufu::keeper

@@ -97,4 +97,10 @@ Record succeed(const Record& before, Issued issued, Fingerprint fingerprint_of_o
                std::string_view issuer, const Terms& terms, WallTime called_at, WallTime now,
                double dice);
 
+/// The first record of a token that programs before Hufu left where they look for it
+/// (`before.copy`); nothing where it does not last beyond the slack any more. Its end is told there
+/// less a buffer of 20 s; when it was issued, not always.
+std::optional<Record> taken_over(const Record& before, std::string_view issuer, const Terms& terms,
+                                 WallTime now, double dice);
+
 }  // namespace hufu::keeper

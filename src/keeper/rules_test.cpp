@@ -326,6 +326,52 @@ TEST(Succeed, CountsAStickyTicketFromItsFirstSight) {
   EXPECT_EQ(next.token->expires_at, kT0 + seconds(7200));
 }
 
+// ---- taken_over
+
+Record found_outside(WallTime promised_until, std::optional<WallTime> written_at = {}) {
+  Record record;
+  record.copy = PlainCopy{
+      {"tokens", "access_token"}, Secret(std::string_view("theirs")), promised_until, written_at};
+  return record;
+}
+
+TEST(TakenOver, IsTheFirstTokenAndLivesABufferLongerThanWasPromised) {
+  const Terms terms = terms_of(Shape::rotating);
+  const auto next =
+      taken_over(found_outside(kT0 + seconds(3600), kT0 - seconds(60)), "i", terms, kT0, 0.0);
+  ASSERT_TRUE(next);
+  EXPECT_TRUE(next->token->value.same_as("theirs"));
+  EXPECT_EQ(next->revision, 1U);
+  EXPECT_EQ(next->token->expires_at, kT0 + seconds(3620));
+  EXPECT_EQ(next->token->obtained_at, kT0 - seconds(60));
+  EXPECT_EQ(next->renew_at, plan_renewal(kT0 - seconds(60), kT0 + seconds(3620), terms, 0.0));
+  EXPECT_EQ(next->token->issuer, "i");
+}
+
+TEST(TakenOver, IsNoneThatHasEndedOrThatHasAlreadyASuccessor) {
+  const Terms terms = terms_of(Shape::rotating);
+  EXPECT_FALSE(taken_over(found_outside(kT0), "i", terms, kT0, 0.5));
+  EXPECT_FALSE(taken_over(found_outside(WallTime::min()), "i", terms, kT0, 0.5));
+  EXPECT_TRUE(taken_over(found_outside(kT0 + seconds(1)), "i", terms, kT0, 0.5));
+  Record ours = found_outside(kT0 + seconds(3600));
+  ours.revision = 1;
+  EXPECT_FALSE(taken_over(ours, "i", terms, kT0, 0.5));
+}
+
+TEST(TakenOver, BelievesNoTimeThatCannotBe) {
+  const Terms terms = terms_of(Shape::windowed);
+  for (const auto& written_at : {std::optional<WallTime>(), std::optional(kT0 + hours(9)),
+                                 std::optional(WallTime::max()), std::optional(WallTime::min())}) {
+    for (const WallTime end : {kT0 + seconds(600), kT0 + hours(99), WallTime::max()}) {
+      const auto next = taken_over(found_outside(end, written_at), "i", terms, kT0, 0.5);
+      ASSERT_TRUE(next);
+      EXPECT_LE(next->token->obtained_at, kT0);
+      EXPECT_LE(next->token->expires_at, kT0 + seconds(7200));
+      EXPECT_LE(next->token->expires_at - next->token->obtained_at, seconds(7200));
+    }
+  }
+}
+
 // ---- backoff
 
 TEST(Backoff, DoublesUnderFullJitter) {

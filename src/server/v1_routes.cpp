@@ -203,7 +203,8 @@ std::string_view without_white_space(std::string_view text) noexcept {
 /// The app that a PUT describes; empty, and answered, where it describes none.
 std::optional<AppConfig> app_or_reply(const Call& call) {
   std::optional<boost::json::object> body =
-      object_or_reply(call, {"id", "platform", "endpoint", "secret", "secret_login", "sink"});
+      object_or_reply(call, {"id", "platform", "endpoint", "secret", "secret_login",
+                             "legacy_document", "legacy_collection", "sink"});
   if (!body) return std::nullopt;
   if (body->contains("sink")) {
     reply_usage(call, "an app in the store has no sinks", "Put it into the configuration file");
@@ -216,6 +217,16 @@ std::optional<AppConfig> app_or_reply(const Call& call) {
     if (!body->contains(name)) continue;
     auto text = text_member(*body, name);
     if (!text || !is_name(*text)) {
+      reply_usage(call, std::string(name) + " is a name");
+      return std::nullopt;
+    }
+    *target = *text;
+  }
+  for (auto [name, target] : {std::pair("legacy_document", &app.legacy_document),
+                              std::pair("legacy_collection", &app.legacy_collection)}) {
+    if (!body->contains(name)) continue;
+    auto text = text_member(*body, name);
+    if (!text || text->size() > 120) {
       reply_usage(call, std::string(name) + " is a name");
       return std::nullopt;
     }

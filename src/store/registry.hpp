@@ -26,6 +26,9 @@ struct AppRow {
   SecretTag tag{};
   WallTime created_at{};  ///< Set by the registry on the first write.
   WallTime updated_at{};  ///< Set by the registry on every write.
+  /// As in AppConfig; kept by a store that keeps copies.
+  std::string legacy_document{};
+  std::string legacy_collection{};
 };
 
 /// What a key of a business server may do.

@@ -32,6 +32,7 @@ class SealedStore final : public TokenStore {
   void mark(const Key& key, Mark mark, Done<Result<void>> done) override;
   void changes(std::string cursor, Done<Result<Changes>> done) override;
   void time(Done<Result<std::optional<WallTime>>> done) override;
+  [[nodiscard]] bool keeps_copies() const override { return below_->keeps_copies(); }
   void scan(std::function<void(Key, Record)> visit, Done<Result<void>> done) override;
 
  private:

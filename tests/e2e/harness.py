@@ -95,10 +95,11 @@ class Client:
 class Instance:
     """A directory with a configuration; any number of processes on it.
 
-    `settings` are top-level keys of hufu.toml, `timing` its [timing] section.
+    `settings` are top-level keys of hufu.toml, `timing` its [timing] section, `app_settings` more keys of each app.
     """
 
-    def __init__(self, platform, apps=None, endpoint="stable", timing=QUICK_TIMING, store=None, **settings):
+    def __init__(self, platform, apps=None, endpoint="stable", timing=QUICK_TIMING, store=None, app_settings=None,
+                 **settings):
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="hufu-e2e-"))
         self.platform = platform
         self.settings = {"listen": "127.0.0.1:0", "log_level": "info", **settings}
@@ -108,6 +109,7 @@ class Instance:
         self.secrets = {}
         self.endpoints = {}
         self.sinks = {}  # Of an app: lists of lines, one a sink.
+        self.app_settings = app_settings or {}
         self.processes = []
         for app in apps if apps is not None else [APP]:
             self.add_app(app, endpoint)
@@ -144,6 +146,7 @@ class Instance:
             secret = json.dumps(str(self.directory / f"{app}.secret"))
             lines += ["", "[[app]]", f'id = "{app}"', 'platform = "wechat"', f'endpoint = "{endpoint}"',
                       f"secret = {{ file = {secret} }}"]
+            lines += [f"{key} = {json.dumps(value)}" for key, value in self.app_settings.items()]
             for sink in self.sinks.get(app, []):
                 lines += ["", "[[app.sink]]", *sink]
         fresh = self.config.with_suffix(".fresh")

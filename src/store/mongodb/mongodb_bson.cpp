@@ -97,6 +97,11 @@ Doc& Doc::list(std::string_view name, const Doc& one, const Doc& two) {
   return *this;
 }
 
+Doc& Doc::all(const Doc& other) {
+  bson_concat(&bson_, other.get());
+  return *this;
+}
+
 Doc& Doc::copy(std::string_view name, const bson_iter_t& value) {
   bson_append_iter(&bson_, name.data(), size_of(name), &value);
   return *this;

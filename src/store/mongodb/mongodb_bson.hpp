@@ -43,6 +43,8 @@ class Doc {
   /// A list of these.
   Doc& list(std::string_view name, const Doc& one);
   Doc& list(std::string_view name, const Doc& one, const Doc& two);
+  /// All fields of `other`.
+  Doc& all(const Doc& other);
   /// Whatever `value` points at, as it is.
   Doc& copy(std::string_view name, const bson_iter_t& value);
 

@@ -99,6 +99,8 @@ class MongoConnection {
 
   /// The server's clock as it stands; also learned by the ServerClock.
   WallTime ask_time();
+  /// The server's present moment, as far as it is known without asking.
+  [[nodiscard]] WallTime now() const { return clock_.earliest(); }
   /// As it is; for `buildInfo` and the like.
   Doc run(const Doc& command);
 

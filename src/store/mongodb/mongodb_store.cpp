@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "store/lease_rule.hpp"
+#include "store/mongodb/mongodb_copy.hpp"
 #include "store/mongodb/mongodb_feed.hpp"
 #include "store/record_text.hpp"
 #include "store/row_text.hpp"
@@ -79,12 +80,14 @@ Doc now_and(bool also_created = false) {
 /// Everything but what has to outlive a removal: the name, the fence and the stamps.
 Doc contents() {
   Doc fields;
-  for (const char* name :
-       {"revision",     "token",        "issuer",   "obtained_at", "expires_at", "renew_at",
-        "displaced_at", "predecessors", "alive_at", "marks",       "late_marks", "late",
-        "trouble",      "budget",       "holder",   "lease_until", "lease_for",  "platform",
-        "endpoint",     "secret_login", "secret",   "tag",         "hash",       "apps",
-        "rights",       "created_at"}) {
+  for (const char* name : {"revision",         "token",      "issuer",       "obtained_at",
+                           "expires_at",       "renew_at",   "displaced_at", "predecessors",
+                           "alive_at",         "marks",      "late_marks",   "late",
+                           "trouble",          "budget",     "holder",       "lease_until",
+                           "lease_for",        "platform",   "endpoint",     "secret_login",
+                           "secret",           "tag",        "hash",         "apps",
+                           "rights",           "created_at", "copy",         "legacy_document",
+                           "legacy_collection"}) {
     fields.text(name, "");
   }
   return fields;
@@ -187,6 +190,11 @@ std::optional<Held> held_by(const TokenRow& row, WallTime now, Milliseconds grac
   return found;
 }
 
+/// A copy that whoever wrote the record did not get to.
+void finish_pending(MongoConnection& connection, std::string_view id, const Fields& row) {
+  if (row.is_doc("copy")) finish_copy(connection, kRecords, id, row.doc("copy"));
+}
+
 /// Fields that take the lease.
 void take(Doc& fields, const Intent& intent, const ServerClock& clock) {
   fields.text("holder", intent.holder)
@@ -208,6 +216,8 @@ AppRow read_app(const Fields& row) {
   app.platform = row.text("platform");
   app.endpoint = row.text("endpoint");
   app.secret_login = row.flag("secret_login");
+  app.legacy_document = row.text("legacy_document");
+  app.legacy_collection = row.text("legacy_collection");
   if (const auto secret = row.binary("secret")) app.secret = Secret(*secret);
   if (const auto tag = row.binary("tag")) copy_bytes(*tag, app.tag);
   app.created_at = row.date_or_epoch("created_at");
@@ -363,7 +373,13 @@ Result<BeginOutcome> MongoStore::grant(MongoConnection& connection, const Intent
     TokenRow row;
     const bool readable = read_row(Fields(*taken).doc("value"), row);
     Lease lease{intent.key, row.lease.fence, intent.holder, intent.mark.called_at};
-    if (readable) return BeginOutcome(Granted{std::move(lease), std::move(row.record)});
+    if (readable) {
+      finish_pending(connection, id, Fields(*taken).doc("value"));
+      if (intent.copy && row.record.revision == 0) {
+        row.record.copy = find_copy(connection, *intent.copy);
+      }
+      return BeginOutcome(Granted{std::move(lease), std::move(row.record)});
+    }
     Doc filter = living(id);
     filter.number("fence", static_cast<std::int64_t>(lease.fence));
     connection.update(kRecords, filter, Doc().doc("$set", Doc().text("holder", "")));
@@ -444,44 +460,62 @@ Result<BeginOutcome> MongoStore::grant(MongoConnection& connection, const Intent
 }
 
 void MongoStore::commit(Lease lease, Record next, Done<Result<WriteOutcome>> done) {
-  run<WriteOutcome>(
-      std::move(done),
-      [lease = std::move(lease),
-       next = std::move(next)](MongoConnection& connection) -> Result<WriteOutcome> {
-        if (lease.holder.empty()) return WriteOutcome::fenced;
-        Doc fields;
-        Doc without;
-        fields.number("revision", static_cast<std::int64_t>(next.revision))
-            .date("renew_at", next.renew_at)
-            .date("displaced_at", next.displaced_at)
-            .text("predecessors", text_of(next.predecessors))
-            .date("alive_at", next.alive_at)
-            .list("marks", texts_of(next.marks))
-            .text("budget", text_of(next.budget))
-            .text("holder", "")
-            .date("lease_until", WallTime());
-        if (next.token) {
-          fields.binary("token", next.token->value.reveal())
-              .text("issuer", next.token->issuer)
-              .date("obtained_at", next.token->obtained_at)
-              .date("expires_at", next.token->expires_at);
-        } else {
-          without.text("token", "").text("issuer", "");
-          without.text("obtained_at", "").text("expires_at", "");
-        }
-        if (next.trouble) {
-          fields.text("trouble", text_of(*next.trouble));
-        } else {
-          without.text("trouble", "");
-        }
-        Doc update;
-        update.doc("$set", fields).doc("$currentDate", now_and());
-        if (!Fields(without).empty()) update.doc("$unset", without);
-        Doc filter = living(id_of(lease.key));
-        filter.number("fence", static_cast<std::int64_t>(lease.fence)).text("holder", lease.holder);
-        return connection.update(kRecords, filter, update) > 0 ? WriteOutcome::written
-                                                               : WriteOutcome::fenced;
-      });
+  run<WriteOutcome>(std::move(done),
+                    [lease = std::move(lease),
+                     next = std::move(next)](MongoConnection& connection) -> Result<WriteOutcome> {
+                      if (lease.holder.empty()) return WriteOutcome::fenced;
+                      Doc fields;
+                      Doc without;
+                      fields.number("revision", static_cast<std::int64_t>(next.revision))
+                          .date("renew_at", next.renew_at)
+                          .date("displaced_at", next.displaced_at)
+                          .text("predecessors", text_of(next.predecessors))
+                          .date("alive_at", next.alive_at)
+                          .list("marks", texts_of(next.marks))
+                          .text("budget", text_of(next.budget))
+                          .text("holder", "")
+                          .date("lease_until", WallTime());
+                      if (next.token) {
+                        fields.binary("token", next.token->value.reveal())
+                            .text("issuer", next.token->issuer)
+                            .date("obtained_at", next.token->obtained_at)
+                            .date("expires_at", next.token->expires_at);
+                      } else {
+                        without.text("token", "").text("issuer", "");
+                        without.text("obtained_at", "").text("expires_at", "");
+                      }
+                      if (next.trouble) {
+                        fields.text("trouble", text_of(*next.trouble));
+                      } else {
+                        without.text("trouble", "");
+                      }
+                      if (next.copy) fields.doc("copy", pending_copy(*next.copy, lease.fence));
+                      Doc update;
+                      update.doc("$set", fields).doc("$currentDate", now_and());
+                      if (!Fields(without).empty()) update.doc("$unset", without);
+                      const std::string id = id_of(lease.key);
+                      const auto fence = static_cast<std::int64_t>(lease.fence);
+                      Doc filter = living(id);
+                      filter.number("fence", fence).text("holder", lease.holder);
+                      if (!next.copy) {
+                        return connection.update(kRecords, filter, update) > 0
+                                   ? WriteOutcome::written
+                                   : WriteOutcome::fenced;
+                      }
+                      if (connection.update(kRecords, filter, update) == 0) {
+                        // Unless the record was written by a call like this one that got no
+                        // further.
+                        Doc ours = living(id);
+                        ours.number("copy.fence", fence);
+                        bool found = false;
+                        connection.find(kRecords, ours, anything(), anything(), 1,
+                                        [&](const Fields&) { found = true; });
+                        if (!found) return WriteOutcome::fenced;
+                      }
+                      const Doc copy = pending_copy(*next.copy, lease.fence);
+                      finish_copy(connection, kRecords, id, Fields(copy));
+                      return WriteOutcome::written;
+                    });
 }
 
 void MongoStore::abandon(Lease lease, Record next, Done<Result<WriteOutcome>> done) {
@@ -519,6 +553,7 @@ void MongoStore::scan(std::function<void(Key, Record)> visit, Done<Result<void>>
                 Key key{std::string(found.text("app")), std::string(found.text("kind"))};
                 TokenRow row;
                 if (!read_row(found, row)) row.record = unreadable(row.record, damaged(key));
+                finish_pending(connection, found.text("_id"), found);
                 visit(std::move(key), std::move(row.record));
               });
               return {};
@@ -598,6 +633,8 @@ void MongoStore::put_app(AppRow app, Done<Result<void>> done) {
         .text("platform", app.platform)
         .text("endpoint", app.endpoint)
         .flag("secret_login", app.secret_login)
+        .text("legacy_document", app.legacy_document)
+        .text("legacy_collection", app.legacy_collection)
         .binary("secret", app.secret.reveal())
         .binary("tag", bytes_of(app.tag));
     bool put = false;

@@ -20,8 +20,8 @@ struct MongoOptions {
   PoolOptions pool{};
 };
 
-/// All four faces on one MongoDB database, 4.4 or later: a replica set, a sharded cluster or a
-/// standalone server, shared by any number of processes on any number of machines.
+/// All four faces on one MongoDB database, 4.4 or later: a replica set or a standalone server,
+/// shared by any number of processes on any number of machines.
 ///
 /// Records, apps and API keys are documents of one collection, `hufu_records`, told apart by their
 /// (app, kind), which is unique: a record has both, an app no kind, an API key no app and its name
@@ -56,6 +56,7 @@ class MongoStore final : public TokenStore, public Registry, public SealLedger, 
   void mark(const Key& key, Mark mark, Done<Result<void>> done) override;
   void changes(std::string cursor, Done<Result<Changes>> done) override;
   void time(Done<Result<std::optional<WallTime>>> done) override;
+  [[nodiscard]] bool keeps_copies() const override { return true; }
   /// Reads a thousand records at a time. A record that is written meanwhile is seen as it was, or
   /// as it is.
   void scan(std::function<void(Key, Record)> visit, Done<Result<void>> done) override;

@@ -6,8 +6,12 @@
 #include <thread>
 
 #include "core/process.hpp"
+#include "store/aes_gcm_sealer.hpp"
 #include "store/conformance/conformance.hpp"
+#include "store/keyring.hpp"
+#include "store/mongodb/mongodb_copy.hpp"
 #include "store/mongodb/mongodb_testing.hpp"
+#include "store/sealed_store.hpp"
 
 namespace hufu::store {
 namespace {
@@ -64,6 +68,371 @@ INSTANTIATE_TEST_SUITE_P(MongoDb, FeedConformance, kStores, name_of_case);
 INSTANTIATE_TEST_SUITE_P(MongoDb, RegistryConformance, kStores, name_of_case);
 INSTANTIATE_TEST_SUITE_P(MongoDb, LedgerConformance, kStores, name_of_case);
 INSTANTIATE_TEST_SUITE_P(MongoDb, ClusterConformance, kStores, name_of_case);
+
+class MongoStoreTest : public ::testing::Test {
+ protected:
+  std::shared_ptr<MongoStore> open() { return hufu::store::open(database); }
+  Result<std::shared_ptr<MongoStore>> try_open(const std::string& uri,
+                                               std::string_view password = "") {
+    MongoOptions options;
+    options.uri = Secret(uri);
+    options.password = Secret(password);
+    return MongoStore::open(std::move(options), system_clock());
+  }
+  static Doc with_id(std::string_view which) {
+    Doc filter;
+    filter.text("_id", which);
+    return filter;
+  }
+  void set(const Doc& filter, const Doc& fields) {
+    database.outsider().update(kRecords, filter, Doc().doc("$set", fields));
+  }
+
+  MongoDatabase database;
+  Key key{"wx1", std::string(kAccessToken)};
+  const std::string id = "wx1\naccess_token";
+  const WallTime now = system_clock().wall();
+};
+
+// ---- Opening ----
+
+TEST_F(MongoStoreTest, ADatabaseOfANewerVersionIsRefused) {
+  open();
+  database.outsider().update("hufu_meta", with_id("schema"),
+                             Doc().doc("$set", Doc().number("version", 2)));
+  auto store = try_open(database.uri());
+  ASSERT_FALSE(store);
+  EXPECT_EQ(store.error().fault, Fault::store);
+  EXPECT_THAT(store.error().message, HasSubstr("written by a newer hufu"));
+  EXPECT_FALSE(store.error().next_step.empty());
+}
+
+TEST_F(MongoStoreTest, ManyWhoOpenANewDatabaseAtOnceAllCan) {
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 6; ++i) {
+    threads.emplace_back([&, i] {
+      auto store = open();
+      put_token(*store, {"wx" + std::to_string(i), "k"}, "token", now);
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  EXPECT_THAT(scan(*open()), SizeIs(6));
+}
+
+TEST_F(MongoStoreTest, AWrongPasswordIsToldAndNotRepeated) {
+  std::string uri = database.uri();
+  uri.insert(uri.find("//") + 2, "canaryuser@");
+  auto store = try_open(uri, "canarypassword");
+  ASSERT_FALSE(store);
+  EXPECT_EQ(store.error().fault, Fault::store);
+  EXPECT_THAT(store.error().message + store.error().next_step, Not(HasSubstr("canary")));
+  put_token(*open(), key, "and it recovers", now);
+}
+
+TEST_F(MongoStoreTest, AUriThatCannotBeReadIsNotRepeated) {
+  for (const char* uri : {"mongodb://", "mongodb://canary:canary@", "mongodb://canary%zz@host/",
+                          "mongodb://host:canary/"}) {
+    auto store = try_open(uri);
+    ASSERT_FALSE(store) << uri;
+    EXPECT_EQ(store.error().fault, Fault::config);
+    EXPECT_THAT(store.error().message + store.error().next_step, Not(HasSubstr("canary")));
+  }
+}
+
+TEST_F(MongoStoreTest, WarnsOfWhatCrossesANetworkUnprotected) {
+  const auto warnings = [](std::string_view uri) {
+    return must_value(MongoAddress::parse(Secret(uri), Secret())).warnings();
+  };
+  EXPECT_THAT(warnings("mongodb://127.0.0.1/"), IsEmpty());
+  EXPECT_THAT(warnings("mongodb://db.example/?tls=true"), IsEmpty());
+  EXPECT_THAT(warnings("mongodb://localhost,db.example/"), ElementsAre(HasSubstr("tls=true")));
+  EXPECT_THAT(warnings("mongodb://db.example/?tls=true&tlsInsecure=true"),
+              ElementsAre(HasSubstr("not verified")));
+  EXPECT_THAT(warnings("mongodb://db.example/?tls=true&tlsAllowInvalidCertificates=true"),
+              ElementsAre(HasSubstr("not verified")));
+}
+
+// ---- Leases ----
+
+TEST_F(MongoStoreTest, TheLeaseOfAProcessThatIsGoneIsFreeAtOnce) {
+  auto store = open();
+  std::string gone = process_identity();
+  gone.back() = gone.back() == '1' ? '2' : '1';  // The same process id, started at another moment.
+  ASSERT_TRUE(process_is_gone(gone));
+  granted(*store, intent(key, 0, now, gone));
+  granted(*store, intent(key, 0, now, "node-b"));
+}
+
+TEST_F(MongoStoreTest, ALeaseThatEndsLaterThanAnyWasGrantedForIsOver) {
+  auto store = open();
+  granted(*store, intent(key, 0, now, "node-a"));
+  set(with_id(id), Doc().date("lease_until", now + 1h));
+  granted(*store, intent(key, 0, now, "node-b"));
+}
+
+TEST_F(MongoStoreTest, ARecordThatSomebodyDamagedIsAFailureOfThatRecordOnly) {
+  auto store = open();
+  put_token(*store, key, "token", now);
+  put_token(*store, {"wx2", "access_token"}, "token", now);
+  set(with_id(id), Doc().text("budget", "{"));
+  EXPECT_FALSE(try_load(*store, key));
+  EXPECT_FALSE(try_begin(*store, intent(key, 1, now)));
+  for (const auto& [found, record] : scan(*store)) {
+    EXPECT_EQ(record.token.has_value(), found != key);
+    EXPECT_EQ(record.trouble.has_value(), found == key);
+  }
+  set(with_id(id), Doc().text("budget", ""));
+  granted(*store, intent(key, 1, now));
+}
+
+// ---- The feed ----
+
+TEST_F(MongoStoreTest, OfTwoWritersTheOneWhoseOlderStampIsSeenLaterIsToldToo) {
+  auto store = open();
+  const Key slow{"wxslow", "k"};
+  const Key quick{"wxquick", "k"};
+  put_token(*store, slow, "one", now);
+  const std::string before = changes(*store, "").cursor;
+
+  // The slow writer has its stamp, and is not seen yet: as if its document were still on its way.
+  granted(*store, intent(slow, 1, now));
+  const Doc stamped = std::move(database.find(kRecords, with_id("wxslow\nk")).at(0));
+  database.outsider().remove(kRecords, with_id("wxslow\nk"));
+  put_token(*store, quick, "one", now);
+  const Changes first = changes(*store, before);
+  EXPECT_THAT(first.tokens, ElementsAre(quick));
+  database.outsider().insert(kRecords, stamped);
+
+  const Changes second = changes(*store, first.cursor);
+  EXPECT_THAT(second.tokens, ElementsAre(slow));
+  EXPECT_THAT(changes(*store, second.cursor).tokens, IsEmpty());
+}
+
+TEST_F(MongoStoreTest, SaysReadEverythingToACursorOfAnotherDatabase) {
+  MongoDatabase other;
+  const std::string cursor = changes(*hufu::store::open(other), "").cursor;
+  EXPECT_TRUE(changes(*open(), cursor).everything);
+}
+
+// ---- The copy for other programs ----
+
+class MongoCopyTest : public MongoStoreTest {
+ protected:
+  PlainCopy copy_of(std::string_view token) {
+    return {{"tokens", "access_token"}, Secret(token), now + 1h, std::nullopt};
+  }
+  Record with_copy(const Record& base, std::string_view token) {
+    Record next = next_token(base, token, now);
+    next.copy = copy_of(token);
+    return next;
+  }
+  /// The documents of that name, as one text each: token, end, and whether `meta` has both dates.
+  std::vector<std::string> documents() {
+    std::vector<std::string> found;
+    for (const Doc& document : database.find("tokens")) {
+      const Fields fields(document);
+      const Fields meta = fields.doc("meta");
+      found.push_back(
+          std::string(fields.text("token")) +
+          (fields.number("expires_in") == (now + 1h).time_since_epoch().count() ? " 1h" : "") +
+          (meta.date("createdAt") && meta.date("updatedAt") ? " dated" : ""));
+    }
+    return found;
+  }
+  void insert(Doc& document) {
+    document.text("name", "access_token");
+    database.outsider().insert("tokens", document);
+  }
+  std::optional<PlainCopy> found() {
+    Intent wanted = intent({"wx" + std::to_string(++begins_), "k"}, 0, now);
+    wanted.copy = CopyPlace{"tokens", "access_token"};
+    return std::move(granted(*store, std::move(wanted)).record.copy);
+  }
+
+  std::shared_ptr<MongoStore> store = open();
+
+ private:
+  int begins_ = 0;
+};
+
+TEST_F(MongoCopyTest, IsWrittenWithTheRecord) {
+  Granted grant = granted(*store, intent(key, 0, now));
+  EXPECT_EQ(commit(*store, grant.lease, with_copy(grant.record, "one")), WriteOutcome::written);
+  EXPECT_THAT(documents(), ElementsAre("one 1h dated"));
+  grant = granted(*store, intent(key, 1, now));
+  EXPECT_EQ(commit(*store, grant.lease, with_copy(grant.record, "two")), WriteOutcome::written);
+  EXPECT_THAT(documents(), ElementsAre("two 1h dated"));
+  EXPECT_FALSE(load(*store, key).copy);
+}
+
+TEST_F(MongoCopyTest, IsNotWrittenByAWriterWhoWasFenced) {
+  Granted slow = granted(*store, intent(key, 0, now, "node-a"));
+  let_leases_age(database, kLease);
+  Granted quick = granted(*store, intent(key, 0, now, "node-b"));
+  commit(*store, quick.lease, with_copy(quick.record, "quick"));
+  EXPECT_EQ(commit(*store, slow.lease, with_copy(slow.record, "slow")), WriteOutcome::fenced);
+  EXPECT_THAT(documents(), ElementsAre("quick 1h dated"));
+}
+
+TEST_F(MongoCopyTest, ThatAWriterDidNotGetToIsFinishedByWhoeverComesNext) {
+  const auto die_half_way = [&](std::string_view token) {
+    Granted grant = granted(*store, intent(key, load(*store, key).revision, now));
+    commit(*store, grant.lease, next_token(grant.record, token, now));
+    Doc pending;
+    pending.doc("copy", pending_copy(copy_of(token), grant.lease.fence));
+    set(with_id(id), pending);
+    return grant;
+  };
+  die_half_way("one");
+  EXPECT_THAT(documents(), IsEmpty());
+  scan(*store);
+  EXPECT_THAT(documents(), ElementsAre("one 1h dated"));
+
+  die_half_way("two");
+  granted(*store, intent(key, 2, now));
+  EXPECT_THAT(documents(), ElementsAre("two 1h dated"));
+  let_leases_age(database, kLease);
+
+  // Or by the writer itself, that heard nothing and tries again.
+  Granted grant = die_half_way("three");
+  EXPECT_EQ(commit(*store, grant.lease, with_copy(grant.record, "three")), WriteOutcome::written);
+  EXPECT_THAT(documents(), ElementsAre("three 1h dated"));
+  EXPECT_EQ(commit(*store, grant.lease, with_copy(grant.record, "four")), WriteOutcome::fenced);
+}
+
+TEST_F(MongoCopyTest, ThatComesLateOverwritesNoLaterOne) {
+  Granted grant = granted(*store, intent(key, 0, now));
+  commit(*store, grant.lease, with_copy(grant.record, "later"));
+  const Doc late = pending_copy(copy_of("late"), grant.lease.fence - 1);
+  finish_copy(database.outsider(), kRecords, id, Fields(late));
+  EXPECT_THAT(documents(), ElementsAre("later 1h dated"));
+}
+
+TEST_F(MongoCopyTest, MendsEveryDocumentOfThatNameAndKeepsWhatIsTheirs) {
+  Doc plain;
+  plain.text("token", "old").number("expires_in", 5).text("theirs", "kept");
+  insert(plain);
+  Doc odd;
+  odd.text("token", "older").text("meta", "function () {}").real("expires_in", 1.5);
+  insert(odd);
+  Granted grant = granted(*store, intent(key, 0, now));
+  commit(*store, grant.lease, with_copy(grant.record, "one"));
+  EXPECT_THAT(documents(), ElementsAre("one 1h dated", "one 1h dated"));
+  EXPECT_THAT(database.find("tokens", Doc().text("theirs", "kept")), SizeIs(1));
+}
+
+TEST_F(MongoCopyTest, IsFoundHoweverSuchAProgramWroteIt) {
+  EXPECT_FALSE(found());
+  const std::int64_t end = (now + 1h).time_since_epoch().count();
+  Doc nonsense;
+  nonsense.text("token", "nonsense").text("expires_in", "soon");
+  insert(nonsense);
+  EXPECT_FALSE(found());
+  Doc real;
+  real.text("token", "real").real("expires_in", static_cast<double>(end));
+  insert(real);
+  EXPECT_TRUE(found()->token.same_as("real"));
+  EXPECT_EQ(found()->promised_until, now + 1h);
+  EXPECT_FALSE(found()->written_at);
+  Doc text;
+  text.text("token", "text").text("expires_in", std::to_string(end + 1));
+  text.doc("meta", Doc().text("updatedAt", "[Function]"));
+  insert(text);
+  EXPECT_TRUE(found()->token.same_as("text"));
+  Doc dated;
+  dated.text("token", "dated").number("expires_in", end);
+  dated.doc("meta", Doc().text("updatedAt", "x").date("createdAt", now - 1min));
+  insert(dated);
+  EXPECT_TRUE(found()->token.same_as("dated")) << "the newest of them";
+  EXPECT_EQ(found()->written_at, now - 1min);
+}
+
+TEST_F(MongoCopyTest, IsLookedForWhileThereIsNoTokenOnly) {
+  put_token(*store, key, "ours", now);
+  Doc theirs;
+  theirs.text("token", "theirs").number("expires_in", (now + 1h).time_since_epoch().count());
+  insert(theirs);
+  Intent wanted = intent(key, 1, now);
+  wanted.copy = CopyPlace{"tokens", "access_token"};
+  EXPECT_FALSE(granted(*store, std::move(wanted)).record.copy);
+}
+
+TEST_F(MongoCopyTest, NothingElseInTheDatabaseIsInTheClear) {
+  const auto sealer =
+      std::make_shared<const AesGcmSealer>(must_value(Keyring::fresh()), std::string());
+  SealedStore sealed(store, sealer);
+  SealedRegistry registry(store, sealer);
+  put_app(registry, app_row("wx1", "canarysecret"));
+  Granted grant = granted(sealed, intent(key, 0, now));
+  commit(sealed, grant.lease, with_copy(grant.record, "canarytoken"));
+  EXPECT_TRUE(load(sealed, key).token->value.same_as("canarytoken"));
+  EXPECT_THAT(documents(), ElementsAre("canarytoken 1h dated"));
+  for (const char* collection : {"hufu_records", "hufu_sealing_keys", "hufu_nodes", "hufu_meta"}) {
+    for (const Doc& document : database.find(collection)) {
+      const Fields all(document);
+      const std::string_view bytes(reinterpret_cast<const char*>(all.data()), all.size());
+      EXPECT_EQ(bytes.find("canary"), std::string_view::npos) << collection;
+    }
+  }
+}
+
+// ---- A server in trouble ----
+
+class MongoFaultTest : public MongoStoreTest {
+ protected:
+  void SetUp() override {
+    if (server.process() == nullptr) GTEST_SKIP() << "the server is not ours to hurt";
+    store = open();
+    put_token(*store, key, "one", now);
+  }
+  void TearDown() override { static_cast<void>(server.wait_until_up()); }
+
+  /// Reads and writes again, once each connection has noticed that it is of no use any more.
+  void expect_recovery() {
+    int begins = 0;
+    const bool recovered = server.process()->wait_until([&] {
+      const auto record = try_load(*store, key);
+      const Key fresh{"wx" + std::to_string(++begins), "fresh"};
+      return record && record->token->value.same_as("one") &&
+             try_begin(*store, intent(fresh, 0, now));
+    });
+    EXPECT_TRUE(recovered) << "and it recovers";
+  }
+  void expect_failure() {
+    for (int tries = 0; tries < 3; ++tries) {
+      auto record = try_load(*store, key);
+      ASSERT_FALSE(record);
+      EXPECT_FALSE(record.error().next_step.empty());
+    }
+  }
+
+  MongoServer& server = *MongoServer::get();
+  std::shared_ptr<MongoStore> store;
+};
+
+TEST_F(MongoFaultTest, IsKilledAndStartedAgainAndItRecovers) {
+  server.process()->stop(SIGKILL);
+  expect_failure();
+  server.process()->start();
+  ASSERT_TRUE(server.wait_until_up());
+  expect_recovery();
+}
+
+TEST_F(MongoFaultTest, StandsStillAndItRecovers) {
+  server.process()->freeze();
+  auto record = try_load(*store, key);
+  server.process()->thaw();
+  EXPECT_FALSE(record) << "bounded by the driver's time-outs";
+  expect_recovery();
+}
+
+TEST_F(MongoFaultTest, IsNotThereAtTheStartAndItRecovers) {
+  server.process()->stop(SIGKILL);
+  EXPECT_FALSE(try_open(database.uri()));
+  server.process()->start();
+  ASSERT_TRUE(server.wait_until_up());
+  EXPECT_TRUE(try_open(database.uri()));
+}
 
 }  // namespace
 }  // namespace hufu::store
