@@ -173,8 +173,7 @@ Result<Trial> Local::try_app(const std::string& id) {
 
   auto grant = get(key, std::chrono::seconds(0));
   // Whoever asks has mended something a moment ago: a backoff does not count, as for a refresh.
-  const bool backing_off =
-      before->trouble && before->trouble->next_attempt_at > assembly_->now();
+  const bool backing_off = before->trouble && before->trouble->next_attempt_at > assembly_->now();
   if (!grant && backing_off) grant = refresh(key);
   if (!grant) return tl::unexpected(grant.error());
   if (grant->revision != before->revision) return Trial::fetched;
