@@ -20,7 +20,6 @@ Result<std::unique_ptr<Service>> Service::open(Config config, std::string versio
   surroundings.clock = clock;
   surroundings.observer = &service->observers_;
   surroundings.version = service->options_.version;
-  surroundings.listen = config.listen;
   auto assembly = library::Assembly::build(std::move(config), surroundings);
   if (!assembly) return tl::unexpected(std::move(assembly.error()));
   service->assembly_ = *std::move(assembly);
@@ -35,6 +34,7 @@ Result<void> Service::start(const std::string& listen, Done<Result<void>> done) 
   server_ = *std::move(server);
   // Before the keeper runs: the first change of keys may be the first thing it tells.
   key_watch_.begin([this](Done<Result<void>> read) { server_->reload_keys(std::move(read)); });
+  assembly_->set_address(server_->address());
   assembly_->start(std::move(done));
   return {};
 }

@@ -50,7 +50,6 @@ struct Parts {
   /// and renews what it touches.
   bool background = true;
   std::string version;  ///< Of this program, for the others.
-  std::string listen;   ///< Where this node answers, for the others; empty: nowhere.
 };
 
 /// The keeper: one thread on which every decision is made, in coroutines that read top to bottom.
@@ -71,6 +70,8 @@ class Heart final : public AsyncKeeper {
   Heart(boost::asio::io_context& loop, Parts parts);
   ~Heart() override;
 
+  /// Where this node answers, for the others to see; before `start`. Nowhere, if it is not called.
+  void set_address(std::string address) { address_ = std::move(address); }
   /// Takes in the config's apps and, in the background mode, reads the store and begins to renew.
   /// `done` comes when everything is known.
   void start(Done<Result<void>> done);
@@ -288,6 +289,7 @@ class Heart final : public AsyncKeeper {
   Observer& observer_;
   std::atomic<SteadyTime> origin_;  ///< The steady moment at which the keeper's line began (1970).
   WallTime started_at_{};
+  std::string address_;
   std::uint64_t fenced_ = 0;  ///< Answers in hand that came after the lease was lost.
   TokenTable table_;
   Schedule schedule_{table_};

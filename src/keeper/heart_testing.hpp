@@ -307,7 +307,6 @@ class Node : public Observer, public Outlet {
     parts.clock = &clock;
     parts.cluster = world.store;
     parts.version = "0.0.0";
-    parts.listen = "127.0.0.1:7200";
     parts.random = &world.dice;
     parts.observer = this;
     parts.outlet = this;
@@ -325,6 +324,7 @@ class Node : public Observer, public Outlet {
     parts.apps = std::move(apps);
     parts.background = background;
     heart = std::make_unique<Heart>(loop_, std::move(parts));
+    heart->set_address("127.0.0.1:7200");
   }
   ~Node() override {
     bool stopped = false;

@@ -60,7 +60,7 @@ Heart::Task<void> Heart::tell_about_me() {
   me.name = process_identity();
   me.host = host_name();
   me.version = parts_.version;
-  me.listen = parts_.listen;
+  me.listen = address_;
   me.started_at = started_at_;
   if (time && *time) me.clock_ahead = clock_.wall() - **time;
   me.fenced = fenced_;

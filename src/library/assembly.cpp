@@ -24,7 +24,6 @@ class Assembly::Impl {
         observer(surroundings.observer != nullptr ? *surroundings.observer : nobody),
         background(surroundings.background),
         version(std::move(surroundings.version)),
-        listen(std::move(surroundings.listen)),
         sinks(clock, observer),
         loop(clock) {}
 
@@ -63,7 +62,6 @@ class Assembly::Impl {
     parts.apps = std::move(config.apps);
     parts.background = background;
     parts.version = std::move(version);
-    parts.listen = std::move(listen);
     heart = std::make_unique<keeper::Heart>(loop.context(), std::move(parts));
     return {};
   }
@@ -121,7 +119,6 @@ class Assembly::Impl {
   keeper::Observer& observer;
   bool background;
   std::string version;
-  std::string listen;
   std::shared_ptr<net::HttpClient> client = std::make_shared<net::HttpClient>();
   store::OpenStore store;
   sink::Sinks sinks;
@@ -149,6 +146,8 @@ void Assembly::start(Done<Result<void>> done) {
   impl_->loop.run(*impl_->heart);
   impl_->heart->start(std::move(done));
 }
+
+void Assembly::set_address(std::string address) { impl_->heart->set_address(std::move(address)); }
 
 Result<void> Assembly::set_apps(std::vector<AppConfig> apps) {
   if (auto prepared = impl_->prepare_sinks(apps); !prepared) return prepared;

@@ -20,9 +20,7 @@ struct Surroundings {
   keeper::Observer* observer = nullptr;  ///< Outlives the assembly; null: nobody looks.
   /// A server reads everything and renews by itself; a command reads what it is asked for.
   bool background = true;
-  /// How this node describes itself to the others that share the store.
-  std::string version;
-  std::string listen;
+  std::string version;  ///< Of this program, for the others that share the store.
 };
 
 /// Everything of a Config bound together and running: the store, the platforms, the keeper and the
@@ -44,6 +42,8 @@ class Assembly {
   Result<void> start();
   /// As `start` without waiting: `done` is called on the keeper's thread.
   void start(Done<Result<void>> done);
+  /// Where this node answers, for the others that share the store to see; before `start`.
+  void set_address(std::string address);
   /// The config's apps have changed; timing and store stay.
   Result<void> set_apps(std::vector<AppConfig> apps);
 
