@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <functional>
 #include <future>
+#include <memory>
 #include <string>
 #include <utility>
 
@@ -28,12 +29,16 @@ inline Key key_number(int i) {
 inline double renew(TokenStore& store, Keys keys, int count, int in_flight) {
   std::atomic<int> next = 0;
   std::atomic<int> finished = 0;
-  std::promise<void> all;
+  // Shared, because whoever fulfils it may still be inside it when we return.
+  const auto all = std::make_shared<std::promise<void>>();
   std::function<void()> one;
   const auto over = [&](const Error* error) {
     if (error != nullptr) std::fprintf(stderr, "%s\n", error->message.c_str());
-    if (++finished == count) all.set_value();
-    one();
+    one();  // Before this one counts: after the last one nothing of ours is left.
+    if (++finished == count) {
+      const auto last = all;
+      last->set_value();
+    }
   };
   one = [&] {
     const int i = next++;
@@ -64,7 +69,7 @@ inline double renew(TokenStore& store, Keys keys, int count, int in_flight) {
   };
   const auto start = std::chrono::steady_clock::now();
   for (int i = 0; i < in_flight; ++i) one();
-  all.get_future().wait();
+  all->get_future().wait();
   return count / std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
