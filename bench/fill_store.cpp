@@ -75,7 +75,8 @@ void put_app(Registry& registry, const Sealer& sealer, int i, std::function<void
 
 void put_token(TokenStore& tokens, int i, std::size_t bytes, std::function<void()> done) {
   const WallTime now = system_clock().wall();
-  Intent intent{Key{app_number(i)}, 0, "the filler", std::chrono::seconds(60), {now, now}, {}};
+  Intent intent{Key{app_number(i)},       1'000'000'000, "the filler",
+                std::chrono::seconds(60), {now, now},    {}};
   tokens.begin(std::move(intent), [&tokens, i, bytes, now,
                                    done = std::move(done)](Result<BeginOutcome> outcome) mutable {
     auto& grant = std::get<Granted>(*outcome);
@@ -84,7 +85,7 @@ void put_token(TokenStore& tokens, int i, std::size_t bytes, std::function<void(
     Record record = std::move(grant.record);
     record.token = Token{Secret(std::move(value)), now, now + std::chrono::days(30),
                          "wechat/stable/access_token"};
-    record.revision = 1;
+    record.revision += 1;
     record.renew_at = now + std::chrono::days(29);
     record.marks.clear();
     tokens.commit(std::move(grant.lease), std::move(record),
