@@ -7,13 +7,12 @@
 #include <cstring>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
-#include <shared_mutex>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "core/read_mostly_mutex.hpp"
 #include "hufu/clock.hpp"
 #include "hufu/token.hpp"
 #include "keeper/rules.hpp"
@@ -21,7 +20,7 @@
 
 namespace hufu::keeper {
 
-/// A usable token as a reader sees it while the shard's lock is shared: copy what you need.
+/// A usable token as a reader sees it while it holds off the keeper: copy what you need.
 struct TokenView {
   std::string_view token;
   std::int64_t expires_in = 0;  ///< Whole seconds of promise, at least 1.
@@ -61,9 +60,9 @@ struct RowOutline : RowState {
 
 /// Every token in memory, laid out for a million of them and for readers that never wait for I/O.
 ///
-/// 64 shards, each a shared_mutex, an index of row numbers (boost::unordered_flat_set over the rows
-/// themselves: 5 bytes an entry), rows of fixed size in chunks that never move, and tokens in
-/// memory of exactly their size. Measured against the alternatives in
+/// 64 shards, each with a ReadMostlyMutex, an index of row numbers (boost::unordered_flat_set over
+/// the rows themselves: 5 bytes an entry), rows of fixed size in chunks that never move, and tokens
+/// in memory of exactly their size. Measured against the alternatives in
 /// docs/decisions/2026-11-24-token-table.md.
 ///
 /// Thread-safety: `read`, `facts`, `knows`, `apps_after` and `census` may be called from any thread
@@ -192,7 +191,7 @@ class TokenTable {
     bool operator()(const Sought& a, std::uint32_t b) const noexcept { return (*this)(b, a); }
   };
   struct Shard {
-    mutable std::shared_mutex mutex;
+    ReadMostlyMutex mutex;
     std::vector<std::unique_ptr<Row[]>> chunks;
     std::vector<std::uint32_t> free;
     boost::unordered_flat_set<std::uint32_t, ByName, SameName> index{0, ByName{this},
@@ -265,7 +264,7 @@ bool TokenTable::read(std::string_view app, std::string_view kind, WallTime now,
   const NameBuffer name(app, kind);
   const Sought sought(name.view());
   const Shard& shard = shard_of(sought);
-  std::shared_lock lock(shard.mutex);
+  const ReadMostlyMutex::Reading reading(shard.mutex);
   const auto found = shard.index.find(sought);
   if (found == shard.index.end()) return false;
   const Row& row = shard.row(*found);

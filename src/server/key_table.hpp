@@ -1,14 +1,13 @@
 #pragma once
 
-#include <array>
 #include <cstring>
 #include <optional>
-#include <shared_mutex>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
 
+#include "core/read_mostly_mutex.hpp"
 #include "server/api_key.hpp"
 #include "store/registry.hpp"
 
@@ -37,9 +36,7 @@ enum class Access {
 /// byte by byte he would have to choose the hashes he presents, and knowing one does not yield the
 /// key.
 ///
-/// Thread-safety: all members may be called from any thread. Each thread that looks up takes, of
-/// several locks, one that few others use, so that lookups do not meet on one cache line; `reload`
-/// takes them all. `check` allocates nothing.
+/// Thread-safety: all members may be called from any thread. `check` allocates nothing.
 class KeyTable {
  public:
   /// From now on exactly these keys are known.
@@ -64,13 +61,8 @@ class KeyTable {
   };
   using Callers = std::unordered_map<KeyHash, Caller, HashOfHash>;
 
-  struct alignas(64) Gate {
-    std::shared_mutex mutex;
-  };
-  [[nodiscard]] std::shared_mutex& my_gate() const noexcept;
-
-  mutable std::array<Gate, 16> gates_;
-  Callers callers_;  // Read under any one gate, written under all of them.
+  ReadMostlyMutex mutex_;
+  Callers callers_;
 };
 
 }  // namespace hufu::server
