@@ -21,6 +21,8 @@ class Secret {
   explicit Secret(std::string_view text);
   /// Takes `text` over and wipes what it held.
   explicit Secret(std::string&& text);
+  /// Takes over the `size` bytes of `bytes`, so that whoever makes a secret need not copy it.
+  Secret(std::unique_ptr<char[]> bytes, std::size_t size) noexcept;
   Secret(Secret&& other) noexcept;
   Secret& operator=(Secret&& other) noexcept;
   Secret(const Secret&) = delete;

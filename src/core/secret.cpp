@@ -14,6 +14,9 @@ Secret::Secret(std::string_view text)
 
 Secret::Secret(std::string&& text) : Secret(std::string_view(text)) { wipe(text); }
 
+Secret::Secret(std::unique_ptr<char[]> bytes, std::size_t size) noexcept
+    : bytes_(std::move(bytes)), size_(size) {}
+
 Secret::Secret(Secret&& other) noexcept
     : bytes_(std::move(other.bytes_)), size_(std::exchange(other.size_, 0)) {}
 
@@ -26,7 +29,9 @@ Secret& Secret::operator=(Secret&& other) noexcept {
   return *this;
 }
 
-Secret::~Secret() { OPENSSL_cleanse(bytes_.get(), size_); }
+Secret::~Secret() {
+  if (bytes_) OPENSSL_cleanse(bytes_.get(), size_);
+}
 
 bool Secret::same_as(std::string_view other) const noexcept {
   return size_ == other.size() && CRYPTO_memcmp(bytes_.get(), other.data(), size_) == 0;

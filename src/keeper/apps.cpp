@@ -85,19 +85,15 @@ void Heart::put_row(const std::string& app, std::uint16_t issuer, bool secret_lo
                     bool from_config, const store::SecretTag& tag) {
   const AppFacts facts{issuer, secret_login, from_config, tag};
   const RowId row = table_.put(Key{app}, facts);
-  // The app's other kinds move with it.
-  const std::string platform = issuers_[issuer].platform;
-  const std::string endpoint = issuers_[issuer].endpoint;
-  std::set<std::string> kinds;
-  for (const KnownIssuer& known : issuers_) {
-    const std::string_view name = known.issuer->name();
-    kinds.emplace(name.substr(name.rfind('/') + 1));
-  }
-  kinds.erase(std::string(kAccessToken));
-  for (const std::string& kind : kinds) {
-    if (!table_.find(Key{app, kind})) continue;
-    const auto other = issuer_index(platform, endpoint, kind);
-    if (other) table_.put(Key{app, kind}, {*other, false, from_config, tag});
+  // The app's other kinds move with it. By number: what is made on the way joins the list.
+  for (std::size_t i = 0; i < issuers_.size(); ++i) {
+    const std::string_view name = issuers_[i].issuer->name();
+    const std::string_view kind = name.substr(name.rfind('/') + 1);
+    if (kind == kAccessToken) continue;
+    const Key key{app, std::string(kind)};
+    if (!table_.find(key)) continue;
+    const auto other = issuer_index(issuers_[issuer].platform, issuers_[issuer].endpoint, key.kind);
+    if (other) table_.put(key, {*other, false, from_config, tag});
   }
   rebound(row);
   if (started_) reschedule(row);

@@ -61,7 +61,8 @@ Heart::Task<Result<void>> Heart::begin_work() {
 namespace {
 
 /// Carries rows from the store's thread to the loop in batches: a million of them must neither be
-/// posted one by one nor pile up in memory where the store is the faster of the two.
+/// posted one by one nor pile up in memory where the store is the faster of the two. What was taken
+/// goes back to be destroyed by the thread that made it, for whose allocator that is far cheaper.
 template <class Row>
 class Conveyor : public std::enable_shared_from_this<Conveyor<Row>> {
  public:
@@ -70,36 +71,48 @@ class Conveyor : public std::enable_shared_from_this<Conveyor<Row>> {
 
   /// Waits for the loop while the belt is full; on the loop's own thread it never does.
   void put(Row row) {
-    bool first = false;
+    batch_.push_back(std::move(row));
+    if (batch_.size() == kBatch) send();
+  }
+  /// Sends what has been put since the last full batch.
+  void send() {
+    std::vector<Row> next;
     {
       std::unique_lock lock(mutex_);
       if (!loop_.get_executor().running_in_this_thread()) {
-        room_.wait(lock, [this] { return rows_.size() < kMostRows; });
+        room_.wait(lock, [this] { return on_the_way_ < kMostBatches; });
       }
-      first = rows_.empty();
-      rows_.push_back(std::move(row));
+      ++on_the_way_;
+      next.swap(taken_);
     }
-    if (first) asio::post(loop_, [self = this->shared_from_this()] { self->unload(); });
+    next.clear();
+    next.swap(batch_);
+    asio::post(loop_, [self = this->shared_from_this(), full = std::move(next)]() mutable {
+      self->unload(std::move(full));
+    });
   }
 
  private:
-  static constexpr std::size_t kMostRows = 4096;
+  static constexpr std::size_t kBatch = 512;
+  static constexpr std::size_t kMostBatches = 8;
 
-  void unload() {
-    std::vector<Row> rows;
+  void unload(std::vector<Row> batch) {
+    for (Row& row : batch) take_(row);
     {
       std::lock_guard lock(mutex_);
-      rows.swap(rows_);
+      --on_the_way_;
+      batch.swap(taken_);
     }
     room_.notify_one();
-    for (Row& row : rows) take_(row);
   }
 
   asio::io_context& loop_;
   std::function<void(Row&)> take_;
+  std::vector<Row> batch_;  // Of the store's thread.
   std::mutex mutex_;
   std::condition_variable room_;
-  std::vector<Row> rows_;
+  std::size_t on_the_way_ = 0;
+  std::vector<Row> taken_;
 };
 
 }  // namespace
@@ -116,9 +129,12 @@ Heart::Task<Result<void>> Heart::read_store() {
       if (started_) present.insert(row.id);
       take_app(row);
     });
-    auto scan = [this, apps](auto done) {
+    auto scan = [this, apps](Done<Result<void>> done) {
       parts_.registry->scan_apps([apps](store::AppRow row) { apps->put(std::move(row)); },
-                                 std::move(done));
+                                 [apps, done = std::move(done)](Result<void> read) {
+                                   apps->send();
+                                   done(std::move(read));
+                                 });
     };
     auto read = co_await await<Result<void>>(std::move(scan));
     if (!read) co_return read;
@@ -139,14 +155,20 @@ Heart::Task<Result<void>> Heart::read_store() {
   using Entry = std::pair<Key, Record>;
   auto tokens = std::make_shared<Conveyor<Entry>>(
       loop_, [this](Entry& entry) { take_record(entry.first, entry.second); });
-  auto scan = [this, tokens](auto done) {
+  auto scan = [this, tokens](Done<Result<void>> done) {
     parts_.tokens->scan(
         [tokens](Key key, Record record) { tokens->put(Entry(std::move(key), std::move(record))); },
-        std::move(done));
+        [tokens, done = std::move(done)](Result<void> read) {
+          tokens->send();
+          done(std::move(read));
+        });
   };
   auto read = co_await await<Result<void>>(std::move(scan));
   if (!read) co_return read;
-  table_.for_each([this](RowId row) { reschedule(row); });
+  // Whoever has a record was planned with it, while the store read on.
+  table_.for_each([this](RowId row) {
+    if (table_.due(row) == WallTime{}) reschedule(row);
+  });
   cursor_ = std::move(changes->cursor);
   co_return Result<void>();
 }
@@ -406,7 +428,7 @@ void Heart::adopt(RowId row, const Record& record, Standing standing) {
     tell_outlet(row);
   }
   close_case(row);
-  if (started_) reschedule(row);
+  reschedule(row);
   if (newer) notify_watchers(row);
 }
 

@@ -5,9 +5,11 @@
 #include <openssl/params.h>
 #include <openssl/rand.h>
 
+#include <array>
 #include <atomic>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 #include <mutex>
 #include <utility>
 
@@ -71,43 +73,57 @@ void add_place(EVP_CIPHER_CTX* context, std::string_view header, std::string_vie
   must(EVP_CipherUpdate(context, nullptr, &length, bytes(place), static_cast<int>(place.size())));
 }
 
-/// HMAC-SHA256 with the key set up once.
+/// HMAC-SHA256 with the key set up once; each thread keeps a copy of the one it used last.
 class Hmac {
  public:
-  explicit Hmac(std::string_view key) : mac_(EVP_MAC_fetch(nullptr, "HMAC", nullptr)) {
-    context_ = EVP_MAC_CTX_new(mac_);
+  Hmac(std::uint64_t serial, std::string_view key)
+      : serial_(serial), mac_(EVP_MAC_fetch(nullptr, "HMAC", nullptr)) {
+    context_.reset(EVP_MAC_CTX_new(mac_.get()));
     if (context_ == nullptr) std::abort();
     char digest[] = "SHA256";
     OSSL_PARAM parameters[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
                                OSSL_PARAM_construct_end()};
-    must(EVP_MAC_init(context_, bytes(key), key.size(), parameters));
-  }
-  Hmac(const Hmac&) = delete;
-  Hmac& operator=(const Hmac&) = delete;
-  ~Hmac() {
-    EVP_MAC_CTX_free(context_);
-    EVP_MAC_free(mac_);
+    must(EVP_MAC_init(context_.get(), bytes(key), key.size(), parameters));
   }
 
   /// The first `Size` bytes of the HMAC of the parts, one after the other.
   template <std::size_t Size, class... Parts>
   std::array<Bytes, Size> of(Parts... parts) const {
-    EVP_MAC_CTX* context = EVP_MAC_CTX_dup(context_);
-    if (context == nullptr) std::abort();
+    EVP_MAC_CTX* context = mine();
     (must(EVP_MAC_update(context, bytes(std::string_view(parts)), std::string_view(parts).size())),
      ...);
     std::array<Bytes, 32> whole{};
     std::size_t size = 0;
     must(EVP_MAC_final(context, whole.data(), &size, whole.size()));
-    EVP_MAC_CTX_free(context);
     std::array<Bytes, Size> front{};
     std::memcpy(front.data(), whole.data(), Size);
     return front;
   }
 
  private:
-  EVP_MAC* mac_;
-  EVP_MAC_CTX* context_ = nullptr;
+  struct Free {
+    void operator()(EVP_MAC* mac) const { EVP_MAC_free(mac); }
+    void operator()(EVP_MAC_CTX* context) const { EVP_MAC_CTX_free(context); }
+  };
+  using Context = std::unique_ptr<EVP_MAC_CTX, Free>;
+
+  /// This thread's copy, ready for the first part.
+  [[nodiscard]] EVP_MAC_CTX* mine() const {
+    thread_local Context copy;
+    thread_local std::uint64_t serial = 0;
+    if (serial != serial_) {
+      copy.reset(EVP_MAC_CTX_dup(context_.get()));
+      if (copy == nullptr) std::abort();
+      serial = serial_;
+    } else {
+      must(EVP_MAC_init(copy.get(), nullptr, 0, nullptr));
+    }
+    return copy.get();
+  }
+
+  const std::uint64_t serial_;
+  std::unique_ptr<EVP_MAC, Free> mac_;
+  Context context_;
 };
 
 /// Never used twice, so that a thread's cipher cannot mistake one key for another.
@@ -122,7 +138,7 @@ struct AesGcmSealer::Keys {
   explicit Keys(Keyring keyring)
       : ring(std::move(keyring)),
         first_serial(next_serial(ring.keys().size())),
-        hmac(ring.tag_key().reveal()) {}
+        hmac(first_serial, ring.tag_key().reveal()) {}
   [[nodiscard]] std::uint64_t serial_of(const SealingKey& key) const {
     return first_serial + static_cast<std::uint64_t>(&key - ring.keys().data());
   }
@@ -178,20 +194,22 @@ Result<Secret> AesGcmSealer::open(std::string_view sealed, std::string_view plac
 
   const std::size_t size = sealed.size() - kOverhead;
   const Bytes* nonce = bytes(sealed) + kHeader;
-  std::string tag(sealed.substr(sealed.size() - kTag));
-  std::string plain(size, '\0');
+  std::array<Bytes, kTag> tag{};
+  std::memcpy(tag.data(), sealed.data() + sealed.size() - kTag, kTag);
+  auto room = std::make_unique<char[]>(size);
+  Bytes* plain = reinterpret_cast<Bytes*>(room.get());
+  Secret opened(std::move(room), size);  // Wiped also where the seal turns out to be broken.
   int length = 0;
   auto* context = opening_cipher.prepare(false, keys->serial_of(*key), key->bytes, nonce);
   add_place(context, sealed.substr(0, kHeader), place);
-  must(EVP_CipherUpdate(context, bytes(plain), &length, nonce + kNonce, static_cast<int>(size)));
+  must(EVP_CipherUpdate(context, plain, &length, nonce + kNonce, static_cast<int>(size)));
   must(EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_SET_TAG, kTag, tag.data()));
-  if (EVP_CipherFinal_ex(context, bytes(plain) + size, &length) != 1) {
-    wipe(plain);
+  if (EVP_CipherFinal_ex(context, plain + size, &length) != 1) {
     return fail(Fault::store,
                 std::string(place) + " was changed or moved since key " + *id + " sealed it",
                 "restore the database from a backup, or remove the app and add it again");
   }
-  return Secret(std::move(plain));
+  return opened;
 }
 
 Fingerprint AesGcmSealer::fingerprint(std::string_view token) const {

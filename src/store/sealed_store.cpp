@@ -8,7 +8,10 @@
 namespace hufu::store {
 
 std::string token_place(const Key& key, std::uint64_t revision) {
-  return "token|" + key.app + "|" + key.kind + "|" + std::to_string(revision);
+  std::string place;
+  place.reserve(key.app.size() + key.kind.size() + 28);  // Made for every token at the start.
+  place.append("token|").append(key.app).append("|").append(key.kind).append("|");
+  return place.append(std::to_string(revision));
 }
 
 std::string app_place(const std::string& id) { return "app|" + id; }
