@@ -50,6 +50,11 @@ FeedCursor::FeedCursor(std::string database, Stamp newest, WallTime server_now)
   advance(server_now);
 }
 
+FeedCursor::FeedCursor(std::string database, Stamp newest, Stamp settled)
+    : database_(std::move(database)), high_(newest), seen_(newest) {
+  advance(settled);
+}
+
 bool FeedCursor::tell(std::string_view id, Stamp stamp) {
   seen_ = std::max(seen_, stamp);
   const std::uint32_t hash = hash_of(id);
@@ -61,10 +66,21 @@ bool FeedCursor::tell(std::string_view id, Stamp stamp) {
 
 void FeedCursor::advance(WallTime server_now) {
   const Stamp now = stamp_at(server_now);
-  const bool quiet = before(now, kWindow) >= seen_;
-  low_ = std::min(quiet ? seen_ : before(seen_, kWindow), high_);
+  Stamp low = begin_of_next(now);
   // The clock went back, at most so long ago as it was looked at last.
-  if (now < before(seen_, kWindow)) low_ = std::min(low_, before(now, kClockAge + kWindow));
+  if (now < before(seen_, kWindow)) low = std::min(low, before(now, kClockAge + kWindow));
+  end_look(low);
+}
+
+void FeedCursor::advance(Stamp settled) { end_look(begin_of_next(settled)); }
+
+Stamp FeedCursor::begin_of_next(Stamp now) const {
+  const bool quiet = before(now, kWindow) >= seen_;
+  return std::min(quiet ? seen_ : before(seen_, kWindow), high_);
+}
+
+void FeedCursor::end_look(Stamp low) {
+  low_ = low;
   high_ = seen_;
   told_.erase(told_.begin(), told_.upper_bound(low_));
   while (told_.size() > kMemory) told_.erase(told_.begin());

@@ -25,7 +25,10 @@ namespace hufu::store {
 ///   that keeps no logical clock across a restart): where its present lies behind the greatest
 ///   stamp, the look begins before that present.
 /// Where nothing has been written for `kWindow`, the look begins at the greatest stamp itself and
-/// finds nothing.
+/// finds nothing. A replica set says that of itself: it shows what a majority has, in the order in
+/// which it was written, and that may stand still for longer than any window, with one of two
+/// writers seen and the other one not yet. So there it counts how far the majority has got, and not
+/// how late it is. Nor does its clock, on which stamps are made, ever go back.
 ///
 /// Not thread-safe: a plain value.
 class FeedCursor {
@@ -39,6 +42,7 @@ class FeedCursor {
 
   /// One who has been told everything up to now: `newest` is the greatest stamp there is.
   FeedCursor(std::string database, Stamp newest, WallTime server_now);
+  FeedCursor(std::string database, Stamp newest, Stamp settled);
   /// Reads what `text` wrote; nothing where it is something else, or of another database.
   static std::optional<FeedCursor> parse(std::string_view text, const std::string& database);
   [[nodiscard]] std::string text() const;
@@ -50,9 +54,13 @@ class FeedCursor {
   /// Ends a look, which saw everything that there was when it began. `server_now`: not later than
   /// the server's present moment when it began.
   void advance(WallTime server_now);
+  /// The same on a replica set: a majority had everything up to `settled` when the look began.
+  void advance(Stamp settled);
 
  private:
   FeedCursor() = default;
+  [[nodiscard]] Stamp begin_of_next(Stamp now) const;
+  void end_look(Stamp low);
 
   std::string database_;
   Stamp low_ = 0;

@@ -68,6 +68,17 @@ TEST(FeedCursorTest, WritesOfAServerWhoseClockWentBackAreTold) {
   EXPECT_TRUE(is_told(cursor, "b", at(kNow - 1h + 1s)));
 }
 
+TEST(FeedCursorTest, OfTwoWritersOneIsMissedByNobodyWhoseMajorityStoodStillBetweenThem) {
+  FeedCursor cursor("db", at(kNow), at(kNow));
+  EXPECT_TRUE(is_told(cursor, "quick", at(kNow + 2s)));
+  // The clock goes on; what a majority has does not.
+  for (int looks = 0; looks < 3; ++looks) cursor.advance(at(kNow + 2s));
+  EXPECT_TRUE(is_told(cursor, "slow", at(kNow + 1s)));
+  EXPECT_FALSE(is_told(cursor, "quick", at(kNow + 2s)));
+  cursor.advance(at(kNow + 2s + FeedCursor::kWindow));
+  EXPECT_EQ(cursor.look_after(), at(kNow + 2s)) << "and it looks at nothing again";
+}
+
 TEST(FeedCursorTest, ComesBackFromItsTextAsItWas) {
   FeedCursor cursor = follower();
   is_told(cursor, "b", at(kNow + 1s, 7));
