@@ -14,6 +14,7 @@ using Kind = MongoFailure::Kind;
 constexpr std::int32_t kPatience = 5000;       ///< Milliseconds.
 constexpr std::int32_t kMostPatience = 30000;  ///< What a URI may ask for at most.
 constexpr int kDuplicateKey = 11000;
+constexpr int kNotWritablePrimary = 10107;
 
 /// The driver's own words might hold a URI, and go to stderr unless somebody takes them.
 void set_up_driver() {
@@ -99,11 +100,17 @@ Result<MongoAddress> MongoAddress::parse(const Secret& uri, const Secret& passwo
   }
   mongoc_uri_set_option_as_bool(made, MONGOC_URI_RETRYWRITES, false);
   mongoc_uri_set_option_as_bool(made, MONGOC_URI_RETRYREADS, false);
+  // The driver would stay with the one server that a URI names, when it is no primary any more.
+  if (!mongoc_uri_has_option(made, MONGOC_URI_DIRECTCONNECTION)) {
+    mongoc_uri_set_option_as_bool(made, MONGOC_URI_DIRECTCONNECTION, false);
+  }
   if (mongoc_uri_get_appname(made) == nullptr) mongoc_uri_set_appname(made, "hufu");
   const char* database = mongoc_uri_get_database(made);
   address.database_ = database != nullptr ? database : "hufu";
   return address;
 }
+
+bool MongoAddress::is_direct() const { return option(uri_.get(), MONGOC_URI_DIRECTCONNECTION); }
 
 std::vector<std::string> MongoAddress::warnings() const {
   std::vector<std::string> found;
@@ -156,7 +163,8 @@ WallTime ServerClock::latest() const {
 MongoConnection::MongoConnection(const MongoAddress& address, ServerClock& clock)
     : client_(mongoc_client_new_from_uri(address.uri())),
       database_(address.database()),
-      clock_(clock) {}
+      clock_(clock),
+      era_(clock.era()) {}
 
 Result<std::unique_ptr<MongoConnection>> MongoConnection::open(const MongoAddress& address,
                                                                ServerClock& clock) {
@@ -178,43 +186,55 @@ WallTime MongoConnection::ask_time() {
   const SteadyTime asked = clock_.steady();
   const Doc reply = run(Doc().number("hello", 1));
   const Fields hello(reply);
-  replica_set_ = !hello.text("setName").empty() || hello.text("msg") == "isdbgrid";
+  set_name_ = hello.text("setName");
+  replica_set_ = !set_name_.empty() || hello.text("msg") == "isdbgrid";
+  // Its clock is not the one that counts, and what it has may be old.
+  if (!hello.flag("isWritablePrimary")) refuse(kNotWritablePrimary, "NotWritablePrimary");
   const auto time = hello.date("localTime");
   if (!time) throw MongoFailure{Kind::refused, 0, "does not tell its time"};
   clock_.learn(asked, *time);
   return *time;
 }
 
-Doc MongoConnection::run(const Doc& command) {
+Doc MongoConnection::run(const Doc& command) { return ask(command, /*writes=*/false); }
+
+Doc MongoConnection::ask(const Doc& command, bool writes) {
   bson_error_t error{};
   Doc reply;
   const bool done = mongoc_client_command_simple(client_.get(), database_.c_str(), command.get(),
                                                  nullptr, reply.reset(), &error);
+  if (writes) wrote_at_ = std::max(wrote_at_, Fields(reply).stamp("operationTime"));
   if (done) return reply;
   const auto code = static_cast<int>(error.code);
   if (error.domain == MONGOC_ERROR_SERVER) refuse(code, Fields(reply).text("codeName"));
-  broken_ = true;
   const bool credentials =
       (error.domain == MONGOC_ERROR_CLIENT && code == MONGOC_ERROR_CLIENT_AUTHENTICATE) ||
       error.domain == MONGOC_ERROR_SCRAM || error.domain == MONGOC_ERROR_SASL;
+  broken_ = true;
   if (credentials) throw MongoFailure{Kind::credentials, 0, "refuses the user or its password"};
+  give_up();
   throw MongoFailure{Kind::unreachable, 0, std::string("gives no answer: ") + error.message};
 }
 
 /// The server's own words may repeat what stands in a document, so its code has to do.
 void MongoConnection::refuse(int code, std::string_view name) {
-  if (is_passing(code)) broken_ = true;
+  if (is_passing(code)) give_up();
   std::string message = "refuses: code " + std::to_string(code);
   if (!name.empty()) message += " (" + std::string(name) + ")";
   throw MongoFailure{Kind::refused, code, std::move(message)};
 }
 
-Doc MongoConnection::with_write_concern(Doc command) const {
+void MongoConnection::give_up() {
+  broken_ = true;
+  clock_.end_era(era_);
+}
+
+Doc MongoConnection::write(Doc command) {
   Doc concern;
   if (replica_set_) concern.text("w", "majority").number("wtimeout", kPatience);
   concern.flag("j", true);
   command.doc("writeConcern", concern).number("maxTimeMS", FeedCursor::kLongestWrite.count());
-  return command;
+  return ask(command, /*writes=*/true);
 }
 
 void MongoConnection::find(const char* collection, const Doc& filter, const Doc& projection,
@@ -226,8 +246,14 @@ void MongoConnection::find(const char* collection, const Doc& filter, const Doc&
   if (!Fields(sort).empty()) command.doc("sort", sort);
   command.number("limit", limit).number("batchSize", limit).flag("singleBatch", true);
   command.number("maxTimeMS", kPatience);
-  if (replica_set_) command.doc("readConcern", Doc().text("level", "majority"));
+  if (replica_set_) {
+    Doc concern;
+    concern.text("level", "majority");
+    if (wrote_at_ != 0) concern.stamp("afterClusterTime", wrote_at_);
+    command.doc("readConcern", concern);
+  }
   const Doc reply = run(command);
+  settled_ = Fields(reply).stamp("operationTime");
   Fields(reply).doc("cursor").each("firstBatch", visit);
 }
 
@@ -254,7 +280,7 @@ std::optional<Doc> MongoConnection::find_and_modify(const char* collection, cons
   if (upsert) command.flag("upsert", true);
   Doc reply;
   try {
-    reply = run(with_write_concern(std::move(command)));
+    reply = write(std::move(command));
   } catch (const MongoFailure& failure) {
     if (upsert && failure.code == kDuplicateKey) return std::nullopt;
     throw;
@@ -272,7 +298,7 @@ std::int64_t MongoConnection::update(const char* collection, const Doc& filter, 
   step.doc("q", filter).doc("u", update).flag("multi", many);
   Doc command;
   command.text("update", collection).list("updates", step);
-  const Doc reply = run(with_write_concern(std::move(command)));
+  const Doc reply = write(std::move(command));
   if (const auto complaint = complaint_of(Fields(reply))) {
     refuse(complaint->first, complaint->second);
   }
@@ -282,7 +308,7 @@ std::int64_t MongoConnection::update(const char* collection, const Doc& filter, 
 bool MongoConnection::insert(const char* collection, const Doc& document) {
   Doc command;
   command.text("insert", collection).list("documents", document);
-  const Doc reply = run(with_write_concern(std::move(command)));
+  const Doc reply = write(std::move(command));
   if (const auto complaint = complaint_of(Fields(reply))) {
     if (complaint->first == kDuplicateKey) return false;
     refuse(complaint->first, complaint->second);
@@ -295,7 +321,16 @@ void MongoConnection::remove(const char* collection, const Doc& filter) {
   step.doc("q", filter).number("limit", 0);
   Doc command;
   command.text("delete", collection).list("deletes", step);
-  const Doc reply = run(with_write_concern(std::move(command)));
+  const Doc reply = write(std::move(command));
+  if (const auto complaint = complaint_of(Fields(reply))) {
+    refuse(complaint->first, complaint->second);
+  }
+}
+
+void MongoConnection::make_indexes(const char* collection, const Doc& one, const Doc& two) {
+  Doc command;
+  command.text("createIndexes", collection).list("indexes", one, two);
+  const Doc reply = write(std::move(command));
   if (const auto complaint = complaint_of(Fields(reply))) {
     refuse(complaint->first, complaint->second);
   }

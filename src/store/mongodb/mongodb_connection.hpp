@@ -2,6 +2,8 @@
 
 #include <mongoc/mongoc.h>
 
+#include <atomic>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -36,12 +38,15 @@ Error error_of(const MongoFailure& failure);
 class MongoAddress {
  public:
   /// Reads a URI as the driver takes it. `password` counts where the URI has a user and no password
-  /// of its own. Every wait is bounded by five seconds, unless the URI says otherwise.
+  /// of its own. Every wait is bounded by five seconds, unless the URI says otherwise. One member
+  /// of a replica set stands for all of it, unless the URI says directConnection=true.
   static Result<MongoAddress> parse(const Secret& uri, const Secret& password);
 
   [[nodiscard]] const mongoc_uri_t* uri() const { return uri_.get(); }
   /// Named by the URI; "hufu" where it names none.
   [[nodiscard]] const std::string& database() const { return database_; }
+  /// Whether it is about that one server, whatever becomes of it.
+  [[nodiscard]] bool is_direct() const;
   /// What is unwise about it, a sentence each.
   [[nodiscard]] std::vector<std::string> warnings() const;
 
@@ -53,8 +58,10 @@ class MongoAddress {
   std::string database_;
 };
 
-/// What is known of the clock of a server: its present moment lies between two bounds, as far apart
-/// as the round trip took that asked for it. Thread-safe.
+/// What all connections know of the server. Its clock: the present moment lies between two bounds,
+/// as far apart as the round trip took that asked for it. And its era, which ends when a connection
+/// finds it gone, or no primary any more: what was made before is of no use then, so that not each
+/// idle connection has to find out at the cost of an operation. Thread-safe.
 class ServerClock {
  public:
   explicit ServerClock(const Clock& clock) : clock_(clock) {}
@@ -69,8 +76,13 @@ class ServerClock {
   /// The server's present moment, or one shortly after it.
   [[nodiscard]] WallTime latest() const;
 
+  [[nodiscard]] std::uint64_t era() const { return era_; }
+  /// Says so of `era`, which others may have said already.
+  void end_era(std::uint64_t era) { era_.compare_exchange_strong(era, era + 1); }
+
  private:
   const Clock& clock_;
+  std::atomic<std::uint64_t> era_ = 0;
   mutable std::mutex mutex_;
   std::optional<SteadyTime> asked_;
   SteadyTime answered_{};
@@ -86,6 +98,10 @@ class ServerClock {
 /// think about in any case. So no conditional step can run twice and take its own first success for
 /// somebody else's.
 ///
+/// What a majority has may lag behind what the primary judges a write by. So a read that follows a
+/// write waits, on a replica set, until a majority has what the write found: or whoever was refused
+/// a step would look for the reason, and see none.
+///
 /// Not thread-safe.
 class MongoConnection {
  public:
@@ -94,8 +110,15 @@ class MongoConnection {
                                                        ServerClock& clock);
 
   /// Whether it is of no use any more.
-  [[nodiscard]] bool broken() const { return broken_; }
-  [[nodiscard]] bool is_replica_set() const { return replica_set_; }
+  [[nodiscard]] bool broken() const { return broken_ || era_ != clock_.era(); }
+  /// Of the replica set; empty on any other server.
+  [[nodiscard]] const std::string& set_name() const { return set_name_; }
+
+  /// What comes now has nothing to do with the writes before.
+  void start_over() { wrote_at_ = 0; }
+  /// Up to when a majority had everything as the latest find ended; 0 where the server does not
+  /// say.
+  [[nodiscard]] Stamp settled() const { return settled_; }
 
   /// The server's clock as it stands; also learned by the ServerClock.
   WallTime ask_time();
@@ -117,20 +140,27 @@ class MongoConnection {
   /// False where a document with that _id, or of that unique key, is there already.
   bool insert(const char* collection, const Doc& document);
   void remove(const char* collection, const Doc& filter);
+  void make_indexes(const char* collection, const Doc& one, const Doc& two);
 
  private:
   struct Destroy {
     void operator()(mongoc_client_t* client) const { mongoc_client_destroy(client); }
   };
   MongoConnection(const MongoAddress& address, ServerClock& clock);
-  Doc with_write_concern(Doc command) const;
+  Doc ask(const Doc& command, bool writes);
+  Doc write(Doc command);
   [[noreturn]] void refuse(int code, std::string_view name);
+  void give_up();
 
   std::unique_ptr<mongoc_client_t, Destroy> client_;
   const std::string database_;
   ServerClock& clock_;
-  bool replica_set_ = false;
+  const std::uint64_t era_;
+  std::string set_name_;
+  bool replica_set_ = false;  ///< Or several, behind a router.
   bool broken_ = false;
+  Stamp wrote_at_ = 0;
+  Stamp settled_ = 0;
 };
 
 }  // namespace hufu::store

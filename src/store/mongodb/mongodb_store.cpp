@@ -310,12 +310,17 @@ Result<void> MongoStore::prepare(MongoConnection& connection) {
       if (failure.code != kNoSuchCollection) throw;
     }
     if (!made) {
-      connection.run(Doc().text("createIndexes", kRecords).list("indexes", by_name, by_stamp));
+      connection.make_indexes(kRecords, by_name, by_stamp);
     }
     Doc note;
     note.text("_id", "schema").number("version", kSchema).text("identity", fresh_identity());
     connection.insert(kMeta, note);
     look();
+  }
+  if (address_.is_direct() && !connection.set_name().empty()) {
+    warnings_.emplace_back(
+        "the store's URI is about one member of the replica set " + connection.set_name() +
+        ", and not about the next primary: take directConnection=true out of it");
   }
   const Doc build = connection.run(Doc().number("buildInfo", 1));
   if (Fields(build).has("ferretdbVersion")) {
@@ -330,6 +335,7 @@ template <class T, class Work>
 void MongoStore::run(Done<Result<T>> done, Work work) {
   pool_.run<T>(std::move(done),
                [work = std::move(work)](MongoConnection& connection) mutable -> Result<T> {
+                 connection.start_over();
                  try {
                    return work(connection);
                  } catch (const MongoFailure& failure) {
@@ -573,10 +579,16 @@ Result<Changes> MongoStore::read_changes(MongoConnection& connection, const std:
   name_and_stamp.number("app", 1).number("kind", 1).number("changed", 1);
   know_the_time(connection);
   const WallTime began = clock_.earliest();
+  Stamp settled = settled_;
   Changes changes;
   auto from = FeedCursor::parse(cursor, identity_);
   changes.everything = !cursor.empty() && !from;
 
+  const auto end_look = [&] {
+    if (connection.settled() == 0) return from->advance(began);
+    from->advance(settled);
+    settled_ = connection.settled();
+  };
   std::set<Key> told;
   std::int64_t seen = 0;
   if (from) {
@@ -589,7 +601,7 @@ Result<Changes> MongoStore::read_changes(MongoConnection& connection, const std:
             told.insert({std::string(found.text("app")), std::string(found.text("kind"))});
           }
         });
-    from->advance(began);
+    end_look();
   }
   if (!from || seen == kMostChanges) {
     // Whoever reads everything after this has been told of all that is visible now.
@@ -600,13 +612,18 @@ Result<Changes> MongoStore::read_changes(MongoConnection& connection, const std:
     downwards.number("changed", -1);
     connection.find(kRecords, anything(), name_and_stamp, downwards, 1,
                     [&](const Fields& found) { newest = found.stamp("changed"); });
-    from.emplace(identity_, newest, began);
+    settled = connection.settled();
+    if (settled != 0) {
+      from.emplace(identity_, newest, settled);
+    } else {
+      from.emplace(identity_, newest, began);
+    }
     Doc filter;
     filter.doc("changed", Doc().stamp("$gt", from->look_after()));
     connection.find(
         kRecords, filter, name_and_stamp, downwards, kMostChanges,
         [&](const Fields& found) { from->tell(found.text("_id"), found.stamp("changed")); });
-    from->advance(began);
+    end_look();
   }
   for (const Key& what : told) {
     if (what.app.empty()) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <vector>
@@ -93,7 +94,8 @@ class MongoStore final : public TokenStore, public Registry, public SealLedger, 
 
   const MongoAddress address_;
   ServerClock clock_;
-  std::string identity_;  ///< Of the database: cursors of another one make no sense.
+  std::string identity_;            ///< Of the database: cursors of another one make no sense.
+  std::atomic<Stamp> settled_ = 0;  ///< What a majority had when some look at the changes ended.
   std::vector<std::string> warnings_;
   ConnectionPool<MongoConnection> pool_;  ///< Last: its threads use all of the above.
 };

@@ -439,10 +439,13 @@ TEST_F(MongoFaultTest, IsNotThereAtTheStartAndItRecovers) {
 
 int main(int argc, char** argv) {
   ::testing::InitGoogleTest(&argc, argv);
+  const bool replica_set = argc > 1 && std::string_view(argv[1]) == "--replica-set";
+  if (replica_set) hufu::store::testing::MongoServer::be_replica_set();
   auto* server = hufu::store::testing::MongoServer::get();
   if (server == nullptr) {
-    std::cout << "not run: MongoDB: no HUFU_TEST_MONGODB_URI that answers, no mongod on the path, "
-                 "no ferretdb in build/servers\n";
+    std::cout << (replica_set ? "not run: MongoDB as a replica set: no ferretdb in build/servers\n"
+                              : "not run: MongoDB: no HUFU_TEST_MONGODB_URI that answers, no "
+                                "mongod on the path, no ferretdb in build/servers\n");
     return 0;
   }
   std::cout << "against " << server->what() << "\n";

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "store/conformance/store_testing.hpp"
 #include "store/mongodb/mongodb_connection.hpp"
@@ -20,9 +21,12 @@ using hufu::testing::free_port;
 using hufu::testing::ServerProcess;
 
 /// The server that the tests use: the one of HUFU_TEST_MONGODB_URI, else one that is started: a
-/// `mongod` on the path, else FerretDB as script/test builds it.
+/// `mongod` on the path, else FerretDB as script/test builds it. Or, where that is asked for, the
+/// latter as a replica set of three.
 class MongoServer {
  public:
+  /// Before the first `get`.
+  static void be_replica_set() { wants_replica_set() = true; }
   /// Null where there is none to be had.
   static MongoServer* get() {
     static const std::unique_ptr<MongoServer> server = start();
@@ -42,10 +46,17 @@ class MongoServer {
     return process_->wait_until([this] { return answers(); });
   }
   [[nodiscard]] const std::string& what() const { return what_; }
+  /// The addresses of its members; empty where it is another server.
+  [[nodiscard]] const std::vector<std::string>& members() const { return members_; }
 
  private:
+  static bool& wants_replica_set() {
+    static bool wanted = false;
+    return wanted;
+  }
   static std::unique_ptr<MongoServer> start() {
     std::unique_ptr<MongoServer> server(new MongoServer);
+    if (wants_replica_set()) return start_replica_set(std::move(server));
     if (const char* given = std::getenv("HUFU_TEST_MONGODB_URI")) {
       server->base_ = given;
       server->what_ = "HUFU_TEST_MONGODB_URI";
@@ -70,6 +81,24 @@ class MongoServer {
     return server->wait_until_up() ? std::move(server) : nullptr;
   }
 
+  static std::unique_ptr<MongoServer> start_replica_set(std::unique_ptr<MongoServer> server) {
+    const auto ferretdb = find_program("ferretdb", {HUFU_TEST_SERVERS});
+    if (ferretdb.empty()) return nullptr;
+    const std::string data = server->directory_.file("data");
+    std::filesystem::create_directory(data);
+    std::string all;
+    for (int i = 0; i < 3; ++i) {
+      server->members_.push_back("127.0.0.1:" + std::to_string(free_port()));
+      all += (i == 0 ? "" : ",") + server->members_.back();
+    }
+    server->what_ = ferretdb + " as a replica set";
+    server->base_ = "mongodb://" + all + "/?replicaSet=hufu";
+    server->process_ = std::make_unique<ServerProcess>(
+        std::vector<std::string>{ferretdb, "-election", "500ms", all, data},
+        server->directory_.file("log"));
+    return server->wait_until_up() ? std::move(server) : nullptr;
+  }
+
   [[nodiscard]] bool answers() const {
     auto address = MongoAddress::parse(Secret(uri("hufu_answers")), Secret());
     ServerClock clock(system_clock());
@@ -79,6 +108,7 @@ class MongoServer {
   TempDir directory_;
   std::string what_;
   std::string base_;
+  std::vector<std::string> members_;
   std::unique_ptr<ServerProcess> process_;
 };
 
@@ -91,6 +121,7 @@ class MongoDatabase {
   MongoDatabase(const MongoDatabase&) = delete;
   MongoDatabase& operator=(const MongoDatabase&) = delete;
   ~MongoDatabase() {
+    connection_.reset();  // The primary may be another one by now.
     try {
       outsider().run(Doc().number("dropDatabase", 1));
     } catch (const MongoFailure& failure) {
@@ -98,6 +129,7 @@ class MongoDatabase {
     }
   }
 
+  [[nodiscard]] const std::string& name() const { return name_; }
   [[nodiscard]] const std::string& uri() const { return uri_; }
   [[nodiscard]] MongoConnection& outsider() {
     if (!connection_ || connection_->broken()) {
