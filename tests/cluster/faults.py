@@ -285,33 +285,45 @@ class Outage(Fault):
 
     def out(self, cluster, hurt, heal, noticed=True, least=0.0, extra_calls=1, may_call=False):
         """Does `hurt`, waits until it is noticed, `heal`s, and sees that all is well again."""
+        self.outs(cluster, [(hurt, heal)], noticed, least, extra_calls, may_call)
+
+    def outs(self, cluster, faults, noticed=True, least=0.0, extra_calls=1, may_call=False):
+        """The same, one fault after the other; `faults` are pairs of `hurt` and `heal`."""
         cluster.start()
+        outages = []
         with cluster.crowd() as crowd:
-            revision = self.fresh_revision(cluster)
-            since = time.monotonic()
-            hurt()
-            took = self.all_unready(cluster) if noticed else 0.0
-            harness.wait_until(lambda: time.monotonic() > since + least, what="the fault to last")
-            heal()
-            healed = time.monotonic()
-            self.all_ready(cluster)
-            ready = time.monotonic() - healed
-            self.recovers(cluster, revision)
-            recovered = time.monotonic() - healed
-        # Without the store nobody calls the platform: or the fault was none.
+            for hurt, heal in faults:
+                revision = self.fresh_revision(cluster)
+                since = time.monotonic()
+                hurt()
+                took = self.all_unready(cluster) if noticed else 0.0
+                harness.wait_until(lambda since=since: time.monotonic() > since + least, what="the fault to last")
+                heal()
+                healed = time.monotonic()
+                self.all_ready(cluster)
+                ready = time.monotonic()
+                self.recovers(cluster, revision)
+                outages.append((since, healed, ready, f"noticed_ms={round(1000 * took)} "
+                                f"ready_ms={round(1000 * (ready - healed))} "
+                                f"recovered_ms={round(1000 * (time.monotonic() - healed))}"))
         cluster.remember()
-        if not may_call:
-            self.assertEqual([call for call in cluster.history.calls if since + 0.5 < call.began < healed], [])
-        told = cluster.history.answers
-        # As long as the token was good: no answer but a token, and none that was waited for.
-        early = [answer for answer in told if since <= answer.asked <= since + 3]
+        for since, healed, _, _ in outages:
+            self.served_meanwhile(cluster, crowd, since)
+            # Without the store nobody calls the platform: or the fault was none.
+            if not may_call:
+                self.assertEqual([call for call in cluster.history.calls if since + 0.5 < call.began < healed], [])
+        apart = tuple(("", since, ready + 1.5) for since, _, ready, _ in outages)
+        self.judge(cluster, Claims(extra_calls=extra_calls, punctual=False, apart=apart),
+                   " ".join(words for _, _, _, words in outages))
+
+    def served_meanwhile(self, cluster, crowd, since):
+        """As long as the token was good: no answer but a token, and none that was waited for."""
+        early = [answer for answer in cluster.history.answers if since <= answer.asked <= since + 3]
         self.assertEqual({answer.problem or answer.status for answer in early} - {200, 304}, set())
         waited = [answer.answered - answer.asked for answer in early if answer.client not in crowd.waiting]
         self.assertGreater(len(waited), 10)
         self.assertLess(max(waited), 1.0, "a reader was blocked")
-        self.judge(cluster, Claims(extra_calls=extra_calls, punctual=False, apart=(("", since, healed + ready + 1.5),)),
-                   f"noticed_ms={round(1000 * took)} ready_ms={round(1000 * ready)} "
-                   f"recovered_ms={round(1000 * recovered)}")
+
 
 class Store(Outage):
     """What happens to the database."""
@@ -361,10 +373,8 @@ class Store(Outage):
 
     def test_primary_switched(self):
         self.need_server()
-        switch = {"postgresql": self.switch_postgresql, "redis": self.switch_redis}.get(stage.options.store)
-        if switch is None:
-            self.skipTest("a standalone server has no second")
-        switch()
+        {"postgresql": self.switch_postgresql, "redis": self.switch_redis,
+         "mongodb": self.switch_mongodb}[stage.options.store]()
 
     def switch_postgresql(self):
         primary = self.enterContext(servers.PostgreSql())
@@ -391,6 +401,59 @@ class Store(Outage):
             harness.wait_until(lambda: replica.info("replication", "role") == "master", 30, "the Sentinel to decide")
 
         self.out(cluster, primary.kill, decided)
+
+    def replica_set(self):
+        if why := servers.MongoReplicaSet.why_not():
+            self.skipTest(why)
+        return self.enterContext(servers.MongoReplicaSet())
+
+    def switch_mongodb(self):
+        """The primary steps down, and the next one dies: the members elect another by themselves."""
+        server = self.replica_set()
+        cluster = self.cluster(3, server=server)
+
+        def elected():
+            server.wait_for_primary()
+            server.revive()
+
+        # Whoever is elected may be found before this process sees it.
+        self.outs(cluster, [(server.step_down, elected), (server.kill_primary, elected)], noticed=False, extra_calls=2,
+                  may_call=True)
+
+    def test_primary_switched_among_renewals(self):
+        """Again and again, while tokens of many apps become stale all the time: each step of a renewal is met."""
+        if stage.options.store != "mongodb":
+            self.skipTest("only MongoDB's members elect another primary by themselves")
+        server = self.replica_set()
+        apps = [f"wx{number:016d}" for number in range(12)]
+        # Lives that outlast an election and a lease: whose token is stale at the switch is answered one all the same.
+        terms = history.Terms("rotating", lifetime=18, overlap=10, refresh_ahead=9, use_slack=1)
+        cluster = self.cluster(3, apps, terms, server=server, timing={"lease": "7500ms"})
+        cluster.platform.slow(0.1)
+        cluster.start()
+        switches = []
+        with cluster.crowd(24, waiting=12) as crowd:
+            cluster.wait_for_all(apps)
+            for switch in (server.step_down, server.kill_primary) * (1 if stage.options.quick else 8):
+                made = cluster.platform.tokens_made()
+                harness.wait_until(lambda made=made: cluster.platform.tokens_made() > made + 2, 30, "some renewals")
+                before = {app: cluster.members[0].revision(app) for app in apps}
+                since = time.monotonic()
+                switch()
+                server.wait_for_primary()
+                server.revive()
+                harness.wait_until(lambda before=before: all(member.revision(app) > before[app] for app in apps
+                                                             for member in cluster.members), 40, "renewals of all apps")
+                switches.append((since, time.monotonic() + 1.5))
+        for since, _ in switches:
+            self.served_meanwhile(cluster, crowd, since)
+        # A switch that takes the answer to a step may cost that app a call. And who cannot store the token in its hands
+        # serves it from memory: if its lease ends before the store is back, as it may with one this short, whoever takes
+        # over makes another under the same revision. Both live for as long as is promised.
+        apart = tuple(("", since, until) for since, until in switches)
+        claims = Claims(extra_calls=len(switches) * len(apps), punctual=False, apart=apart,
+                        without=frozenset({"two-faced"}))
+        self.judge(cluster, claims, f"switches={len(switches)}")
 
 
 class Switched:

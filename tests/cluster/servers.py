@@ -452,8 +452,8 @@ class MongoDb(Server):
         os.truncate(filler, max(0, filler.stat().st_size - 15 * 2**20))
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 20) as line:
             answers = line.makefile("rb")
-            for number in range(100):
-                line.sendall(insertion(number, os.urandom(500_000).hex()))
+            for identity in range(100):
+                line.sendall(insertion(identity, os.urandom(500_000).hex()))
                 length, = struct.unpack("<i", answers.read(4) or bytes(4))
                 if b"writeErrors" in (told := answers.read(max(length - 4, 0))) or b"errmsg" in told or not told:
                     break
@@ -463,20 +463,96 @@ class MongoDb(Server):
         return f"mongodb://127.0.0.1:{port or self.port}/{self.database}?directConnection=true"
 
 
-def insertion(number, text):
-    """A message of MongoDB's wire protocol that inserts one document."""
+class MongoReplicaSet(MongoDb):
+    """Three members whose roles are played in front of one database (tests/servers/ferretdb), and so without rollbacks."""
 
-    def document(*elements):
-        body = b"".join(elements) + b"\0"
-        return struct.pack("<i", 4 + len(body)) + body
+    #: Seconds from the end of a primary to the next one.
+    ELECTION = 2
 
-    def string(name, value):
-        return b"\x02" + name + b"\0" + struct.pack("<i", len(value) + 1) + value.encode() + b"\0"
+    def __init__(self):
+        super().__init__()
+        self.ports = [free_port() for _ in range(3)]
+        self.dead = None
 
-    one = document(b"\x10_id\0" + struct.pack("<i", number), string(b"text", text))
-    documents = b"\x04documents\0" + document(b"\x030\0" + one)
-    command = document(string(b"insert", "filler"), documents, string(b"$db", "filler"))
-    return struct.pack("<iiiiiB", 21 + len(command), number + 1, 0, 2013, 0, 0) + command
+    @classmethod
+    def why_not(cls):
+        program, _ = cls.find()
+        return None if program and pathlib.Path(program).name != "mongod" else "no build/servers/ferretdb to play one"
+
+    def launch(self):
+        (self.directory / "data").mkdir(exist_ok=True)
+        self.run(self.program, "-election", f"{self.ELECTION}s", ",".join(map(self.address, self.ports)),
+                 str(self.directory / "data"))
+
+    @staticmethod
+    def address(port):
+        return f"127.0.0.1:{port}"
+
+    def ping(self):
+        return self.primary() is not None
+
+    def uri(self, port=None):
+        return f"mongodb://{','.join(map(self.address, self.ports))}/{self.database}?replicaSet=hufu"
+
+    def say(self, port, *elements):
+        """One command to a member's `admin`; its answer as bytes, or none."""
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 5) as line:
+            line.sendall(command(*elements, string(b"$db", "admin")))
+            answers = line.makefile("rb")
+            length, = struct.unpack("<i", answers.read(4) or bytes(4))
+            return answers.read(max(length - 4, 0))
+        return b""
+
+    def primary(self):
+        """The port of the member that says so of itself; None for a while after each switch."""
+        return next((port for port in self.ports
+                     if b"\x08isWritablePrimary\0\1" in self.say(port, number(b"hello", 1))), None)
+
+    def wait_for_primary(self):
+        harness.wait_until(lambda: self.primary() is not None, 30, "the members to elect one")
+
+    def step_down(self):
+        """The primary gives up, and stays; it may be elected again after a second."""
+        self.say(self.primary(), number(b"replSetStepDown", 1))
+
+    def kill_primary(self):
+        """Its connections are reset, and new ones refused."""
+        self.dead = self.primary()
+        self.say(self.dead, number(b"shutdown", 1))
+
+    def revive(self):
+        """Who was killed comes back, as a secondary."""
+        if self.dead is not None:
+            self.say(self.primary(), string(b"gateStart", self.address(self.dead)))
+            self.dead = None
+
+
+# ---- MongoDB's wire protocol, as far as it is needed
+
+
+def document(*elements):
+    body = b"".join(elements) + b"\0"
+    return struct.pack("<i", 4 + len(body)) + body
+
+
+def string(name, value):
+    return b"\x02" + name + b"\0" + struct.pack("<i", len(value.encode()) + 1) + value.encode() + b"\0"
+
+
+def number(name, value):
+    return b"\x10" + name + b"\0" + struct.pack("<i", value)
+
+
+def command(*elements, request=1):
+    """A message with one command."""
+    body = document(*elements)
+    return struct.pack("<iiiiiB", 21 + len(body), request, 0, 2013, 0, 0) + body
+
+
+def insertion(identity, text):
+    """A message that inserts one document."""
+    documents = b"\x04documents\0" + document(b"\x030\0" + document(number(b"_id", identity), string(b"text", text)))
+    return command(string(b"insert", "filler"), documents, string(b"$db", "filler"), request=identity + 1)
 
 
 STORES = {"sqlite": Sqlite, "postgresql": PostgreSql, "redis": Redis, "mongodb": MongoDb}
