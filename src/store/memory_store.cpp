@@ -5,6 +5,8 @@
 #include <set>
 #include <utility>
 
+#include "store/change_log.hpp"
+
 namespace hufu::store {
 namespace {
 
@@ -136,15 +138,7 @@ void MemoryStore::changes(std::string cursor, Done<Result<Changes>> done) {
       std::set<Key> told;
       auto unseen = static_cast<std::ptrdiff_t>(sequence_ - *since);
       told.insert(log_.end() - unseen, log_.end());
-      for (const Key& what : told) {
-        if (what.app.empty()) {
-          changes.keys = true;
-        } else if (what.kind.empty()) {
-          changes.apps.push_back(what.app);
-        } else {
-          changes.tokens.push_back(what);
-        }
-      }
+      for (const Key& what : told) add_change(changes, what);
     }
   }
   done(std::move(changes));

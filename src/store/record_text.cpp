@@ -1,5 +1,8 @@
 #include "store/record_text.hpp"
 
+#include <openssl/rand.h>
+
+#include <array>
 #include <boost/json.hpp>
 #include <charconv>
 
@@ -186,6 +189,20 @@ std::optional<std::string> bytes_from_hex(std::string_view hex) {
     bytes += static_cast<char>(byte);
   }
   return bytes;
+}
+
+std::string new_identity() {
+  std::array<unsigned char, 8> bytes{};
+  RAND_bytes(bytes.data(), static_cast<int>(bytes.size()));
+  return hex_of({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+}
+
+Error damaged(const Key& key) {
+  return {Fault::store,
+          "the record of " + key.app + " " + key.kind + " in the database cannot be read",
+          "restore the database from a backup, or remove the app and add it again",
+          {},
+          {}};
 }
 
 Record unreadable(const Record& record, Error reason) {

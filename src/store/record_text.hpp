@@ -34,6 +34,11 @@ std::optional<Budget> budget_from(std::string_view text);
 std::string hex_of(std::string_view bytes);
 std::optional<std::string> bytes_from_hex(std::string_view hex);
 
+/// Sixteen hex digits that nobody else has: what a database is known by.
+std::string new_identity();
+
+/// Of a record that is there and makes no sense.
+Error damaged(const Key& key);
 /// What `scan` shows in place of a record that cannot be read: no token, the revision, and the
 /// reason as its trouble.
 Record unreadable(const Record& record, Error reason);

@@ -54,4 +54,12 @@ std::optional<std::vector<std::string>> apps_from(std::string_view text) {
   return apps;
 }
 
+Error damaged_api_key(std::string_view name) {
+  return {Fault::store,
+          "the API key " + std::string(name) + " in the database cannot be read",
+          "revoke it and make a new one",
+          {},
+          {}};
+}
+
 }  // namespace hufu::store

@@ -21,6 +21,9 @@ Rights rights_from(std::string_view text);
 std::string text_of(const std::vector<std::string>& apps);
 std::optional<std::vector<std::string>> apps_from(std::string_view text);
 
+/// Of an API key that is there and makes no sense.
+Error damaged_api_key(std::string_view name);
+
 /// The bytes of a hash or a tag, as a view.
 template <class Array>
 std::string_view bytes_of(const Array& array) {

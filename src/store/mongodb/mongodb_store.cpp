@@ -1,12 +1,11 @@
 #include "store/mongodb/mongodb_store.hpp"
 
-#include <openssl/rand.h>
-
 #include <algorithm>
 #include <limits>
 #include <set>
 #include <utility>
 
+#include "store/change_log.hpp"
 #include "store/lease_rule.hpp"
 #include "store/mongodb/mongodb_copy.hpp"
 #include "store/mongodb/mongodb_feed.hpp"
@@ -171,14 +170,6 @@ std::vector<std::string> texts_of(const std::vector<Mark>& marks) {
   return texts;
 }
 
-Error damaged(const Key& key) {
-  return {Fault::store,
-          "the record of " + key.app + " " + key.kind + " in the database cannot be read",
-          "restore the database from a backup, or remove the app and add it again",
-          {},
-          {}};
-}
-
 /// Who keeps `now` from taking the lease of `row`, and for how long.
 std::optional<Held> held_by(const TokenRow& row, WallTime now, Milliseconds grace) {
   auto found = held(row.lease, now, grace);
@@ -239,12 +230,6 @@ std::optional<ApiKeyRow> read_api_key(const Fields& row) {
 
 Error too_busy() {
   return {Fault::store, "others change the same document all the time", "ask again", {}, {}};
-}
-
-std::string fresh_identity() {
-  std::string bytes(8, '\0');
-  RAND_bytes(reinterpret_cast<unsigned char*>(bytes.data()), static_cast<int>(bytes.size()));
-  return hex_of(bytes);
 }
 
 }  // namespace
@@ -313,7 +298,7 @@ Result<void> MongoStore::prepare(MongoConnection& connection) {
       connection.make_indexes(kRecords, by_name, by_stamp);
     }
     Doc note;
-    note.text("_id", "schema").number("version", kSchema).text("identity", fresh_identity());
+    note.text("_id", "schema").number("version", kSchema).text("identity", new_identity());
     connection.insert(kMeta, note);
     look();
   }
@@ -625,15 +610,7 @@ Result<Changes> MongoStore::read_changes(MongoConnection& connection, const std:
         [&](const Fields& found) { from->tell(found.text("_id"), found.stamp("changed")); });
     end_look();
   }
-  for (const Key& what : told) {
-    if (what.app.empty()) {
-      changes.keys = true;
-    } else if (what.kind.empty()) {
-      changes.apps.push_back(what.app);
-    } else {
-      changes.tokens.push_back(what);
-    }
-  }
+  for (const Key& what : told) add_change(changes, what);
   changes.cursor = from->text();
   return changes;
 }
@@ -766,12 +743,7 @@ void MongoStore::list_keys(Done<Result<std::vector<ApiKeyRow>>> done) {
     each(connection, kRecords, filter, anything(), [&](const Fields& found) {
       auto key = read_api_key(found);
       if (key) return keys.push_back(std::move(*key));
-      unreadable = Error{
-          Fault::store,
-          "the API key " + std::string(found.text("kind")) + " in the database cannot be read",
-          "revoke it and make a new one",
-          {},
-          {}};
+      unreadable = damaged_api_key(found.text("kind"));
     });
     if (unreadable) return tl::unexpected(std::move(*unreadable));
     return keys;

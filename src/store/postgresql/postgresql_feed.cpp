@@ -5,6 +5,8 @@
 #include <string_view>
 #include <utility>
 
+#include "store/change_log.hpp"
+
 namespace hufu::store {
 namespace {
 
@@ -140,14 +142,7 @@ Changes PostgresqlFeed::look(PostgresqlConnection& connection, const std::string
   changes.everything = !cursor.empty() && !known;
   for (int row = 0; known && row < rows.size(); ++row) {
     if (rows.is_null(row, 5)) continue;
-    Key what{rows.text(row, 5), rows.text(row, 6)};
-    if (what.app.empty()) {
-      changes.keys = true;
-    } else if (what.kind.empty()) {
-      changes.apps.push_back(std::move(what.app));
-    } else {
-      changes.tokens.push_back(std::move(what));
-    }
+    add_change(changes, {rows.text(row, 5), rows.text(row, 6)});
   }
 
   seen.cursor = changes.cursor;

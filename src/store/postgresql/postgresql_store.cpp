@@ -3,10 +3,9 @@
 #include <algorithm>
 #include <utility>
 
-#include "store/lease_rule.hpp"
 #include "store/postgresql/postgresql_schema.hpp"
-#include "store/record_text.hpp"
 #include "store/row_text.hpp"
+#include "store/sql_record.hpp"
 
 namespace hufu::store {
 namespace {
@@ -40,35 +39,9 @@ std::string telling_of(const std::string& token, const std::string& columns = "t
   return telling("SELECT app, kind FROM " + token, columns, token);
 }
 
-/// The columns of `kTokenColumns`, in that order.
-enum TokenColumn {
-  kApp,
-  kKind,
-  kRevision,
-  kToken,
-  kIssuer,
-  kObtainedAt,
-  kExpiresAt,
-  kRenewAt,
-  kDisplacedAt,
-  kPredecessors,
-  kAliveAt,
-  kMarks,
-  kTrouble,
-  kBudget,
-  kFence,
-  kHolder,
-  kLeaseUntil,
-  kLeaseLength,
-  kCreatedAt,
-  kUpdatedAt,
-  kMoment  ///< The database's present moment.
-};
-const std::string kTokenColumns =
-    "app, kind, revision, token, issuer, obtained_at, expires_at, renew_at, displaced_at, "
-    "predecessors, alive_at, marks, trouble, budget, fence, holder, lease_until, lease_length, "
-    "created_at, updated_at, " +
-    kNow;
+constexpr int kLeaseLength = RecordColumn::behind;
+constexpr int kMoment = kLeaseLength + 1;  ///< The database's present moment.
+const std::string kTokenColumns = kRecordColumns + ", lease_length, " + kNow;
 
 const std::string kSelectToken =
     "SELECT " + kTokenColumns + " FROM hufu_tokens WHERE app = $1 AND kind = $2";
@@ -180,53 +153,19 @@ const std::string kSettings =
 
 // ---- Rows ----
 
-struct TokenRow {
-  Key key;
-  Record record;
-  LeaseState lease;
-  Milliseconds lease_length{};
-  WallTime now{};
+/// One of several, as `read_record` looks at it.
+struct RowOf {
+  const PostgresqlRows& rows;
+  int row;
+  [[nodiscard]] bool is_null(int column) const { return rows.is_null(row, column); }
+  [[nodiscard]] std::int64_t integer(int column) const { return rows.integer(row, column); }
+  [[nodiscard]] WallTime time(int column) const { return rows.time(row, column); }
+  [[nodiscard]] std::optional<WallTime> optional_time(int column) const {
+    return rows.optional_time(row, column);
+  }
+  [[nodiscard]] std::string_view bytes(int column) const { return rows.bytes(row, column); }
+  [[nodiscard]] std::string text(int column) const { return rows.text(row, column); }
 };
-
-/// Fills everything in as far as it can be read; false where some text makes no sense.
-bool read_row(const PostgresqlRows& rows, int row, TokenRow& out) {
-  out.key = {rows.text(row, kApp), rows.text(row, kKind)};
-  Record& record = out.record;
-  record.revision = rows.natural(row, kRevision);
-  if (!rows.is_null(row, kToken)) {
-    record.token = Token{Secret(rows.bytes(row, kToken)), rows.time(row, kObtainedAt),
-                         rows.time(row, kExpiresAt), rows.text(row, kIssuer)};
-  }
-  record.renew_at = rows.time(row, kRenewAt);
-  record.displaced_at = rows.optional_time(row, kDisplacedAt);
-  record.alive_at = rows.optional_time(row, kAliveAt);
-  record.created_at = rows.time(row, kCreatedAt);
-  record.updated_at = rows.time(row, kUpdatedAt);
-  out.lease = {rows.natural(row, kFence), rows.text(row, kHolder), rows.time(row, kLeaseUntil)};
-  out.lease_length = Milliseconds(rows.integer(row, kLeaseLength));
-  out.now = rows.time(row, kMoment);
-
-  auto predecessors = fingerprints_from(rows.bytes(row, kPredecessors));
-  auto marks = marks_from(rows.bytes(row, kMarks));
-  auto budget = budget_from(rows.bytes(row, kBudget));
-  if (!predecessors || !marks || !budget) return false;
-  record.predecessors = std::move(*predecessors);
-  record.marks = std::move(*marks);
-  record.budget = *budget;
-  if (!rows.is_null(row, kTrouble)) {
-    record.trouble = trouble_from(rows.bytes(row, kTrouble));
-    if (!record.trouble) return false;
-  }
-  return true;
-}
-
-Error damaged(const Key& key) {
-  return {Fault::store,
-          "the record of " + key.app + " " + key.kind + " in the database cannot be read",
-          "restore the database from a backup, or remove the app and add it again",
-          {},
-          {}};
-}
 
 AppRow read_app(const PostgresqlRows& rows, int row) {
   AppRow app;
@@ -372,8 +311,8 @@ void PostgresqlStore::load(const Key& key, Done<Result<Record>> done) {
   run<Record>(std::move(done), [key](PostgresqlConnection& connection) -> Result<Record> {
     const PostgresqlRows rows =
         PostgresqlQuery(connection, kSelectToken).bind_text(key.app).bind_text(key.kind).run();
-    TokenRow found;
-    if (!rows.empty() && !read_row(rows, 0, found)) return tl::unexpected(damaged(key));
+    RecordRow found;
+    if (!rows.empty() && !read_record(RowOf{rows, 0}, found)) return tl::unexpected(damaged(key));
     return std::move(found.record);
   });
 }
@@ -394,9 +333,9 @@ Result<BeginOutcome> PostgresqlStore::grant(PostgresqlConnection& connection,
     query.bind_text(key.app).bind_text(key.kind).bind(intent.seen).bind_text(intent.holder);
     query.bind_text(text_of(intent.mark)).bind(intent.lease).bind(intent.grace);
     const PostgresqlRows granted = query.bind_text(gone).run();
-    TokenRow row;
+    RecordRow row;
     if (!granted.empty()) {
-      if (!read_row(granted, 0, row)) return tl::unexpected(damaged(key));
+      if (!read_record(RowOf{granted, 0}, row)) return tl::unexpected(damaged(key));
       return BeginOutcome(Granted{{key, row.lease.fence, intent.holder, intent.mark.called_at},
                                   std::move(row.record)});
     }
@@ -404,10 +343,12 @@ Result<BeginOutcome> PostgresqlStore::grant(PostgresqlConnection& connection,
     const PostgresqlRows stored =
         PostgresqlQuery(connection, kSelectToken).bind_text(key.app).bind_text(key.kind).run();
     if (stored.empty()) continue;  // Removed meanwhile.
-    if (!read_row(stored, 0, row)) return tl::unexpected(damaged(key));
+    if (!read_record(RowOf{stored, 0}, row)) return tl::unexpected(damaged(key));
     if (row.record.revision > intent.seen) return BeginOutcome(Newer{std::move(row.record)});
-    const bool clock_was_set_back = row.lease.until - row.now > row.lease_length + kClockSlack;
-    auto other = clock_was_set_back ? std::nullopt : held(row.lease, row.now, intent.grace);
+    const WallTime now = stored.time(0, kMoment);
+    const Milliseconds length(stored.integer(0, kLeaseLength));
+    const bool clock_was_set_back = row.lease.until - now > length + kClockSlack;
+    auto other = clock_was_set_back ? std::nullopt : held(row.lease, now, intent.grace);
     if (other) return BeginOutcome(std::move(*other));
     gone = row.lease.holder;
   }
@@ -481,8 +422,10 @@ void PostgresqlStore::scan_on(const std::string& sql, Place after, Visit visit,
 void PostgresqlStore::scan(std::function<void(Key, Record)> visit, Done<Result<void>> done) {
   using Place = std::array<std::string, 2>;
   auto visit_row = [visit = std::move(visit)](const PostgresqlRows& rows, int row) {
-    TokenRow found;
-    if (!read_row(rows, row, found)) found.record = unreadable(found.record, damaged(found.key));
+    RecordRow found;
+    if (!read_record(RowOf{rows, row}, found)) {
+      found.record = unreadable(found.record, damaged(found.key));
+    }
     Place place{found.key.app, found.key.kind};
     visit(std::move(found.key), std::move(found.record));
     return place;
@@ -549,7 +492,7 @@ void PostgresqlStore::revoke_key(const std::string& name, Done<Result<bool>> don
 
 void PostgresqlStore::list_keys(Done<Result<std::vector<ApiKeyRow>>> done) {
   using Keys = std::vector<ApiKeyRow>;
-  run<Keys>(std::move(done), [this](PostgresqlConnection& connection) -> Result<Keys> {
+  run<Keys>(std::move(done), [](PostgresqlConnection& connection) -> Result<Keys> {
     const PostgresqlRows rows = PostgresqlQuery(connection, kListKeys).run();
     Keys keys;
     for (int row = 0; row < rows.size(); ++row) {
@@ -557,9 +500,7 @@ void PostgresqlStore::list_keys(Done<Result<std::vector<ApiKeyRow>>> done) {
       key.name = rows.text(row, 0);
       auto apps = apps_from(rows.bytes(row, 2));
       if (!copy_bytes(rows.bytes(row, 1), key.hash) || !apps) {
-        return fail(Fault::store,
-                    "the API key " + key.name + " in " + address_->shown + " cannot be read",
-                    "revoke it and make a new one");
+        return tl::unexpected(damaged_api_key(key.name));
       }
       key.apps = std::move(*apps);
       key.rights = rights_from(rows.bytes(row, 3));

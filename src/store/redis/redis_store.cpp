@@ -1,16 +1,15 @@
 #include "store/redis/redis_store.hpp"
 
-#include <openssl/rand.h>
-
 #include <algorithm>
-#include <array>
 #include <set>
 #include <utility>
 
+#include "store/change_log.hpp"
 #include "store/record_text.hpp"
 #include "store/redis/redis_rows.hpp"
 #include "store/redis/redis_scripts.hpp"
 #include "store/redis/redis_settings.hpp"
+#include "store/row_text.hpp"
 
 namespace hufu::store {
 namespace {
@@ -30,24 +29,9 @@ constexpr const char* kReplicaPatience = "1000";
 constexpr const char* kMostLeases = "10000";
 constexpr std::size_t kLeasesAtOnce = 250;
 
-Error damaged(const Key& key) {
-  return {Fault::store,
-          "the record of " + key.app + " " + key.kind + " in the database cannot be read",
-          "restore the database from a backup, or remove the app and add it again",
-          {},
-          {}};
-}
-
 tl::unexpected<Error> makes_no_sense(const RedisConnection& connection) {
   return fail(Fault::store, "Redis at " + connection.peer() + " holds what Hufu did not write",
               "choose another prefix in the store's URI, or look for who else writes there");
-}
-
-/// Sixteen hex digits that nobody else has.
-std::string new_identity() {
-  std::array<unsigned char, 8> bytes{};
-  RAND_bytes(bytes.data(), static_cast<int>(bytes.size()));
-  return hex_of({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
 }
 
 RedisCommand get_fields(const std::string& key, std::span<const std::string_view> fields) {
@@ -356,15 +340,7 @@ Result<Changes> RedisStore::read_changes(Connection& connection, const std::stri
     for (std::size_t i = kHead + 3; i < told.size(); i += 3) {
       keys.insert({told[i + 1].text, told[i + 2].text});
     }
-    for (const Key& what : keys) {
-      if (what.app.empty()) {
-        changes.keys = true;
-      } else if (what.kind.empty()) {
-        changes.apps.push_back(what.app);
-      } else {
-        changes.tokens.push_back(what);
-      }
-    }
+    for (const Key& what : keys) add_change(changes, what);
   } else {
     changes.everything = !cursor.empty();
   }
@@ -464,12 +440,7 @@ void RedisStore::list_keys(Done<Result<std::vector<ApiKeyRow>>> done) {
           // Revoked while we were reading.
           if (reply.elements.empty() || reply.elements[0].is(Kind::nil)) return {};
           auto key = api_key_row(std::string(name), reply);
-          if (!key) {
-            return fail(Fault::store,
-                        "the API key " + std::string(name) + " in Redis at " + connection.peer() +
-                            " cannot be read",
-                        "revoke it and make a new one");
-          }
+          if (!key) return tl::unexpected(damaged_api_key(name));
           found.push_back(std::move(*key));
           return {};
         });

@@ -6,15 +6,14 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
-#include <cstring>
 #include <filesystem>
 #include <set>
 #include <utility>
 
+#include "store/change_log.hpp"
 #include "store/directories.hpp"
-#include "store/lease_rule.hpp"
-#include "store/record_text.hpp"
 #include "store/row_text.hpp"
+#include "store/sql_record.hpp"
 #include "store/sqlite/sqlite_schema.hpp"
 
 namespace hufu::store {
@@ -29,80 +28,10 @@ constexpr int kCheckpointPages = 1000;
 
 // ---- Rows ----
 
-/// The columns of `kTokenColumns`, in that order.
-enum TokenColumn {
-  kId,
-  kApp,
-  kKind,
-  kRevision,
-  kToken,
-  kIssuer,
-  kObtainedAt,
-  kExpiresAt,
-  kRenewAt,
-  kDisplacedAt,
-  kPredecessors,
-  kAliveAt,
-  kMarks,
-  kTrouble,
-  kBudget,
-  kFence,
-  kHolder,
-  kLeaseUntil,
-  kCreatedAt,
-  kUpdatedAt
-};
-const std::string kTokenColumns =
-    "SELECT id, app, kind, revision, token, issuer, obtained_at, expires_at, renew_at, "
-    "displaced_at, predecessors, alive_at, marks, trouble, budget, fence, holder, lease_until, "
-    "created_at, updated_at FROM tokens ";
+constexpr int kId = RecordColumn::behind;
+const std::string kTokenColumns = "SELECT " + kRecordColumns + ", id FROM tokens ";
 const std::string kSelectToken = kTokenColumns + "WHERE app = ? AND kind = ?";
 const std::string kScanTokens = kTokenColumns + "WHERE id > ? ORDER BY id LIMIT ?";
-
-struct TokenRow {
-  Key key;
-  Record record;
-  LeaseState lease;
-};
-
-/// Fills everything in as far as it can be read; false where some text makes no sense.
-bool read_row(const Query& row, TokenRow& out) {
-  out.key = {row.text(kApp), row.text(kKind)};
-  Record& record = out.record;
-  record.revision = static_cast<std::uint64_t>(row.integer(kRevision));
-  if (!row.is_null(kToken)) {
-    record.token = Token{Secret(row.bytes(kToken)), row.time(kObtainedAt), row.time(kExpiresAt),
-                         row.text(kIssuer)};
-  }
-  record.renew_at = row.time(kRenewAt);
-  record.displaced_at = row.optional_time(kDisplacedAt);
-  record.alive_at = row.optional_time(kAliveAt);
-  record.created_at = row.time(kCreatedAt);
-  record.updated_at = row.time(kUpdatedAt);
-  out.lease = {static_cast<std::uint64_t>(row.integer(kFence)), row.text(kHolder),
-               row.time(kLeaseUntil)};
-
-  auto predecessors = fingerprints_from(row.bytes(kPredecessors));
-  auto marks = marks_from(row.bytes(kMarks));
-  auto budget = budget_from(row.bytes(kBudget));
-  if (!predecessors || !marks || !budget) return false;
-  record.predecessors = std::move(*predecessors);
-  record.marks = std::move(*marks);
-  record.budget = *budget;
-  if (!row.is_null(kTrouble)) {
-    record.trouble = trouble_from(row.bytes(kTrouble));
-    if (!record.trouble) return false;
-  }
-  return true;
-}
-
-Error damaged(const Key& key) {
-  return {Fault::store,
-          "the record of " + key.app + " " + key.kind + " in the database cannot be read",
-          "restore the database from a backup, or remove the app and add it again",
-          {},
-          {}};
-}
 
 AppRow read_app(const Query& row, Secret secret) {
   AppRow app;
@@ -111,8 +40,7 @@ AppRow read_app(const Query& row, Secret secret) {
   app.endpoint = row.text(3);
   app.secret_login = row.integer(4) != 0;
   app.secret = std::move(secret);
-  std::string_view tag = row.bytes(5);
-  std::memcpy(app.tag.data(), tag.data(), std::min(tag.size(), app.tag.size()));
+  copy_bytes(row.bytes(5), app.tag);
   app.created_at = row.time(6);
   app.updated_at = row.time(7);
   return app;
@@ -341,8 +269,8 @@ void SqliteStore::load(const Key& key, Done<Result<Record>> done) {
   read<Record>(std::move(done), [key](SqliteDatabase& db) -> Result<Record> {
     Query row(db, kSelectToken.c_str());
     row.bind_text(key.app).bind_text(key.kind);
-    TokenRow found;
-    if (row.row() && !read_row(row, found)) return tl::unexpected(damaged(key));
+    RecordRow found;
+    if (row.row() && !read_record(row, found)) return tl::unexpected(damaged(key));
     return std::move(found.record);
   });
 }
@@ -356,13 +284,13 @@ void SqliteStore::begin(Intent intent, Done<Result<BeginOutcome>> done) {
 Result<BeginOutcome> SqliteStore::grant(SqliteDatabase& db, const Intent& intent) {
   const Key& key = intent.key;
   WallTime now = clock_.wall();
-  TokenRow found;
+  RecordRow found;
   std::int64_t id = 0;
   {
     Query row(db, kSelectToken.c_str());
     row.bind_text(key.app).bind_text(key.kind);
     if (row.row()) {
-      if (!read_row(row, found)) return tl::unexpected(damaged(key));
+      if (!read_record(row, found)) return tl::unexpected(damaged(key));
       id = row.integer(kId);
     }
   }
@@ -518,15 +446,7 @@ Changes SqliteStore::read_changes(SqliteDatabase& db, const std::string& cursor)
     told.insert({row.text(1), row.text(2)});
   }
   changes.cursor = cursor_at(last);
-  for (const Key& what : told) {
-    if (what.app.empty()) {
-      changes.keys = true;
-    } else if (what.kind.empty()) {
-      changes.apps.push_back(what.app);
-    } else {
-      changes.tokens.push_back(what);
-    }
-  }
+  for (const Key& what : told) add_change(changes, what);
   return changes;
 }
 
@@ -548,8 +468,8 @@ void SqliteStore::scan(std::function<void(Key, Record)> visit, Done<Result<void>
     std::optional<std::int64_t> last;
     while (row.row()) {
       last = row.integer(kId);
-      TokenRow found;
-      if (!read_row(row, found)) found.record = unreadable(found.record, damaged(found.key));
+      RecordRow found;
+      if (!read_record(row, found)) found.record = unreadable(found.record, damaged(found.key));
       visit(std::move(found.key), std::move(found.record));
     }
     return last;
@@ -665,21 +585,16 @@ void SqliteStore::revoke_key(const std::string& name, Done<Result<bool>> done) {
 
 void SqliteStore::list_keys(Done<Result<std::vector<ApiKeyRow>>> done) {
   using Keys = std::vector<ApiKeyRow>;
-  read<Keys>(std::move(done), [this](SqliteDatabase& db) -> Result<Keys> {
+  read<Keys>(std::move(done), [](SqliteDatabase& db) -> Result<Keys> {
     Keys keys;
     Query row(db, "SELECT name, hash, apps, rights, created_at FROM api_keys ORDER BY name");
     while (row.row()) {
       ApiKeyRow& key = keys.emplace_back();
       key.name = row.text(0);
-      std::string_view hash = row.bytes(1);
       auto apps = apps_from(row.bytes(2));
-      if (hash.size() != key.hash.size() || !apps) {
-        return fail(
-            Fault::store,
-            "the API key " + key.name + " in the database " + options_.path + " cannot be read",
-            "revoke it and make a new one");
+      if (!copy_bytes(row.bytes(1), key.hash) || !apps) {
+        return tl::unexpected(damaged_api_key(key.name));
       }
-      std::memcpy(key.hash.data(), hash.data(), hash.size());
       key.apps = std::move(*apps);
       key.rights = rights_from(row.bytes(3));
       key.created_at = row.time(4);

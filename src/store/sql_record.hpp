@@ -1,0 +1,85 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "store/lease_rule.hpp"
+#include "store/record_text.hpp"
+
+namespace hufu::store {
+
+/// How a record stands in a table, the same for every SQL database. What one of them keeps beside
+/// it comes behind these columns.
+inline const std::string kRecordColumns =
+    "app, kind, revision, token, issuer, obtained_at, expires_at, renew_at, displaced_at, "
+    "predecessors, alive_at, marks, trouble, budget, fence, holder, lease_until, created_at, "
+    "updated_at";
+
+/// Their places, and the first that is free behind them.
+struct RecordColumn {
+  enum Place : int {
+    app,
+    kind,
+    revision,
+    token,
+    issuer,
+    obtained_at,
+    expires_at,
+    renew_at,
+    displaced_at,
+    predecessors,
+    alive_at,
+    marks,
+    trouble,
+    budget,
+    fence,
+    holder,
+    lease_until,
+    created_at,
+    updated_at,
+    behind
+  };
+};
+
+struct RecordRow {
+  Key key;
+  Record record;
+  LeaseState lease;
+};
+
+/// Fills everything in as far as it can be read; false where some text makes no sense. `Row` yields
+/// a column as an integer, a time, a text, bytes, or says that there is nothing.
+template <class Row>
+bool read_record(const Row& row, RecordRow& out) {
+  using At = RecordColumn;
+  out.key = {row.text(At::app), row.text(At::kind)};
+  Record& record = out.record;
+  record.revision = static_cast<std::uint64_t>(row.integer(At::revision));
+  if (!row.is_null(At::token)) {
+    record.token = Token{Secret(row.bytes(At::token)), row.time(At::obtained_at),
+                         row.time(At::expires_at), row.text(At::issuer)};
+  }
+  record.renew_at = row.time(At::renew_at);
+  record.displaced_at = row.optional_time(At::displaced_at);
+  record.alive_at = row.optional_time(At::alive_at);
+  record.created_at = row.time(At::created_at);
+  record.updated_at = row.time(At::updated_at);
+  out.lease = {static_cast<std::uint64_t>(row.integer(At::fence)), row.text(At::holder),
+               row.time(At::lease_until)};
+
+  auto predecessors = fingerprints_from(row.bytes(At::predecessors));
+  auto marks = marks_from(row.bytes(At::marks));
+  auto budget = budget_from(row.bytes(At::budget));
+  if (!predecessors || !marks || !budget) return false;
+  record.predecessors = std::move(*predecessors);
+  record.marks = std::move(*marks);
+  record.budget = *budget;
+  if (!row.is_null(At::trouble)) {
+    record.trouble = trouble_from(row.bytes(At::trouble));
+    if (!record.trouble) return false;
+  }
+  return true;
+}
+
+}  // namespace hufu::store
