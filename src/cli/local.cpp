@@ -69,7 +69,7 @@ Result<keeper::Status> Local::status() {
   auto cluster = await<Result<store::ClusterView>>(
       [&](auto done) { assembly_->keeper().cluster(std::move(done)); });
   if (!cluster) return tl::unexpected(cluster.error());
-  return keeper::Status{std::move(*tokens), std::move(*cluster)};
+  return keeper::Status{std::move(*tokens), std::move(*cluster), true};
 }
 
 // ---- Apps

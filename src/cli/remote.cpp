@@ -329,6 +329,8 @@ Result<keeper::Status> Remote::status() {
     if (!token.is_object()) return not_hufu();
     status.tokens.push_back(status_from(token.get_object()));
   }
+  // A server from before this was said is taken to be well.
+  status.store_ok = object->if_contains("store_usable") == nullptr || flag(*object, "store_usable");
   status.cluster.now = time(*object, "now");
   for (const json::object& node : objects(*object, "nodes")) {
     status.cluster.nodes.push_back(node_from(node));

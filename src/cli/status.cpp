@@ -92,11 +92,12 @@ ExitStatus status(const Context& context) {
     return ExitStatus::done;
   }
   const std::vector<TokenStatus>& tokens = status->tokens;
-  const bool all_well = std::all_of(tokens.begin(), tokens.end(), [](const TokenStatus& token) {
+  const bool tokens_well = std::all_of(tokens.begin(), tokens.end(), [](const TokenStatus& token) {
     return token.expires_in.count() > 0 && !token.trouble;
   });
+  const bool all_well = tokens_well && status->store_ok;
   const Paint paint = context.out_paint();
-  const std::string verdict = printable(server::verdict_on(tokens));
+  const std::string verdict = printable(server::verdict_on(*status));
   const std::string next = printable(next_renewal(tokens, status->cluster.now));
   context.out() << (all_well ? paint.green(verdict) : paint.red(verdict)) << '.'
                 << (next.empty() ? "" : " " + next + ".") << '\n';

@@ -128,7 +128,7 @@ Heart::Task<bool> Heart::reload_app(std::string id) {
     }
     auto app = co_await await<Result<std::optional<store::AppRow>>>(
         [&](auto done) { parts_.registry->load_app(id, std::move(done)); });
-    note_store(app ? nullptr : &app.error());
+    note_record(app ? nullptr : &app.error());
     if (!app) co_return false;
     if (config_secrets_.contains(id)) co_return true;
     if (!*app) {
@@ -187,7 +187,7 @@ Heart::Task<Result<AppInfo>> Heart::put(AppConfig app) {
   row.tag = parts_.sealer->tag(row.id, row.secret.reveal());
   auto written = co_await await<Result<void>>(
       [&](auto done) { parts_.registry->put_app(std::move(row), std::move(done)); });
-  note_store(written ? nullptr : &written.error());
+  note_write(written ? nullptr : &written.error());
   if (!written) co_return tl::unexpected(written.error());
   co_await reload_app(app.id);
   const auto facts = table_.facts(app.id);
@@ -207,7 +207,7 @@ Heart::Task<Result<bool>> Heart::remove(std::string id) {
   if (!parts_.registry) co_return false;
   auto removed = co_await await<Result<bool>>(
       [&](auto done) { parts_.registry->remove_app(id, std::move(done)); });
-  note_store(removed ? nullptr : &removed.error());
+  note_write(removed ? nullptr : &removed.error());
   if (removed && !config_secrets_.contains(id)) remove_rows(id);
   co_return std::move(removed);
 }

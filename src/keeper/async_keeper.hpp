@@ -31,7 +31,7 @@ struct AppInfo {
 /// How well the keeper is, for health checks.
 struct Health {
   bool started = false;   ///< Everything in the store has been read.
-  bool store_ok = false;  ///< The latest exchange with the store succeeded.
+  bool store_ok = false;  ///< The store was read and written when it was last tried.
   std::size_t apps = 0;
   std::size_t usable = 0;            ///< Apps whose access token can be handed out.
   std::vector<std::string> without;  ///< Apps without a usable one: the first 100, sorted.
@@ -41,6 +41,7 @@ struct Health {
 struct Status {
   std::vector<TokenStatus> tokens;  ///< Sorted by key.
   store::ClusterView cluster;       ///< Who shares the store; `now` goes with all times in here.
+  bool store_ok = true;             ///< As in Health.
 };
 
 /// The keeper as the server uses it: nothing blocks, everything is answered through `done`, on the

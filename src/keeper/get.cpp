@@ -97,7 +97,7 @@ Heart::Task<Result<RowId>> Heart::locate(Key key) {
   const RowId found = *row;
   auto record =
       co_await await<Result<Record>>([&](auto done) { parts_.tokens->load(key, std::move(done)); });
-  note_store(record ? nullptr : &record.error());
+  note_record(record ? nullptr : &record.error());
   if (!record) co_return tl::unexpected(record.error());
   if (table_.find(key) != found) co_return tl::unexpected(unknown_app(key.app));
   adopt(found, *record);

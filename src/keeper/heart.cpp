@@ -321,11 +321,11 @@ Heart::Task<void> Heart::follow_changes() {
     if (stopping_) break;
     auto changes = co_await await<Result<Changes>>(
         [this](auto done) { parts_.tokens->changes(cursor_, std::move(done)); });
-    note_store(changes ? nullptr : &changes.error());
+    note_read(changes ? nullptr : &changes.error());
     if (!changes || stopping_) continue;
     if (changes->everything) {
       auto read = co_await read_store();
-      note_store(read ? nullptr : &read.error());
+      note_read(read ? nullptr : &read.error());
       observer_.keys_changed();
       continue;
     }
@@ -364,14 +364,32 @@ Heart::Task<Changes> Heart::take_changes(Changes changes) {
 Heart::Task<bool> Heart::reload(RowId row, Key key) {
   auto record =
       co_await await<Result<Record>>([&](auto done) { parts_.tokens->load(key, std::move(done)); });
-  note_store(record ? nullptr : &record.error());
+  note_record(record ? nullptr : &record.error());
   auto outline = table_.outline(row);
   if (record && outline && outline->key == key) adopt(row, *record);
   co_return record.has_value();
 }
 
-void Heart::note_store(const Error* error) {
-  const bool usable = error == nullptr;
+// Whether the store can be used is judged by two questions that are asked again and again, one that
+// reads and one that writes: what has changed, and the announcement of this node. Whatever else
+// fails may be about one record, and whatever else succeeds may be a lucky moment of a disk that is
+// full: it only brings the next announcement nearer. Where nobody announces, everything counts.
+
+void Heart::note_read(const Error* error) { note_store(readable_, error); }
+
+void Heart::note_write(const Error* error) {
+  if (!announces()) return note_store(writable_, error);
+  if ((error == nullptr) != writable_ && !announcing_) spawn(tell_about_me());
+}
+
+void Heart::note_record(const Error* error) {
+  if (!announces()) return note_store(readable_, error);
+  if (error != nullptr) note_write(error);
+}
+
+void Heart::note_store(bool& part, const Error* error) {
+  part = error == nullptr;
+  const bool usable = readable_ && writable_;
   if (store_ok_.exchange(usable) != usable) observer_.store_changed(usable, error);
 }
 

@@ -192,7 +192,11 @@ class Heart final : public AsyncKeeper {
   Task<Result<std::optional<Grant>>> wait_for(Key key, std::uint64_t seen, Milliseconds patience);
   Task<void> next_revision(RowId row, WallTime until);
   void notify_watchers(RowId row);
-  void note_store(const Error* error);
+  void note_read(const Error* error);
+  void note_write(const Error* error);
+  void note_record(const Error* error);
+  void note_store(bool& part, const Error* error);
+  [[nodiscard]] bool announces() const { return parts_.background && parts_.cluster; }
   void watch_clock();
   void at(WallTime when, std::function<void()> run);
   Task<void> sleep(Milliseconds span);
@@ -312,7 +316,10 @@ class Heart final : public AsyncKeeper {
   std::function<void()> stopped_;
   std::function<void()> rescheduled_;
   std::atomic<bool> started_{false};
-  std::atomic<bool> store_ok_{true};
+  bool readable_ = true;  ///< The store, when it was last asked what has changed.
+  bool writable_ = true;  ///< The store, when this node last announced itself there.
+  bool announcing_ = false;
+  std::atomic<bool> store_ok_{true};  ///< Both.
   mutable std::mutex health_mutex_;
   mutable Health health_;
   mutable WallTime health_at_{};

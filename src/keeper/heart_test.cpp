@@ -556,6 +556,61 @@ TEST(StoreOut, ReadersGoOnAndThePlatformIsNotCalled) {
   EXPECT_TRUE(node.heart->health().store_ok);
 }
 
+TEST(StoreReadOnly, IsSaidWithinSecondsAndUntilAWriteSucceeds) {
+  World world;
+  Node node(world);
+  node.start();
+  node.pass(seconds(1));
+  node.store->read_only = true;
+  node.pass(seconds(6));
+  EXPECT_FALSE(node.heart->health().store_ok) << "no token is due, and yet it is known";
+  node.pass(seconds(5600), seconds(1));
+  EXPECT_EQ(node.token(), "token-1") << "what is known is served";
+  EXPECT_FALSE(node.heart->health().store_ok);
+  EXPECT_EQ(node.store_turns, 1) << "it can be read all the time, and that does not count";
+  node.store->read_only = false;
+  node.pass(seconds(2));
+  EXPECT_TRUE(node.heart->health().store_ok);
+  EXPECT_EQ(node.store_turns, 2);
+}
+
+TEST(StoreReadOnly, ARefusedLeaseIsLookedIntoAtOnce) {
+  World world;
+  Node node(world);
+  node.start();
+  node.pass(seconds(1));
+  node.store->read_only = true;
+  node.refresh();
+  EXPECT_FALSE(node.heart->health().store_ok);
+}
+
+TEST(StoreReadOnly, WhatFailsForOneRecordAloneIsNoFailureOfTheStore) {
+  World world;
+  Node node(world);
+  node.start();
+  node.pass(seconds(1));
+  node.store->refuse_begins = true;
+  node.store->refuse_loads = true;
+  node.pass(seconds(5600), seconds(1));
+  EXPECT_EQ(node.token(), "token-1");
+  EXPECT_GT(node.store->begins, 1);
+  EXPECT_TRUE(node.heart->health().store_ok);
+  EXPECT_EQ(node.store_turns, 0);
+}
+
+TEST(StoreReadOnly, ALeaseOfAnotherIsNoFailureOfTheStore) {
+  World world;
+  Node holder(world);
+  Node other(world);
+  holder.start();
+  other.start();
+  world.platform->usual = FakePlatform::Fate::hold;
+  holder.pass(seconds(1));
+  other.pass(seconds(10));
+  EXPECT_TRUE(other.heart->health().store_ok);
+  EXPECT_EQ(other.store_turns, 0);
+}
+
 TEST(CommitFails, TheTokenIsServedFromMemoryAndStoredLater) {
   World world;
   Node node(world);

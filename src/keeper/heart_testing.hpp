@@ -190,6 +190,8 @@ class BrittleStore final : public TokenStore {
   const Clock* own_clock = nullptr;
 
   bool out = false;             ///< Every verb fails.
+  bool read_only = false;       ///< Every verb that writes fails, a node's announcement included.
+  bool refuse_begins = false;   ///< Only begins fail.
   bool refuse_commits = false;  ///< Only commits fail.
   bool refuse_loads = false;    ///< Only loads fail.
   bool forgetful = false;       ///< The feed has forgotten what changed.
@@ -205,21 +207,21 @@ class BrittleStore final : public TokenStore {
   void begin(Intent intent, Done<Result<BeginOutcome>> done) override {
     ++begins;
     if (before_begin) std::exchange(before_begin, nullptr)();
-    if (out) return done(broken());
+    if (out || read_only || refuse_begins) return done(broken());
     inner_->begin(std::move(intent), std::move(done));
   }
   void commit(Lease lease, Record next, Done<Result<WriteOutcome>> done) override {
     if (before_commit) std::exchange(before_commit, nullptr)();
-    if (out || refuse_commits) return done(broken());
+    if (out || read_only || refuse_commits) return done(broken());
     ++commits;
     inner_->commit(std::move(lease), std::move(next), std::move(done));
   }
   void abandon(Lease lease, Record next, Done<Result<WriteOutcome>> done) override {
-    if (out) return done(broken());
+    if (out || read_only) return done(broken());
     inner_->abandon(std::move(lease), std::move(next), std::move(done));
   }
   void mark(const Key& key, Mark mark, Done<Result<void>> done) override {
-    if (out) return done(broken());
+    if (out || read_only) return done(broken());
     inner_->mark(key, mark, std::move(done));
   }
   void changes(std::string cursor, Done<Result<Changes>> done) override {
@@ -240,10 +242,35 @@ class BrittleStore final : public TokenStore {
     inner_->scan(std::move(visit), std::move(done));
   }
 
- private:
   static tl::unexpected<Error> broken() {
     return hufu::fail(Fault::store, "the disk is full", "make room");
   }
+
+ private:
+  std::shared_ptr<store::MemoryStore> inner_;
+};
+
+/// The fourth face of the same store: it fails when that does.
+class BrittleCluster final : public store::Cluster {
+ public:
+  BrittleCluster(std::shared_ptr<BrittleStore> store, std::shared_ptr<store::MemoryStore> inner)
+      : store_(std::move(store)), inner_(std::move(inner)) {}
+
+  void announce(store::NodeRow node, Milliseconds forget, Done<Result<void>> done) override {
+    if (store_->out || store_->read_only) return done(BrittleStore::broken());
+    inner_->announce(std::move(node), forget, std::move(done));
+  }
+  void leave(const std::string& name, Done<Result<void>> done) override {
+    if (store_->out || store_->read_only) return done(BrittleStore::broken());
+    inner_->leave(name, std::move(done));
+  }
+  void view(Done<Result<store::ClusterView>> done) override {
+    if (store_->out) return done(BrittleStore::broken());
+    inner_->view(std::move(done));
+  }
+
+ private:
+  std::shared_ptr<BrittleStore> store_;
   std::shared_ptr<store::MemoryStore> inner_;
 };
 
@@ -305,7 +332,7 @@ class Node : public Observer, public Outlet {
       : world_(world), store(std::make_shared<BrittleStore>(world.store)) {
     Parts parts;
     parts.clock = &clock;
-    parts.cluster = world.store;
+    parts.cluster = std::make_shared<BrittleCluster>(store, world.store);
     parts.version = "0.0.0";
     parts.random = &world.dice;
     parts.observer = this;
@@ -416,7 +443,10 @@ class Node : public Observer, public Outlet {
   }
   void changed(const Key& key) override { outlet.push_back(key); }
   void fenced(const Key&) override { ++times_fenced; }
-  void store_changed(bool usable, const Error*) override { store_usable = usable; }
+  void store_changed(bool usable, const Error*) override {
+    store_usable = usable;
+    ++store_turns;
+  }
   void clock_stepped(Milliseconds by) override { stepped = by; }
 
  private:
@@ -431,6 +461,7 @@ class Node : public Observer, public Outlet {
   std::vector<Key> outlet;  ///< What it was told of.
   int times_fenced = 0;
   bool store_usable = true;
+  int store_turns = 0;  ///< How often that has changed.
   Milliseconds stepped{0};
 };
 

@@ -51,7 +51,7 @@ Heart::Task<Result<Report>> Heart::judge(Key key, Refused refused) {
   // Another process may have renewed a moment ago, and the older fingerprints are in the store.
   auto record =
       co_await await<Result<Record>>([&](auto done) { parts_.tokens->load(key, std::move(done)); });
-  note_store(record ? nullptr : &record.error());
+  note_record(record ? nullptr : &record.error());
   if (const auto there = table_.outline(row); !there || !(there->key == key)) {
     co_return tl::unexpected(unknown_app(key.app));
   }
@@ -211,7 +211,7 @@ Heart::Task<Result<Grant>> Heart::operate(Key key) {
   const RowId row = *located;
   auto record =
       co_await await<Result<Record>>([&](auto done) { parts_.tokens->load(key, std::move(done)); });
-  note_store(record ? nullptr : &record.error());
+  note_record(record ? nullptr : &record.error());
   if (!record) co_return tl::unexpected(record.error());
   const auto outline = table_.outline(row);
   if (!outline || !(outline->key == key)) co_return tl::unexpected(unknown_app(key.app));

@@ -10,6 +10,8 @@ using std::chrono::seconds;
 namespace {
 
 constexpr Milliseconds kBetweenAnnouncements = seconds(5);
+/// While the store could not be written: so soon is it noticed that it can be again.
+constexpr Milliseconds kBetweenTries = seconds(1);
 /// A node that nobody has heard of for so long is no longer shown.
 constexpr Milliseconds kForgotten = std::chrono::minutes(10);
 /// The database is asked for the time until one answer was this quick, but not more than
@@ -28,7 +30,7 @@ Heart::Task<Result<void>> Heart::keep_to_store_clock() {
     const SteadyTime asked = clock_.steady();
     auto time = co_await await<Result<std::optional<WallTime>>>(
         [this](auto done) { parts_.tokens->time(std::move(done)); });
-    note_store(time ? nullptr : &time.error());
+    note_read(time ? nullptr : &time.error());
     if (!time) co_return tl::unexpected(time.error());
     if (!*time) break;
     const Milliseconds took = clock_.steady() - asked;
@@ -46,13 +48,16 @@ Heart::Task<Result<void>> Heart::keep_to_store_clock() {
 Heart::Task<void> Heart::announce() {
   while (!stopping_) {
     co_await tell_about_me();
-    co_await sleep(kBetweenAnnouncements);
+    co_await sleep(writable_ ? kBetweenAnnouncements : kBetweenTries);
   }
   co_await await<Result<void>>(
       [this](auto done) { parts_.cluster->leave(process_identity(), std::move(done)); });
 }
 
+/// Tells the others, and finds out whether the store can be written.
 Heart::Task<void> Heart::tell_about_me() {
+  if (announcing_ || stopping_) co_return;
+  announcing_ = true;
   // Asked anew each time: that is how people see a clock that somebody set.
   auto time = co_await await<Result<std::optional<WallTime>>>(
       [this](auto done) { parts_.tokens->time(std::move(done)); });
@@ -64,10 +69,10 @@ Heart::Task<void> Heart::tell_about_me() {
   me.started_at = started_at_;
   if (time && *time) me.clock_ahead = clock_.wall() - **time;
   me.fenced = fenced_;
-  // Nothing hangs on it: where it fails, the others miss a line on a screen.
   auto announced = co_await await<Result<void>>(
       [&](auto done) { parts_.cluster->announce(std::move(me), kForgotten, std::move(done)); });
-  note_store(announced ? nullptr : &announced.error());
+  announcing_ = false;
+  note_store(writable_, announced ? nullptr : &announced.error());
 }
 
 void Heart::cluster(Done<Result<store::ClusterView>> done) {

@@ -108,7 +108,10 @@ Heart::Task<Heart::Failure> Heart::renew(RowId row, Key key, Cause cause) {
     const WallTime lease_end = now() + parts_.timing.lease;
     auto begun = co_await await<Result<BeginOutcome>>(
         [&](auto done) { parts_.tokens->begin(std::move(intent), std::move(done)); });
-    note_store(begun ? nullptr : &begun.error());
+    // A lease that another holds is an answer, but it proves nothing about writing.
+    if (!begun || std::holds_alternative<Granted>(*begun)) {
+      note_write(begun ? nullptr : &begun.error());
+    }
     if (const auto outline = table_.outline(row); !outline || !(outline->key == key)) {
       co_return unknown_app(key.app);
     }
@@ -297,7 +300,7 @@ Heart::Task<Heart::Failure> Heart::keep(RowId row, Lease lease, Record before, R
       parts_.tokens->commit(lease, next.clone(), std::move(done));
     }
   });
-  note_store(written ? nullptr : &written.error());
+  note_write(written ? nullptr : &written.error());
   pass_failpoint("renew.after_commit");
   const auto outline = table_.outline(row);
   if (!outline || !(outline->key == key)) co_return unknown_app(key.app);
@@ -360,7 +363,7 @@ Heart::Task<void> Heart::keep_trying(RowId row, Lease lease, Record next) {
     if (!outline || !(outline->key == lease.key) || outline->revision > next.revision) co_return;
     auto written = co_await await<Result<WriteOutcome>>(
         [&](auto done) { parts_.tokens->commit(lease, next.clone(), std::move(done)); });
-    note_store(written ? nullptr : &written.error());
+    note_write(written ? nullptr : &written.error());
     if (written) {
       const auto still = table_.outline(row);
       if (!still || !(still->key == lease.key) || still->revision > next.revision) co_return;
@@ -421,7 +424,7 @@ Heart::Task<void> Heart::give_back(Lease lease, Record record) {
   auto written = co_await await<Result<WriteOutcome>>([&](auto done) {
     parts_.tokens->abandon(std::move(lease), std::move(record), std::move(done));
   });
-  note_store(written ? nullptr : &written.error());
+  note_write(written ? nullptr : &written.error());
 }
 
 // ---- the copy for programs other than Hufu

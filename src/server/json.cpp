@@ -245,7 +245,8 @@ void append_json(std::string& out, const store::LeaseRow& lease) {
 
 void append_json(std::string& out, const keeper::Status& status) {
   out += '{';
-  append_member(out, "verdict", verdict_on(status.tokens));
+  append_member(out, "verdict", verdict_on(status));
+  append_flag(out, "store_usable", status.store_ok);
   append_time_member(out, "now", status.cluster.now);
   append_list(out, "tokens", status.tokens);
   append_list(out, "nodes", status.cluster.nodes);
@@ -275,6 +276,11 @@ std::string verdict_on(const std::vector<TokenStatus>& status) {
   std::string verdict = total + ", all usable";
   if (failing > 0) verdict += "; the renewal of " + std::to_string(failing) + " fails";
   return verdict;
+}
+
+std::string verdict_on(const keeper::Status& status) {
+  const std::string tokens = verdict_on(status.tokens);
+  return status.store_ok ? tokens : "the store cannot be used, nothing is renewed; " + tokens;
 }
 
 }  // namespace hufu::server

@@ -39,11 +39,13 @@ void append_json(std::string& out, const TokenStatus& status);
 void append_json(std::string& out, const store::NodeRow& node);
 /// {"app","kind","holder","fence","remaining"}; the last in whole seconds.
 void append_json(std::string& out, const store::LeaseRow& lease);
-/// {"verdict","now","tokens":[…],"nodes":[…],"leases":[…]}
+/// {"verdict","store_usable","now","tokens":[…],"nodes":[…],"leases":[…]}
 void append_json(std::string& out, const keeper::Status& status);
 
-/// The one line on top of `hufu status`: "3 tokens, all usable", "1 of 3 tokens unusable: wx…".
+/// What there is to say of tokens: "3 tokens, all usable", "1 of 3 tokens unusable: wx…".
 std::string verdict_on(const std::vector<TokenStatus>& status);
+/// The one line on top of `hufu status`: the same, and first whether the store is out.
+std::string verdict_on(const keeper::Status& status);
 
 /// `append_json` into a string of its own.
 template <class Shown>

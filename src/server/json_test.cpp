@@ -63,7 +63,7 @@ std::vector<TokenStatus> several(int count, TokenState state) {
 }
 
 TEST(Verdict, SaysInOneLineHowThingsAre) {
-  EXPECT_EQ(verdict_on({}), "no app is known");
+  EXPECT_EQ(verdict_on(several(0, TokenState::fresh)), "no app is known");
   EXPECT_EQ(verdict_on(several(1, TokenState::fresh)), "1 token, all usable");
   EXPECT_EQ(verdict_on(several(3, TokenState::stale)), "3 tokens, all usable");
   EXPECT_EQ(verdict_on(several(2, TokenState::missing)), "2 of 2 tokens unusable: wx0, wx1");

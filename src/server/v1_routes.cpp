@@ -409,6 +409,7 @@ void get_status(const Call& call) {
     status->tokens = std::move(*tokens);
     answer.services().keeper.cluster([answer, caller, status](Result<store::ClusterView> cluster) {
       // Where the store is out, the tokens are still worth showing.
+      status->store_ok = answer.services().keeper.health().store_ok;
       status->cluster.now = answer.services().clock.wall();
       if (cluster) status->cluster = std::move(*cluster);
       if (!caller.sees_all()) status->cluster.nodes.clear();

@@ -390,16 +390,24 @@ TEST_F(V1, ShowsTheStatus) {
   stage.keeper.statuses.push_back(std::move(good));
   stage.keeper.statuses.push_back(std::move(bad));
   stage.keeper.view.now = hufu::testing::FakeClock::kStart;
-  EXPECT_EQ(get("/v1/status").body,
-            R"({"verdict":"1 of 2 tokens unusable: wx2","now":"2027-01-15T08:00:00Z","tokens":[)"
-            R"({"app":"wx1","kind":"access_token","issuer":"wechat/stable/access_token",)"
-            R"("state":"fresh","revision":3,"expires_in":7000,"fingerprint":"0a1b2c3d",)"
-            R"("obtained_at":"2027-01-15T08:00:00Z","expires_at":"2027-01-15T10:00:00Z",)"
-            R"("renew_at":"2027-01-15T09:29:59Z"},)"
-            R"({"app":"wx2","kind":"access_token","issuer":"","state":"missing","revision":0,)"
-            R"("expires_in":0,"trouble":{"code":"refused","errcode":40164,"message":"invalid ip",)"
-            R"("next_step":"add it","at":"2027-01-15T08:00:00Z",)"
-            R"("next_attempt_at":"2027-01-15T08:05:00Z","failures":2}}],"nodes":[],"leases":[]})");
+  EXPECT_EQ(
+      get("/v1/status").body,
+      R"({"verdict":"1 of 2 tokens unusable: wx2","store_usable":true,"now":"2027-01-15T08:00:00Z","tokens":[)"
+      R"({"app":"wx1","kind":"access_token","issuer":"wechat/stable/access_token",)"
+      R"("state":"fresh","revision":3,"expires_in":7000,"fingerprint":"0a1b2c3d",)"
+      R"("obtained_at":"2027-01-15T08:00:00Z","expires_at":"2027-01-15T10:00:00Z",)"
+      R"("renew_at":"2027-01-15T09:29:59Z"},)"
+      R"({"app":"wx2","kind":"access_token","issuer":"","state":"missing","revision":0,)"
+      R"("expires_in":0,"trouble":{"code":"refused","errcode":40164,"message":"invalid ip",)"
+      R"("next_step":"add it","at":"2027-01-15T08:00:00Z",)"
+      R"("next_attempt_at":"2027-01-15T08:05:00Z","failures":2}}],"nodes":[],"leases":[]})");
+}
+
+TEST_F(V1, StatusSaysFirstThatTheStoreCannotBeUsed) {
+  stage.keeper.healthy.store_ok = false;
+  EXPECT_EQ(get("/v1/status").json().at("verdict"),
+            "the store cannot be used, nothing is renewed; no app is known");
+  EXPECT_FALSE(get("/v1/status").json().at("store_usable").as_bool());
 }
 
 TEST_F(V1, StatusShowsTheNodesAndWhoHoldsWhichLease) {
@@ -416,13 +424,14 @@ TEST_F(V1, StatusShowsTheNodesAndWhoHoldsWhichLease) {
   stage.keeper.view.nodes.push_back(node);
   stage.keeper.view.leases.push_back(
       {{"wx1", "access_token"}, node.name, 17, std::chrono::milliseconds(29'999)});
-  EXPECT_EQ(get("/v1/status").body,
-            R"({"verdict":"no app is known","now":"2027-01-15T08:00:06Z","tokens":[],"nodes":[)"
-            R"({"name":"host-a/boot/7/1","host":"host-a","version":"1.2.3",)"
-            R"("listen":"0.0.0.0:7200","started_at":"2027-01-15T08:00:00Z",)"
-            R"("seen_at":"2027-01-15T08:00:05Z","clock_ahead":-600.042,"fenced":2}],"leases":[)"
-            R"({"app":"wx1","kind":"access_token","holder":"host-a/boot/7/1","fence":17,)"
-            R"("remaining":29}]})");
+  EXPECT_EQ(
+      get("/v1/status").body,
+      R"({"verdict":"no app is known","store_usable":true,"now":"2027-01-15T08:00:06Z","tokens":[],"nodes":[)"
+      R"({"name":"host-a/boot/7/1","host":"host-a","version":"1.2.3",)"
+      R"("listen":"0.0.0.0:7200","started_at":"2027-01-15T08:00:00Z",)"
+      R"("seen_at":"2027-01-15T08:00:05Z","clock_ahead":-600.042,"fenced":2}],"leases":[)"
+      R"({"app":"wx1","kind":"access_token","holder":"host-a/boot/7/1","fence":17,)"
+      R"("remaining":29}]})");
 }
 
 }  // namespace

@@ -357,8 +357,7 @@ class Store(Outage):
                 server.kill()
                 server.start()
 
-        # A full disk is noticed by whoever writes: not before the next renewal.
-        self.out(cluster, hurt, heal, noticed=False, least=LIFE)
+        self.out(cluster, hurt, heal, least=LIFE)
 
     def test_no_connection_left(self):
         self.need_server()
