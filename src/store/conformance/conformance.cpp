@@ -157,10 +157,9 @@ TEST_P(LeaseConformance, EveryFieldOfARecordComesBackFromCommit) {
   Record next = full_record(1, harness->now());
   EXPECT_EQ(commit(*store.tokens, grant.lease, next.clone()), WriteOutcome::written);
   expect_same(load(*harness->open().tokens, key), next);
-  expect_same(granted(*store.tokens, intent(key, 1, harness->now())).record, [&] {
-    next.marks.push_back(intent(key, 1, harness->now()).mark);
-    return next.clone();
-  }());
+  Intent wanted = intent(key, 1, harness->now());
+  next.marks.push_back(wanted.mark);
+  expect_same(granted(*store.tokens, std::move(wanted)).record, next);
 }
 
 TEST_P(LeaseConformance, EveryFieldOfARecordComesBackFromAbandon) {
@@ -184,18 +183,16 @@ TEST_P(LeaseConformance, AbandonKeepsTheTokenStoresTheTroubleAndGivesTheLeaseBac
   put_token(*store.tokens, key, "one", harness->now());
   Granted grant = granted(*store.tokens, intent(key, 1, harness->now()));
   Record next = grant.record.clone();
-  next.trouble = Trouble{{Fault::unreachable, "no route", "look at the cable", {}, {}},
-                         harness->now(),
-                         harness->now() + 2s,
-                         1,
-                         {}};
+  const WallTime failed = harness->now();
+  next.trouble = Trouble{
+      {Fault::unreachable, "no route", "look at the cable", {}, {}}, failed, failed + 2s, 1, {}};
   EXPECT_EQ(abandon(*store.tokens, grant.lease, next.clone()), WriteOutcome::written);
 
   Record stored = load(*store.tokens, key);
   EXPECT_TRUE(stored.token->value.same_as("one"));
   EXPECT_EQ(stored.revision, 1U);
   EXPECT_EQ(stored.trouble->error.message, "no route");
-  EXPECT_EQ(stored.trouble->next_attempt_at, harness->now() + 2s);
+  EXPECT_EQ(stored.trouble->next_attempt_at, failed + 2s);
   granted(*store.tokens, intent(key, 1, harness->now(), "node-b"));
 }
 
