@@ -149,6 +149,19 @@ std::string where(const Draft& draft, const std::string& key) {
   return origin.source == Origin::Source::fallback ? key : origin.text() + ": " + key;
 }
 
+/// Where the first of the settings that `message` names was set by somebody: there it is mended.
+Origin first_set(const Draft& draft, std::string_view message) {
+  Origin first;
+  std::size_t named_at = std::string_view::npos;
+  for (const auto& [key, origin] : draft.loaded.origins) {
+    const std::size_t at = message.find(key);
+    if (origin.source == Origin::Source::fallback || at >= named_at) continue;
+    named_at = at;
+    first = origin;
+  }
+  return first;
+}
+
 /// No two sinks may write to one place: each would take it for its own.
 void check_places(Draft& draft) {
   std::map<std::string, std::string> taken;  // Place and the sink that has it.
@@ -225,8 +238,8 @@ void settle(Draft& draft) {
   check_places(draft);
 
   if (auto good = check_timing(config.timing); !good) {
-    std::string file = draft.loaded.file.empty() ? "timing" : draft.loaded.file;
-    draft.complain(0, file, good.error());
+    const Origin origin = first_set(draft, good.error().message);
+    draft.complain(origin.line, origin.text(), good.error());
   }
 }
 

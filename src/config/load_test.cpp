@@ -451,10 +451,19 @@ TEST(Platform, MayBePlainHttpToThisMachineAlone) {
   }
 }
 
-TEST(Timing, IsCheckedWithTheFileNamed) {
+TEST(Timing, IsCheckedWithTheLineNamed) {
   EXPECT_THAT(problems_of("timing.lease = \"280s\""),
-              ElementsAre(AllOf(StartsWith("./hufu.toml: timing.lease (280s) must be shorter"),
+              ElementsAre(AllOf(StartsWith("./hufu.toml:1: timing.lease (280s) must be shorter"),
                                 HasSubstr("Lower timing.lease below 280s"))));
+}
+
+TEST(Timing, NamesTheLineOfTheFirstSettingThatSomebodyMade) {
+  // The lease, which the message names first, is the default.
+  EXPECT_THAT(problems_of("[timing]\nuse_slack = \"5s\"\nrequest_timeout = \"2s\"\n"
+                          "overlap = \"25s\"\n"),
+              ElementsAre(StartsWith("./hufu.toml:4: timing.lease (30s) must be shorter")));
+  EXPECT_THAT(problems_of("[timing]\nlease = \"8s\"\nrequest_timeout = \"9s\"\n"),
+              ElementsAre(StartsWith("./hufu.toml:3: timing.request_timeout (9s) must be")));
 }
 
 TEST(Store, LiesInTheStateDirectoryUnlessSaidOtherwise) {
