@@ -98,8 +98,11 @@ Result<std::unique_ptr<RedisConnection>> RedisConnection::connect(const RedisUri
                   interrupt);
   }
   Result<std::unique_ptr<RedisConnection>> found;
-  for (const RedisAddress& sentinel : uri.hosts) {
-    found = ask_sentinel(sentinel, uri, patience, interrupt);
+  const std::size_t first = uri.led_there->load(std::memory_order_relaxed);
+  for (std::size_t i = 0; i < uri.hosts.size(); ++i) {
+    const std::size_t place = (first + i) % uri.hosts.size();
+    found = ask_sentinel(uri.hosts[place], uri, patience, interrupt);
+    if (found) uri.led_there->store(place, std::memory_order_relaxed);
     if (found || (interrupt != nullptr && interrupt->raised())) break;
   }
   return found;

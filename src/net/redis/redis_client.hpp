@@ -47,9 +47,10 @@ class RedisScript {
 /// A connection to one Redis (6 or later), logged in, with its database selected. Each call blocks,
 /// within its patience, and is tried exactly once.
 ///
-/// Where the URI names Sentinels, each is asked in turn for the primary, and what it names has to
-/// say itself that it is one. A connection does not move: when it is `broken`, also because its
-/// server is no longer the primary or still loads, make a new one.
+/// Where the URI names Sentinels, each is asked in turn for the primary, beginning with the one
+/// that led there last, and what it names has to say itself that it is one. A connection does not
+/// move: when it is `broken`, also because its server is no longer the primary or still loads, make
+/// a new one.
 ///
 /// The password is in no error. The commands' bytes are wiped after they were sent.
 ///

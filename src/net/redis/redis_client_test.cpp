@@ -415,6 +415,21 @@ TEST(RedisSentinelTest, FindsThePrimaryAndTheOneThatTakesItsPlace) {
   EXPECT_EQ(ask(*moved, {"SET", "k", "v"}).text, "OK");
 }
 
+TEST(RedisSentinelTest, AsksFirstTheOneThatAnsweredLast) {
+  RedisServer primary;
+  ASSERT_TRUE(primary.ready());
+  auto frozen = RedisServer::sentinel("main", primary.port(), 1);
+  auto well = RedisServer::sentinel("main", primary.port(), 1);
+  ASSERT_TRUE(frozen->ready() && well->ready());
+  const RedisUri uri =
+      parsed("redis+sentinel://" + frozen->address() + "," + well->address() + "/main");
+  frozen->freeze();
+  EXPECT_EQ(connected(uri, {500ms, 5s})->peer(), primary.address());
+  // Whoever asked the frozen one again would be here for an hour.
+  EXPECT_EQ(connected(uri, {1h, 5s})->peer(), primary.address());
+  frozen->thaw();
+}
+
 // ---- TLS ----
 
 class RedisTlsTest : public ::testing::Test {

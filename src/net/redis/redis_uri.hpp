@@ -1,7 +1,10 @@
 #pragma once
 
+#include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -40,6 +43,10 @@ struct RedisUri {
   std::string cert_file;
   std::string key_file;
 
+  /// The place in `hosts` of the Sentinel that led to the primary last. It is asked first, so that
+  /// one which takes connections and never answers costs its time once, not at every connection.
+  std::shared_ptr<std::atomic<std::size_t>> led_there =
+      std::make_shared<std::atomic<std::size_t>>(0);
   /// For the Sentinels, if they want a password (`sentinel_user`, `sentinel_password`). A user
   /// without a password of its own has that of the server.
   std::string sentinel_user;
