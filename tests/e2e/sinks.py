@@ -7,6 +7,7 @@ import signal
 import socket
 import stat
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -113,8 +114,6 @@ class Watch:
 class Sinks(harness.Case):
     def setUp(self):
         self.platform = self.enterContext(wechat.Wechat(lifetime=12, overlap=6))
-        if SERVER is None:
-            self.skipTest("no redis-server on this machine")
         self.redis = self.enterContext(Redis())
 
     def sink(self, instance, *lines):
@@ -260,4 +259,7 @@ class Sinks(harness.Case):
 
 
 if __name__ == "__main__":
+    if SERVER is None:
+        print("not run: Redis: no redis-server on the path")
+        sys.exit(0)
     harness.main(at_once=9)
