@@ -76,6 +76,13 @@ void LogObserver::store_changed(bool usable, const Error* why_not) {
   }
 }
 
+void LogObserver::replicas_behind(std::uint64_t more) {
+  spdlog::warn(
+      "too few replicas of the store confirm in time: writes={}: a failover now may take them "
+      "back → look at the replicas, and at the network to them",
+      more);
+}
+
 void LogObserver::clock_stepped(Milliseconds by) {
   spdlog::warn("the wall clock was set by {:.3f}s; what is due when follows the steady clock",
                seconds(by));

@@ -20,6 +20,7 @@ class LogObserver final : public keeper::Observer {
   void probed(const Key& key, Pulse pulse) override;
   void reported(const Key& key, ReportOutcome outcome) override;
   void store_changed(bool usable, const Error* why_not) override;
+  void replicas_behind(std::uint64_t more) override;
   void clock_stepped(Milliseconds by) override;
   void keys_changed() override;
   void sink_changed(std::string_view place, const Error* why_not) override;

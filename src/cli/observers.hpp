@@ -46,6 +46,12 @@ class Observers final : public keeper::Observer {
   void store_changed(bool usable, const Error* why_not) override {
     for (auto* each : all_) each->store_changed(usable, why_not);
   }
+  void unconfirmed(std::uint64_t more) override {
+    for (auto* each : all_) each->unconfirmed(more);
+  }
+  void replicas_behind(std::uint64_t more) override {
+    for (auto* each : all_) each->replicas_behind(more);
+  }
   void clock_stepped(Milliseconds by) override {
     for (auto* each : all_) each->clock_stepped(by);
   }

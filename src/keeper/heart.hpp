@@ -192,6 +192,7 @@ class Heart final : public AsyncKeeper {
   Task<Result<std::optional<Grant>>> wait_for(Key key, std::uint64_t seen, Milliseconds patience);
   Task<void> next_revision(RowId row, WallTime until);
   void notify_watchers(RowId row);
+  void note_unconfirmed();
   void note_read(const Error* error);
   void note_write(const Error* error);
   void note_record(const Error* error);
@@ -319,6 +320,9 @@ class Heart final : public AsyncKeeper {
   bool readable_ = true;  ///< The store, when it was last asked what has changed.
   bool writable_ = true;  ///< The store, when this node last announced itself there.
   bool announcing_ = false;
+  std::uint64_t unconfirmed_ = 0;         ///< Writes, as the observer was told last.
+  std::uint64_t unconfirmed_logged_ = 0;  ///< The same, for the log.
+  WallTime unconfirmed_at_{};
   std::atomic<bool> store_ok_{true};  ///< Both.
   mutable std::mutex health_mutex_;
   mutable Health health_;

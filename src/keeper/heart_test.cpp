@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <numeric>
 #include <random>
 #include <set>
 
@@ -609,6 +610,25 @@ TEST(StoreReadOnly, ALeaseOfAnotherIsNoFailureOfTheStore) {
   other.pass(seconds(10));
   EXPECT_TRUE(other.heart->health().store_ok);
   EXPECT_EQ(other.store_turns, 0);
+}
+
+TEST(Replicas, ThatAreBehindAreCountedAtOnceAndWarnedOfOnceAMinute) {
+  World world;
+  Node node(world);
+  node.start();
+  node.pass(seconds(30), seconds(1));
+  EXPECT_TRUE(node.warnings.empty());
+  for (std::uint64_t i = 1; i <= 100; ++i) {
+    node.store->unconfirmed = i;
+    node.pass(seconds(1));
+    EXPECT_LE(node.writes_unconfirmed, i);
+    EXPECT_GE(node.writes_unconfirmed + 6, i);
+  }
+  node.pass(seconds(60), seconds(1));
+  EXPECT_EQ(node.warnings.size(), 3U);
+  EXPECT_EQ(std::accumulate(node.warnings.begin(), node.warnings.end(), std::uint64_t{0}), 100U);
+  node.pass(seconds(600), seconds(1));
+  EXPECT_EQ(node.warnings.size(), 3U) << "nothing new";
 }
 
 TEST(CommitFails, TheTokenIsServedFromMemoryAndStoredLater) {

@@ -189,12 +189,13 @@ class BrittleStore final : public TokenStore {
 
   const Clock* own_clock = nullptr;
 
-  bool out = false;             ///< Every verb fails.
-  bool read_only = false;       ///< Every verb that writes fails, a node's announcement included.
-  bool refuse_begins = false;   ///< Only begins fail.
-  bool refuse_commits = false;  ///< Only commits fail.
-  bool refuse_loads = false;    ///< Only loads fail.
-  bool forgetful = false;       ///< The feed has forgotten what changed.
+  bool out = false;               ///< Every verb fails.
+  bool read_only = false;         ///< Every verb that writes fails, a node's announcement included.
+  bool refuse_begins = false;     ///< Only begins fail.
+  bool refuse_commits = false;    ///< Only commits fail.
+  bool refuse_loads = false;      ///< Only loads fail.
+  bool forgetful = false;         ///< The feed has forgotten what changed.
+  std::uint64_t unconfirmed = 0;  ///< Writes that too few replicas have.
   int begins = 0;
   int commits = 0;
   std::function<void()> before_begin;
@@ -264,6 +265,7 @@ class BrittleCluster final : public store::Cluster {
     if (store_->out || store_->read_only) return done(BrittleStore::broken());
     inner_->leave(name, std::move(done));
   }
+  [[nodiscard]] std::uint64_t unconfirmed() const override { return store_->unconfirmed; }
   void view(Done<Result<store::ClusterView>> done) override {
     if (store_->out) return done(BrittleStore::broken());
     inner_->view(std::move(done));
@@ -447,6 +449,8 @@ class Node : public Observer, public Outlet {
     store_usable = usable;
     ++store_turns;
   }
+  void unconfirmed(std::uint64_t more) override { writes_unconfirmed += more; }
+  void replicas_behind(std::uint64_t more) override { warnings.push_back(more); }
   void clock_stepped(Milliseconds by) override { stepped = by; }
 
  private:
@@ -460,6 +464,8 @@ class Node : public Observer, public Outlet {
   std::vector<Cause> causes;
   std::vector<Key> outlet;  ///< What it was told of.
   int times_fenced = 0;
+  std::uint64_t writes_unconfirmed = 0;
+  std::vector<std::uint64_t> warnings;  ///< Of replicas that are behind.
   bool store_usable = true;
   int store_turns = 0;  ///< How often that has changed.
   Milliseconds stepped{0};

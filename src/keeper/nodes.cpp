@@ -12,6 +12,8 @@ namespace {
 constexpr Milliseconds kBetweenAnnouncements = seconds(5);
 /// While the store could not be written: so soon is it noticed that it can be again.
 constexpr Milliseconds kBetweenTries = seconds(1);
+/// Of the same: a log that is full of them hides the rest.
+constexpr Milliseconds kBetweenWarnings = seconds(60);
 /// A node that nobody has heard of for so long is no longer shown.
 constexpr Milliseconds kForgotten = std::chrono::minutes(10);
 /// The database is asked for the time until one answer was this quick, but not more than
@@ -72,7 +74,18 @@ Heart::Task<void> Heart::tell_about_me() {
   auto announced = co_await await<Result<void>>(
       [&](auto done) { parts_.cluster->announce(std::move(me), kForgotten, std::move(done)); });
   announcing_ = false;
+  note_unconfirmed();
   note_store(writable_, announced ? nullptr : &announced.error());
+}
+
+void Heart::note_unconfirmed() {
+  const std::uint64_t count = parts_.cluster->unconfirmed();
+  if (count > unconfirmed_) observer_.unconfirmed(count - unconfirmed_);
+  unconfirmed_ = count;
+  if (count == unconfirmed_logged_ || now() - unconfirmed_at_ < kBetweenWarnings) return;
+  observer_.replicas_behind(count - unconfirmed_logged_);
+  unconfirmed_logged_ = count;
+  unconfirmed_at_ = now();
 }
 
 void Heart::cluster(Done<Result<store::ClusterView>> done) {

@@ -61,6 +61,11 @@ class Observer {
   virtual void probed(const Key&, Pulse) {}
   virtual void reported(const Key&, ReportOutcome) {}
   virtual void store_changed(bool /*usable*/, const Error* /*why not*/) {}
+  /// So many leases and tokens more were confirmed by fewer replicas of the store than it was told
+  /// to wait for.
+  virtual void unconfirmed(std::uint64_t /*more*/) {}
+  /// The same for a log: since it was last said, at most once a minute.
+  virtual void replicas_behind(std::uint64_t /*more*/) {}
   /// The wall clock was set while the process ran; decisions keep to the steady one.
   virtual void clock_stepped(Milliseconds /*by*/) {}
   /// Somebody made or revoked an API key, maybe in another process.

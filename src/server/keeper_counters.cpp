@@ -68,6 +68,10 @@ void KeeperCounters::reported(const Key& /*key*/, ReportOutcome outcome) {
   count(reports_[static_cast<std::size_t>(outcome)]);
 }
 
+void KeeperCounters::unconfirmed(std::uint64_t more) {
+  unconfirmed_.fetch_add(more, std::memory_order_relaxed);
+}
+
 void KeeperCounters::clock_stepped(Milliseconds /*by*/) { count(clock_steps_); }
 
 void KeeperCounters::sink_written(std::string_view kind, keeper::SinkResult result) {
@@ -119,6 +123,9 @@ void KeeperCounters::render(MetricsText& text) const {
   text.metric("hufu_commit_failed_total", "counter",
               "New tokens that could not be stored and are served from memory.")
       .value(value_of(commits_failed_));
+  text.metric("hufu_store_unconfirmed_total", "counter",
+              "Leases and tokens that fewer replicas confirmed in time than the store waits for.")
+      .value(value_of(unconfirmed_));
   text.metric("hufu_report_total", "counter", "Reports that a token was refused, by outcome.");
   for (std::size_t i = 0; i < kReports; ++i) {
     text.value(value_of(reports_[i]), {{"outcome", name_of(static_cast<ReportOutcome>(i))}});

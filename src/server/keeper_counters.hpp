@@ -32,6 +32,7 @@ class KeeperCounters final : public keeper::Observer {
   void lease(std::string_view outcome) override;
   void probed(const Key& key, Pulse pulse) override;
   void reported(const Key& key, ReportOutcome outcome) override;
+  void unconfirmed(std::uint64_t more) override;
   void clock_stepped(Milliseconds by) override;
   void sink_written(std::string_view kind, keeper::SinkResult result) override;
 
@@ -64,6 +65,7 @@ class KeeperCounters final : public keeper::Observer {
   std::atomic<std::int64_t> waiters_{0};
   Counter commits_failed_{0};
   Counter fenced_{0};
+  Counter unconfirmed_{0};
   Counter clock_steps_{0};
   std::array<std::array<Counter, kSinkResults>, kSinks.size()> sinks_{};
 };

@@ -70,6 +70,7 @@ TEST_F(MetricsPage, HasTheseMetricsAndNoOthers) {
                        "hufu_singleflight_waiters gauge",
                        "hufu_sink_writes_total counter",
                        "hufu_started gauge",
+                       "hufu_store_unconfirmed_total counter",
                        "hufu_store_up gauge",
                        "hufu_time_seconds gauge",
                        "hufu_token_expires_timestamp_seconds gauge",
@@ -187,6 +188,8 @@ TEST_F(MetricsPage, CountsWhatTheKeeperTells) {
   told.probed(wx1, Pulse::dead);
   told.reported(wx1, ReportOutcome::throttled);
   told.clock_stepped(Milliseconds(5));
+  told.unconfirmed(2);
+  told.unconfirmed(1);
   told.sink_written("redis", keeper::SinkResult::failed);
   told.sink_written("file", keeper::SinkResult::put);
   std::string text = page();
@@ -204,6 +207,7 @@ TEST_F(MetricsPage, CountsWhatTheKeeperTells) {
            "hufu_singleflight_waiters 2",
            R"(hufu_lease_acquire_total{result="held"} 1)",
            R"(hufu_lease_acquire_total{result="other"} 1)",
+           "hufu_store_unconfirmed_total 3",
            "hufu_fence_rejected_total 1",
            "hufu_commit_failed_total 1",
            R"(hufu_probe_total{pulse="dead"} 1)",

@@ -52,6 +52,9 @@ class Cluster {
   /// Removes the row of a node that ends; nothing where there is none.
   virtual void leave(const std::string& name, Done<Result<void>> done) = 0;
   virtual void view(Done<Result<ClusterView>> done) = 0;
+  /// How many leases and tokens fewer replicas confirmed than were to be waited for, since this
+  /// process opened the database; they count all the same. Zero where none are waited for.
+  [[nodiscard]] virtual std::uint64_t unconfirmed() const { return 0; }
 };
 
 /// A view shows no more leases than this.

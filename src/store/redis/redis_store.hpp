@@ -62,9 +62,6 @@ class RedisStore final : public TokenStore, public Registry, public SealLedger, 
 
   /// What an operator should know of how this Redis was set up when it was opened.
   [[nodiscard]] const std::vector<std::string>& warnings() const { return warnings_; }
-  /// How often fewer than `wait_replicas` confirmed a begin or a commit; it was a success all the
-  /// same.
-  [[nodiscard]] std::uint64_t unconfirmed() const { return unconfirmed_; }
   /// Whether word of changes is being heard at this moment.
   [[nodiscard]] bool is_listening() const { return feed_.is_listening(); }
 
@@ -96,6 +93,7 @@ class RedisStore final : public TokenStore, public Registry, public SealLedger, 
   void announce(NodeRow node, Milliseconds forget, Done<Result<void>> done) override;
   void leave(const std::string& name, Done<Result<void>> done) override;
   void view(Done<Result<ClusterView>> done) override;
+  [[nodiscard]] std::uint64_t unconfirmed() const override { return unconfirmed_; }
 
  private:
   using Connection = net::RedisConnection;
