@@ -15,6 +15,8 @@ struct Options {
   std::string platform = "wechat";
   std::string endpoint = "stable";
   bool no_secret_login = false;
+  std::string legacy_document;
+  std::string legacy_collection = "tokens";
   SecretFlags secret;
 };
 
@@ -25,16 +27,28 @@ Result<AppConfig> app_from(const Options& options, const Context& context) {
   if (auto checked = config::check_issuer(options.platform, options.endpoint); !checked) {
     return tl::unexpected(checked.error());
   }
+  if (!options.legacy_document.empty()) {
+    // Whether the store keeps any is for whoever opens it to say.
+    auto checked = config::check_legacy_document(options.legacy_document, options.legacy_collection,
+                                                 "mongodb:");
+    if (!checked) return tl::unexpected(checked.error());
+  }
   auto secret = read_secret(options.secret, context);
   if (!secret) return tl::unexpected(secret.error());
-  return AppConfig{options.id, options.platform, options.endpoint, std::move(*secret),
-                   !options.no_secret_login};
+  AppConfig app{options.id, options.platform, options.endpoint, std::move(*secret),
+                !options.no_secret_login};
+  if (!options.legacy_document.empty()) {
+    app.legacy_document = options.legacy_document;
+    app.legacy_collection = options.legacy_collection;
+  }
+  return app;
 }
 
 ExitStatus add(const Options& options, const Context& context) {
   auto app = app_from(options, context);
   if (!app) return context.fail(app.error());
-  keeper::AppInfo info{app->id, app->platform, app->endpoint, app->secret_login, false};
+  keeper::AppInfo info{app->id, app->platform,        app->endpoint,         app->secret_login,
+                       false,   app->legacy_document, app->legacy_collection};
 
   auto backend = open_backend(context);
   if (!backend) return context.fail(backend.error());
@@ -57,6 +71,13 @@ Action declare(CLI::App& cli, Context& context) {
   cli.add_flag("--no-secret-login", options->no_secret_login,
                "Do not let the app's real secret open the platform's routes, only keys")
       ->disable_flag_override();
+  auto* document =
+      cli.add_option("--legacy-document", options->legacy_document,
+                     "Keep the document of this name up to date for programs that read tokens from "
+                     "MongoDB, in the clear");
+  cli.add_option("--legacy-collection", options->legacy_collection, "The collection it lies in")
+      ->capture_default_str()
+      ->needs(document);
   return [options, &context] { return add(*options, context); };
 }
 

@@ -24,6 +24,10 @@ ExitStatus show(const std::string& id, const Context& context) {
                 << "secret        kept, and never shown\n"
                 << "secret login  " << (app->secret_login ? "yes" : "no") << '\n'
                 << "origin        " << (app->from_config ? "config" : "store") << '\n';
+  if (!app->legacy_document.empty()) {
+    context.out() << "legacy        " << printable(app->legacy_collection) << " / "
+                  << printable(app->legacy_document) << ", in the clear\n";
+  }
   return ExitStatus::done;
 }
 

@@ -74,6 +74,21 @@ Result<keeper::Status> Local::status() {
 
 // ---- Apps
 
+namespace {
+
+keeper::AppInfo info_of(const store::AppRow& app) {
+  return {app.id,
+          app.platform,
+          app.endpoint,
+          app.secret_login,
+          false,
+          app.legacy_document,
+          app.legacy_collection.empty() && !app.legacy_document.empty() ? "tokens"
+                                                                        : app.legacy_collection};
+}
+
+}  // namespace
+
 Result<std::vector<keeper::AppInfo>> Local::apps() {
   auto all = assembly_->keeper().apps({}, std::numeric_limits<std::size_t>::max());
   // Those of the configuration; one of the store by the same name is hidden by it.
@@ -87,7 +102,7 @@ Result<std::vector<keeper::AppInfo>> Local::apps() {
     registry().scan_apps(
         [&](store::AppRow row) {
           if (known(row.id)) return;
-          all.push_back({row.id, row.platform, row.endpoint, row.secret_login, false});
+          all.push_back(info_of(row));
         },
         std::move(done));
   });
@@ -105,8 +120,7 @@ Result<keeper::AppInfo> Local::app(const std::string& id) {
     return fail(Fault::unknown_app, "there is no app " + id.substr(0, 128),
                 "See which there are: hufu app list");
   }
-  const store::AppRow& app = **row;
-  return keeper::AppInfo{app.id, app.platform, app.endpoint, app.secret_login, false};
+  return info_of(**row);
 }
 
 Result<bool> Local::put_app(AppConfig app) {

@@ -130,9 +130,13 @@ Result<Grant> grant_from(const json::object& object) {
 }
 
 keeper::AppInfo app_from(const json::object& object) {
-  return {std::string(text(object, "id")), std::string(text(object, "platform")),
-          std::string(text(object, "endpoint")), flag(object, "secret_login"),
-          text(object, "origin") == "config"};
+  return {std::string(text(object, "id")),
+          std::string(text(object, "platform")),
+          std::string(text(object, "endpoint")),
+          flag(object, "secret_login"),
+          text(object, "origin") == "config",
+          std::string(text(object, "legacy_document")),
+          std::string(text(object, "legacy_collection"))};
 }
 
 /// Reads the lower-case names of an enumeration back.
@@ -377,13 +381,16 @@ Result<bool> Remote::put_app(AppConfig app) {
     return fail(Fault::usage, "the secret would travel to the server in the clear",
                 "Use https://, or run this on the server itself");
   }
-  Secret body = Body(app.secret)
-                    .add("platform", std::string_view(app.platform))
-                    .add("endpoint", std::string_view(app.endpoint))
-                    .add("secret_login", app.secret_login)
-                    .add("secret", app.secret.reveal())
-                    .take();
-  auto response = ask("PUT", "/v1/apps/" + encoded(app.id), std::move(body));
+  Body body(app.secret);
+  body.add("platform", std::string_view(app.platform))
+      .add("endpoint", std::string_view(app.endpoint))
+      .add("secret_login", app.secret_login)
+      .add("secret", app.secret.reveal());
+  if (!app.legacy_document.empty()) {
+    body.add("legacy_document", std::string_view(app.legacy_document))
+        .add("legacy_collection", std::string_view(app.legacy_collection));
+  }
+  auto response = ask("PUT", "/v1/apps/" + encoded(app.id), body.take());
   if (!response) return tl::unexpected(response.error());
   return response->status != 201;
 }

@@ -46,6 +46,28 @@ TEST(AppAdd, SaysWhenItReplaces) {
   EXPECT_EQ(app.at("secret_login"), false);
 }
 
+TEST(AppAdd, TakesALegacyDocumentWhereTheStoreKeepsOne) {
+  Machine machine;
+  const auto refused =
+      machine.run({"app", "add", "wx1", "--secret-stdin", "--legacy-document", "t"}, kSecret);
+  EXPECT_EQ(refused.status, 2);
+  EXPECT_THAT(refused.err, HasSubstr("this store keeps no legacy document"));
+  EXPECT_EQ(
+      machine.run({"app", "add", "wx1", "--secret-stdin", "--legacy-collection", "t"}, kSecret)
+          .status,
+      2)
+      << "of which document?";
+  EXPECT_EQ(machine
+                .run({"app", "add", "wx1", "--secret-stdin", "--legacy-document", "t",
+                      "--legacy-collection", "hufu_records"},
+                     kSecret)
+                .status,
+            2);
+  EXPECT_EQ(machine.run({"app", "list"}).out, "");
+  EXPECT_THAT(machine.run({"app", "add", "--help"}).out, HasSubstr("--legacy-document"));
+  EXPECT_THAT(machine.run({"completion", "bash"}).out, HasSubstr("--legacy-collection"));
+}
+
 TEST(AppAdd, NeverTakesASecretAsAnArgumentAndNeverRepeatsOne) {
   // Machine::run fails where a canary shows in an output.
   Machine machine;

@@ -76,6 +76,8 @@ void Heart::take_app(const store::AppRow& app) {
 
 void Heart::note_copy(const std::string& app, const std::string& document,
                       const std::string& collection) {
+  if (document.empty() && !copies_.contains(app)) return;
+  std::unique_lock lock(issuers_mutex_);
   copies_.erase(app);
   if (document.empty()) return;
   copies_.emplace(app, CopyPlace{collection.empty() ? "tokens" : collection, document});
@@ -100,7 +102,7 @@ void Heart::put_row(const std::string& app, std::uint16_t issuer, bool secret_lo
 }
 
 void Heart::remove_rows(const std::string& app) {
-  copies_.erase(app);
+  note_copy(app, {}, {});
   std::set<std::string> kinds{std::string(kAccessToken)};
   for (const KnownIssuer& known : issuers_) {
     const std::string_view name = known.issuer->name();
@@ -159,7 +161,12 @@ Heart::Task<Result<AppInfo>> Heart::put(AppConfig app) {
   if (!issuer) co_return tl::unexpected(issuer.error());
 
   const auto& collection = app.legacy_collection;
-  if (collection.starts_with("hufu_") || collection.starts_with("system.")) {
+  if (app.legacy_document.empty() && !collection.empty()) {
+    co_return fail(Fault::usage, "legacy_collection names no document",
+                   "add legacy_document, like \"access_token\"");
+  }
+  if (collection.starts_with("hufu_") || collection.starts_with("system.") ||
+      collection.find('$') != std::string::npos) {
     co_return fail(Fault::usage, "legacy_collection is not a collection of another program",
                    "name the one that the program reads, like \"tokens\"");
   }
@@ -238,7 +245,13 @@ std::vector<AppInfo> Heart::apps(std::string_view after, std::size_t limit) cons
 AppInfo Heart::info(std::string id, const AppFacts& facts) const {
   std::shared_lock lock(issuers_mutex_);
   const KnownIssuer& issuer = issuers_[facts.issuer];
-  return {std::move(id), issuer.platform, issuer.endpoint, facts.secret_login, facts.from_config};
+  AppInfo info{std::move(id), issuer.platform, issuer.endpoint, facts.secret_login,
+               facts.from_config};
+  if (const auto found = copies_.find(info.id); found != copies_.end()) {
+    info.legacy_document = found->second.name;
+    info.legacy_collection = found->second.collection;
+  }
+  return info;
 }
 
 Error Heart::unknown_app(std::string_view app) const {

@@ -26,6 +26,9 @@ struct AppInfo {
   std::string endpoint;
   bool secret_login = true;
   bool from_config = false;  ///< In the config file or environment: cannot be put or removed.
+  /// The document that programs other than Hufu read, and its collection; both empty: none.
+  std::string legacy_document{};
+  std::string legacy_collection{};
 };
 
 /// How well the keeper is, for health checks.

@@ -299,7 +299,7 @@ class Heart final : public AsyncKeeper {
   TokenTable table_;
   Schedule schedule_{table_};
   std::vector<KnownIssuer> issuers_;
-  mutable std::shared_mutex issuers_mutex_;  ///< Other threads read names of issuers.
+  mutable std::shared_mutex issuers_mutex_;  ///< Other threads read names of issuers, and copies_.
   std::unordered_map<std::string, Secret> config_secrets_;
   /// Where apps that have one keep a copy for programs other than Hufu.
   std::unordered_map<std::string, CopyPlace> copies_;

@@ -612,6 +612,43 @@ TEST(StoreReadOnly, ALeaseOfAnotherIsNoFailureOfTheStore) {
   EXPECT_EQ(other.store_turns, 0);
 }
 
+TEST(LegacyDocument, IsShownWithItsAppAsLongAsTheConfigNamesIt) {
+  World world;
+  auto apps = Node::default_apps();
+  apps[0].legacy_document = "access_token";
+  Node node(world, true, std::move(apps));
+  node.start();
+  EXPECT_EQ(node.heart->app("wx1")->legacy_document, "access_token");
+  EXPECT_EQ(node.heart->app("wx1")->legacy_collection, "tokens");
+  node.heart->set_config_apps(Node::default_apps(), [](const Result<void>&) {});
+  node.run();
+  EXPECT_EQ(node.heart->app("wx1")->legacy_document, "");
+}
+
+TEST(LegacyDocument, IsRefusedWhereItMakesNoSense) {
+  World world;
+  Node node(world);
+  node.start();
+  const auto put = [&](const std::string& document, const std::string& collection) {
+    AppConfig app = std::move(Node::default_apps()[0]);
+    app.id = "wx2";
+    app.legacy_document = document;
+    app.legacy_collection = collection;
+    std::string message;
+    node.heart->put_app(std::move(app), [&](const Result<AppInfo>& outcome) {
+      if (!outcome) message = outcome.error().message;
+    });
+    node.run();
+    return message;
+  };
+  EXPECT_EQ(put("", "tokens"), "legacy_collection names no document");
+  for (const char* theirs : {"hufu_records", "system.users", "a$b"}) {
+    EXPECT_EQ(put("t", theirs), "legacy_collection is not a collection of another program");
+  }
+  EXPECT_EQ(put("t", "tokens"), "this store keeps no legacy document");
+  EXPECT_EQ(put("", ""), "");
+}
+
 TEST(Replicas, ThatAreBehindAreCountedAtOnceAndWarnedOfOnceAMinute) {
   World world;
   Node node(world);

@@ -197,6 +197,10 @@ void append_json(std::string& out, const keeper::AppInfo& app) {
   append_member(out, "endpoint", app.endpoint);
   append_flag(out, "secret_login", app.secret_login);
   append_member(out, "origin", app.from_config ? "config" : "store");
+  if (!app.legacy_document.empty()) {
+    append_member(out, "legacy_document", app.legacy_document);
+    append_member(out, "legacy_collection", app.legacy_collection);
+  }
   out += '}';
 }
 

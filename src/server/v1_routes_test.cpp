@@ -293,6 +293,14 @@ TEST_F(V1, ShowsAnAppWithoutItsSecret) {
   expect_problem(get("/v1/apps/nobody"), 404, "unknown_app");
 }
 
+TEST_F(V1, ShowsTheDocumentThatOtherProgramsRead) {
+  stage.keeper.at("wx1").info.legacy_document = "access_token";
+  stage.keeper.at("wx1").info.legacy_collection = "tokens";
+  const auto app = get("/v1/apps/wx1").json();
+  EXPECT_EQ(app.at("legacy_document"), "access_token");
+  EXPECT_EQ(app.at("legacy_collection"), "tokens");
+}
+
 TEST_F(V1, PutsAnApp) {
   Answered made = put("/v1/apps/wx2", R"({"id":"wx2","platform":"wechat","endpoint":"classic",)"
                                       R"("secret":" \tCANARY\n","secret_login":false})");
