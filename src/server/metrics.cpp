@@ -28,7 +28,8 @@ void render_health(MetricsText& text, const Metrics::Scene& scene) {
       .seconds(scene.now.time_since_epoch());
   text.metric("hufu_started", "gauge", "1 once everything in the store has been read in.")
       .value(scene.health.started ? 1 : 0);
-  text.metric("hufu_store_up", "gauge", "1 if the store could be read and written when it was last tried.")
+  text.metric("hufu_store_up", "gauge",
+              "1 if the store could be read and written when it was last tried.")
       .value(scene.health.store_ok ? 1 : 0);
   text.metric("hufu_apps", "gauge", "Apps that are known.").value(scene.health.apps);
   text.metric("hufu_apps_usable", "gauge", "Apps whose access token can be handed out.")

@@ -104,7 +104,7 @@ class PostgresqlStore final : public TokenStore,
 
   Result<BeginOutcome> grant(PostgresqlConnection& connection, const Intent& intent);
   template <class Row, class Visit>
-  void scan_on(const std::string& sql, Row last, Visit visit, Done<Result<void>> done);
+  void scan_on(const std::string& sql, Row after, Visit visit, Done<Result<void>> done);
 
   const Address address_;
   const RoundTrips round_trips_;

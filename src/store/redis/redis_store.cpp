@@ -474,14 +474,14 @@ void RedisStore::note(KeyNote note, const char* which, Done<Result<bool>> done) 
               });
 }
 
-void RedisStore::note_key(KeyNote key, Done<Result<void>> done) {
-  note(std::move(key), "any", [done = std::move(done)](Result<bool> noted) {
+void RedisStore::note_key(KeyNote note, Done<Result<void>> done) {
+  this->note(std::move(note), "any", [done = std::move(done)](Result<bool> noted) {
     done(noted ? Result<void>() : tl::unexpected(std::move(noted.error())));
   });
 }
 
-void RedisStore::note_first_key(KeyNote key, Done<Result<bool>> done) {
-  note(std::move(key), "first", std::move(done));
+void RedisStore::note_first_key(KeyNote note, Done<Result<bool>> done) {
+  this->note(std::move(note), "first", std::move(done));
 }
 
 void RedisStore::reseal_token(const Key& key, Secret from, Secret to, Done<Result<bool>> done) {

@@ -35,7 +35,7 @@ struct RedisOptions {
   /// What a URI says; its query may hold `prefix` (the name) and `wait_replicas` beside what the
   /// client knows. `password` is that of its user where the URI holds none. Fault::config, without
   /// repeating the URI, if it cannot be read.
-  static Result<RedisOptions> from_uri(std::string_view uri, const Secret& password);
+  static Result<RedisOptions> from_uri(std::string_view text, const Secret& password);
 };
 
 /// All four faces on a Redis, 6 or later, which nodes on any number of machines may share.
