@@ -19,6 +19,11 @@ constexpr std::size_t kPacket = 32 * 1024;
 
 RedisDeadline within(Milliseconds patience) { return std::chrono::steady_clock::now() + patience; }
 
+/// Redis refuses PING, too, while it could not save to its disk; but it answers, and can be read.
+bool only_cannot_save(const RedisReply& pong) {
+  return pong.is(Kind::refusal) && refusal_is(pong.text, "MISCONF");
+}
+
 tl::unexpected<Error> late(const std::string& peer) {
   return fail(Fault::store, "Redis at " + peer + " does not answer in time",
               "look at its load, and at the network between");
@@ -163,6 +168,7 @@ Result<std::unique_ptr<RedisConnection>> RedisConnection::log_in(
   for (const RedisCommand& command : commands) {
     auto reply = made->answer(deadline);
     if (!reply) return tl::unexpected(reply.error());
+    if (command.front() == "PING" && only_cannot_save(*reply)) continue;
     if (reply->is(Kind::refusal)) return made->refused(*reply, command.front());
   }
   return made;
@@ -307,6 +313,7 @@ Result<std::optional<RedisMessage>> RedisSubscription::next(Milliseconds quiet) 
     auto reply = from.receive(deadline);
     if (!reply) return tl::unexpected(reply.error());
     if (*reply) {
+      if (asked && only_cannot_save(**reply)) return std::nullopt;
       if ((*reply)->is(Kind::refusal)) return from.refused(**reply, "SUBSCRIBE");
       if (auto message = message_in(**reply)) return message;
       if (asked) return std::nullopt;

@@ -610,6 +610,8 @@ TEST_F(RedisStoreTest, AServerThatCannotSaveTakesNothingIn) {
   ASSERT_FALSE(refused);
   EXPECT_THAT(refused.error().message, HasSubstr("could not save to its disk"));
   EXPECT_TRUE(load(*store, kKey).token->value.same_as("token"));
+  EXPECT_EQ(Operator(full.uri()).ask({"ECHO", "read me"}).text, "read me")
+      << "who connects now is let in, though Redis refuses his PING";
 
   std::filesystem::remove_all(full.directory() + "/dump.rdb");
   setting.ask({"BGSAVE"});

@@ -16,6 +16,7 @@ import (
 	"context"
 	"flag"
 	"log"
+	"net"
 	"os"
 	"strings"
 	"time"
@@ -43,5 +44,17 @@ func main() {
 		log.Fatal(err)
 	}
 	go func() { log.Fatal(server.Run(context.Background())) }()
+	awaitSocket(socket)
 	log.Fatal(newGate(socket, addresses, *election).run())
+}
+
+// awaitSocket returns when the server listens: whoever is let in before finds the door shut.
+func awaitSocket(path string) {
+	for began := time.Now(); time.Since(began) < 30*time.Second; time.Sleep(10 * time.Millisecond) {
+		if connection, err := net.Dial("unix", path); err == nil {
+			connection.Close()
+			return
+		}
+	}
+	log.Fatal("FerretDB did not begin to listen")
 }
