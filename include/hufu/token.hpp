@@ -49,6 +49,9 @@ struct Token {
 struct Mark {
   WallTime called_at{};
   WallTime may_die_at{};  ///< When the stored token dies, if the call was carried out.
+  /// Whoever made the call has not said what came of it. They may hand out its token from memory,
+  /// as the revision that would have come next: so that number is theirs.
+  bool pending = false;
   auto operator<=>(const Mark&) const = default;
 };
 
@@ -90,7 +93,8 @@ struct PlainCopy {
 
 /// Everything a store keeps for one Key.
 ///
-/// `revision` counts the tokens of this key: 0 before the first one, then 1, 2, 3 …
+/// `revision` counts the tokens of this key: 0 before the first one, then 1, 2, 3 … One is left out
+/// for each Mark that is pending when the next token comes.
 struct Record {
   std::optional<Token> token;
   std::uint64_t revision = 0;

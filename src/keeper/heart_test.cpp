@@ -749,6 +749,36 @@ TEST(CommitFails, ACallOfAnotherNodeCapsTheTokenInMemory) {
       << answer->value().token.reveal();
 }
 
+TEST(CommitFails, ARevisionIsOneTokenAlthoughAnotherNodeTakesOver) {
+  World world;
+  Node a(world);
+  Node b(world);
+  a.start();
+  a.pass(seconds(1));
+  b.start();
+  a.store->refuse_commits = true;
+  ASSERT_TRUE(a.refresh().ready());
+  auto held = a.ask();
+  ASSERT_EQ(held->value().token.reveal(), "token-2");
+  EXPECT_EQ(held->value().revision, 2U);
+  // Its lease runs out before it can store that, and the other node renews late in the overlap.
+  while (world.platform->calls.size() < 3) {
+    world.clock.advance(seconds(1));
+    b.run();
+  }
+  auto stored = b.ask();
+  ASSERT_EQ(stored->value().token.reveal(), "token-3");
+  EXPECT_EQ(stored->value().revision, 3U);
+  a.pass(seconds(1));
+  EXPECT_EQ(a.token(), "token-3");
+  EXPECT_EQ(a.ask()->value().revision, 3U);
+  // From here on one by one again.
+  a.store->refuse_commits = false;
+  b.pass(seconds(400), seconds(1));
+  ASSERT_TRUE(b.refresh().ready());
+  EXPECT_EQ(b.ask()->value().revision, 4U);
+}
+
 TEST(CommitFails, TheSameTokenStoredByAnotherNodeIsNoStorm) {
   World world(World::windowed());
   Node a(world);

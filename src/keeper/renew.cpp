@@ -98,7 +98,8 @@ Heart::Task<Heart::Failure> Heart::renew(RowId row, Key key, Cause cause) {
                        may_force(file.budget, terms);
 
     // From here on readers promise no more than a call made now would leave alive.
-    const Mark mark = mark_for(known(row), terms, force, now());
+    Mark mark = mark_for(known(row), terms, force, now());
+    mark.pending = true;
     expect(row, mark);
     Intent intent{key, seen, process_identity(), parts_.timing.lease, mark, {}};
     // Whoever held the lease before may be dead while their call is still on its way. As long as
@@ -387,7 +388,13 @@ Heart::Task<Heart::Failure> Heart::note_failure(RowId row, Lease lease, Record r
                                                 std::string credentials) {
   const Key key = lease.key;
   const KnownIssuer& issuer = issuer_of(row);
-  if (failure.delivery != Delivery::lost && !record.marks.empty()) record.marks.pop_back();
+  if (!record.marks.empty()) {  // This call's own: what came of it is told now.
+    if (failure.delivery == Delivery::lost) {
+      record.marks.back().pending = false;
+    } else {
+      record.marks.pop_back();
+    }
+  }
   if (const Case* file = case_at(row)) record.alive_at = file->alive_at;
   merge_marks(record, now());
 

@@ -103,7 +103,7 @@ void merge_marks(Record& record, WallTime now) {
       const bool own = record.token && mark.may_die_at == record.token->obtained_at;
       return !own || std::exchange(kept_death, true);
     }
-    if (mark.may_die_at > now) return false;
+    if (mark.pending || mark.may_die_at > now) return false;
     return std::exchange(kept_one, true);
   });
 }
@@ -132,6 +132,12 @@ WallTime too_soon_until(const Record& record, const Terms& terms) {
   return until;
 }
 
+std::uint64_t next_revision(const Record& record) noexcept {
+  const auto taken = std::count_if(record.marks.begin(), record.marks.end(),
+                                   [](const Mark& mark) { return mark.pending; });
+  return record.revision + 1 + static_cast<std::uint64_t>(taken);
+}
+
 Record succeed(const Record& before, Issued issued, Fingerprint fingerprint_of_old,
                std::string_view issuer, const Terms& terms, WallTime called_at, WallTime now,
                double dice) {
@@ -140,7 +146,7 @@ Record succeed(const Record& before, Issued issued, Fingerprint fingerprint_of_o
   next.created_at = before.created_at;
   next.budget = before.budget;
   next.predecessors = before.predecessors;
-  next.revision = same ? before.revision : before.revision + 1;
+  next.revision = same ? before.revision : next_revision(before);
   next.displaced_at = same ? before.displaced_at : std::nullopt;
   if (same) {
     // To bring a dead token once more does not revive it.

@@ -74,7 +74,8 @@ std::optional<WallTime> first_danger(const Record& record) noexcept;
 void settle_marks(Record& record, WallTime when);
 
 /// Verdicts on other tokens go. Marks whose danger has begun are judged together by the next probe,
-/// so one stands for all: keeps the list as short as one overlap is long.
+/// so one stands for all: keeps the list as short as one overlap is long. Those that are pending
+/// stay as many as they are: next_revision counts them.
 void merge_marks(Record& record, WallTime now);
 
 /// When the next attempt to renew by choice is due: at the plan, and not before the backoff is
@@ -90,8 +91,12 @@ WallTime next_attempt(const Record& record, const Terms& terms, bool issued_by_o
 /// Until when an operator's refresh would be too soon; a moment in the past if it would not.
 WallTime too_soon_until(const Record& record, const Terms& terms);
 
+/// The revision of the token that comes after `record` (without the mark of the call that brings
+/// it). What stands between is left to those who may hand out a token that they could not store.
+std::uint64_t next_revision(const Record& record) noexcept;
+
 /// The record that follows `before` (without the mark of this call) when the platform issued
-/// `issued` upon a call made at `called_at`. A new value gets the next revision; a windowed or
+/// `issued` upon a call made at `called_at`. A new value gets next_revision; a windowed or
 /// sticky issuer may bring the same value back, which keeps its revision. `dice` is in [0, 1).
 Record succeed(const Record& before, Issued issued, Fingerprint fingerprint_of_old,
                std::string_view issuer, const Terms& terms, WallTime called_at, WallTime now,

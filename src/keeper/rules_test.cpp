@@ -170,6 +170,21 @@ TEST(Mark, OnesWhoseDangerHasBegunAreKeptAsOne) {
   EXPECT_EQ(first_danger(record), kT0 + seconds(300));
 }
 
+TEST(Mark, ThatIsPendingIsNotMergedWithOthers) {
+  Record record;
+  record.marks = {{kT0, kT0 + seconds(1)}, {kT0, kT0 + seconds(2), true}, {kT0, kT0 + seconds(3)}};
+  merge_marks(record, kT0 + seconds(10));
+  EXPECT_EQ(record.marks.size(), 2U);
+}
+
+TEST(Revision, LeavesOutWhatMayBeInTheHandsOfWhoeverHasNotAnswered) {
+  Record record;
+  record.revision = 7;
+  EXPECT_EQ(next_revision(record), 8U);
+  record.marks = {{kT0, kT0}, {kT0, kT0, true}, {kT0, kT0, true}, death_of(kT0, kT0)};
+  EXPECT_EQ(next_revision(record), 10U);
+}
+
 // ---- the next attempt
 
 TEST(NextAttempt, IsAtThePlan) {

@@ -63,7 +63,7 @@ std::string string_member(const json::object& object, std::string_view name) {
 
 std::string text_of(const Mark& mark) {
   return std::to_string(millis(mark.called_at)) + ":" + std::to_string(millis(mark.may_die_at)) +
-         ";";
+         (mark.pending ? "?;" : ";");
 }
 
 std::string text_of(const std::vector<Mark>& marks) {
@@ -78,10 +78,12 @@ std::optional<std::vector<Mark>> marks_from(std::string_view text) {
     auto item = next_item(text);
     auto colon = item ? item->find(':') : std::string_view::npos;
     if (colon == std::string_view::npos) return std::nullopt;
+    const bool pending = item->back() == '?';
+    if (pending) item->remove_suffix(1);
     auto called = number(item->substr(0, colon));
     auto may_die = number(item->substr(colon + 1));
     if (!called || !may_die) return std::nullopt;
-    marks.push_back({time_from(*called), time_from(*may_die)});
+    marks.push_back({time_from(*called), time_from(*may_die), pending});
   }
   return marks;
 }

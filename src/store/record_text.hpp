@@ -13,7 +13,8 @@ namespace hufu::store {
 /// Times are Unix milliseconds. Each `…_from` yields nothing where the text is not what its
 /// counterpart writes.
 
-/// "called_at:may_die_at;" for each mark, so that a database can append one without reading.
+/// "called_at:may_die_at;" for each mark, so that a database can append one without reading; with
+/// "?" before the ";" where it is pending.
 std::string text_of(const std::vector<Mark>& marks);
 std::string text_of(const Mark& mark);
 std::optional<std::vector<Mark>> marks_from(std::string_view text);

@@ -15,9 +15,16 @@ TEST(RecordText, AMarkIsWrittenSoThatAnotherCanBeAppended) {
   EXPECT_EQ(marks_from(""), std::vector<Mark>());
 }
 
+TEST(RecordText, AMarkSaysWhetherItIsPending) {
+  Mark pending{time_from(1), time_from(2), true};
+  Mark told{time_from(3), time_from(4)};
+  EXPECT_EQ(text_of(pending), "1:2?;");
+  EXPECT_EQ(marks_from(text_of(pending) + text_of(told)), (std::vector<Mark>{pending, told}));
+}
+
 TEST(RecordText, MarksThatMakeNoSenseAreNotMarks) {
-  for (const char* text :
-       {"1:2", "1;", "1:2;3", ":;", "a:b;", "1:2:3;", " 1:2;", ";", "99999999999999999999:1;"}) {
+  for (const char* text : {"1:2", "1;", "1:2;3", ":;", "a:b;", "1:2:3;", "1:?;", "1:2??;", "?;",
+                           " 1:2;", ";", "99999999999999999999:1;"}) {
     EXPECT_FALSE(marks_from(text)) << text;
   }
 }

@@ -446,12 +446,9 @@ class Store(Outage):
                 switches.append((since, time.monotonic() + 1.5))
         for since, _ in switches:
             self.served_meanwhile(cluster, crowd, since)
-        # A switch that takes the answer to a step may cost that app a call. And who cannot store the token in its hands
-        # serves it from memory: if its lease ends before the store is back, as it may with one this short, whoever takes
-        # over makes another under the same revision. Both live for as long as is promised.
+        # A switch that takes the answer to a step may cost that app a call.
         apart = tuple(("", since, until) for since, until in switches)
-        claims = Claims(extra_calls=len(switches) * len(apps), punctual=False, apart=apart,
-                        without=frozenset({"two-faced"}))
+        claims = Claims(extra_calls=len(switches) * len(apps), punctual=False, apart=apart)
         self.judge(cluster, claims, f"switches={len(switches)}")
 
 
