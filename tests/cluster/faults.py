@@ -298,8 +298,8 @@ class Outage(Fault):
                 hurt()
                 took = self.all_unready(cluster) if noticed else 0.0
                 harness.wait_until(lambda since=since: time.monotonic() > since + least, what="the fault to last")
+                healed = time.monotonic()  # From here on a renewal that has waited for it may go through.
                 heal()
-                healed = time.monotonic()
                 self.all_ready(cluster)
                 ready = time.monotonic()
                 self.recovers(cluster, revision)

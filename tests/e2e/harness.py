@@ -442,8 +442,11 @@ def main(at_once=1):
             cases.append(case)
     with concurrent.futures.ThreadPoolExecutor(at_once) as pool:
         results = list(pool.map(_run, cases))
-    bad = sum(not result.wasSuccessful() for result in results)
-    print(f"{len(cases)} cases, {bad} failed")
+    bad = [(case, result) for case, result in zip(cases, results) if not result.wasSuccessful()]
+    for case, result in bad:  # At the end, where a log that is cut in the middle still has them.
+        for _, trace in result.failures + result.errors:
+            print(f"\nFAILED {_name(case)}\n{trace}")
+    print(f"{len(cases)} cases, {len(bad)} failed")
     sys.exit(1 if bad or not cases else 0)
 
 
@@ -462,9 +465,9 @@ def _run(case):
     words = "ok" if result.wasSuccessful() else "FAILED"
     if result.skipped:
         words = f"skipped: {result.skipped[0][1]}"
-    text = f"{words:7} {time.monotonic() - started:6.1f} s  {case.id().removeprefix('__main__.')}\n"
-    for _, trace in result.failures + result.errors:
-        text += trace
-    sys.stdout.write(text)
-    sys.stdout.flush()
+    print(f"{words:7} {time.monotonic() - started:6.1f} s  {_name(case)}", flush=True)
     return result
+
+
+def _name(case):
+    return case.id().removeprefix("__main__.")
