@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "hufu/clock.hpp"
@@ -26,6 +27,9 @@ struct SinkConfig {
   std::string format = "raw";  ///< Of a file or a `key`: "raw", or "json" as `hufu get --json`.
 };
 
+/// The collection of an app's legacy document where none is named.
+inline constexpr std::string_view kLegacyCollection = "tokens";
+
 /// One account at a platform.
 struct AppConfig {
   std::string id;
@@ -37,7 +41,7 @@ struct AppConfig {
   /// `name` of the document that programs before Hufu read, kept up to date for them: the token in
   /// the clear. In a MongoDB store only; empty: none.
   std::string legacy_document{};
-  std::string legacy_collection{};  ///< Where that document lies; empty: "tokens".
+  std::string legacy_collection{};  ///< Where that document lies; empty: kLegacyCollection.
   /// Where a keeper in the background puts the access token, too.
   std::vector<SinkConfig> sinks = {};
 };

@@ -16,7 +16,7 @@ struct Options {
   std::string endpoint = "stable";
   bool no_secret_login = false;
   std::string legacy_document;
-  std::string legacy_collection = "tokens";
+  std::string legacy_collection{kLegacyCollection};
   SecretFlags secret;
 };
 

@@ -77,14 +77,13 @@ Result<keeper::Status> Local::status() {
 namespace {
 
 keeper::AppInfo info_of(const store::AppRow& app) {
-  return {app.id,
-          app.platform,
-          app.endpoint,
-          app.secret_login,
-          false,
-          app.legacy_document,
-          app.legacy_collection.empty() && !app.legacy_document.empty() ? "tokens"
-                                                                        : app.legacy_collection};
+  keeper::AppInfo info{app.id,           app.platform, app.endpoint,
+                       app.secret_login, false,        app.legacy_document};
+  if (!app.legacy_document.empty()) {
+    info.legacy_collection =
+        app.legacy_collection.empty() ? kLegacyCollection : app.legacy_collection;
+  }
+  return info;
 }
 
 }  // namespace

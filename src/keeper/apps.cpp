@@ -80,7 +80,8 @@ void Heart::note_copy(const std::string& app, const std::string& document,
   std::unique_lock lock(issuers_mutex_);
   copies_.erase(app);
   if (document.empty()) return;
-  copies_.emplace(app, CopyPlace{collection.empty() ? "tokens" : collection, document});
+  copies_.emplace(
+      app, CopyPlace{collection.empty() ? std::string(kLegacyCollection) : collection, document});
 }
 
 void Heart::put_row(const std::string& app, std::uint16_t issuer, bool secret_login,
