@@ -70,8 +70,9 @@ class Conveyor : public std::enable_shared_from_this<Conveyor<Row>> {
       : loop_(loop), take_(std::move(take)) {}
 
   /// Waits for the loop while the belt is full; on the loop's own thread it never does.
-  void put(Row row) {
-    batch_.push_back(std::move(row));
+  template <class... Parts>
+  void put(Parts&&... parts) {
+    batch_.emplace_back(std::forward<Parts>(parts)...);
     if (batch_.size() == kBatch) send();
   }
   /// Sends what has been put since the last full batch.
@@ -93,8 +94,8 @@ class Conveyor : public std::enable_shared_from_this<Conveyor<Row>> {
   }
 
  private:
-  static constexpr std::size_t kBatch = 512;
-  static constexpr std::size_t kMostBatches = 8;
+  static constexpr std::size_t kBatch = 2048;
+  static constexpr std::size_t kMostBatches = 4;
 
   void unload(std::vector<Row> batch) {
     for (Row& row : batch) take_(row);
@@ -130,7 +131,7 @@ Heart::Task<Result<void>> Heart::read_store() {
       take_app(row);
     });
     auto scan = [this, apps](Done<Result<void>> done) {
-      parts_.registry->scan_apps([apps](store::AppRow row) { apps->put(std::move(row)); },
+      parts_.registry->scan_apps([apps](store::AppRow&& row) { apps->put(std::move(row)); },
                                  [apps, done = std::move(done)](Result<void> read) {
                                    apps->send();
                                    done(std::move(read));
@@ -157,7 +158,7 @@ Heart::Task<Result<void>> Heart::read_store() {
       loop_, [this](Entry& entry) { take_record(entry.first, entry.second); });
   auto scan = [this, tokens](Done<Result<void>> done) {
     parts_.tokens->scan(
-        [tokens](Key key, Record record) { tokens->put(Entry(std::move(key), std::move(record))); },
+        [tokens](Key&& key, Record&& record) { tokens->put(std::move(key), std::move(record)); },
         [tokens, done = std::move(done)](Result<void> read) {
           tokens->send();
           done(std::move(read));

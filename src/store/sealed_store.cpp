@@ -99,7 +99,7 @@ void SealedStore::time(Done<Result<std::optional<WallTime>>> done) {
 
 void SealedStore::scan(std::function<void(Key, Record)> visit, Done<Result<void>> done) {
   below_->scan(
-      [this, visit = std::move(visit)](Key key, Record record) {
+      [this, visit = std::move(visit)](Key&& key, Record&& record) {
         if (auto opened = open(key, record); !opened) {
           record = unreadable(record, std::move(opened.error()));
         }
