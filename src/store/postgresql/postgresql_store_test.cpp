@@ -170,6 +170,8 @@ TEST_F(PostgresqlStoreTest, LeavesTheTablesOfOthersAlone) {
 
 TEST_F(PostgresqlStoreTest, SaysWhoMayNotMakeItsTables) {
   database.admin("CREATE ROLE guest LOGIN");
+  // As it is from PostgreSQL 15 on by itself.
+  PostgresqlOutsider(database.uri("postgres")).run("REVOKE CREATE ON SCHEMA public FROM PUBLIC");
   expect_refused(database.uri("guest"), "forbids this to the user guest");
 }
 

@@ -89,7 +89,7 @@ class PostgresqlServer {
   PostgresqlServer() {
     make_directory();
     run({find_postgresql("initdb"), "--pgdata=" + data_, "--username=postgres", "--auth=trust",
-         "--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions"});
+         "--encoding=UTF8", "--locale=C", "--no-sync"});
     std::ofstream(data_ + "/pg_hba.conf")
         << "host all locked 127.0.0.1/32 scram-sha-256\nlocal all all trust\n"
         << "host all all 127.0.0.1/32 trust\nhost replication all 127.0.0.1/32 trust\n";
@@ -175,7 +175,7 @@ class PostgresqlServer {
         << "listen_addresses = '127.0.0.1'\nport = " << port_ << "\nunix_socket_directories = '"
         << directory_.file("") << "'\n"
         << "max_connections = 300\nshared_buffers = 32MB\nrestart_after_crash = on\n"
-        << "dynamic_shared_memory_type = mmap\n";
+        << "dynamic_shared_memory_type = mmap\npassword_encryption = scram-sha-256\n";
     process_.emplace(std::vector<std::string>{find_postgresql("postgres"), "-D", data_},
                      directory_.file("server.log"), postgresql_user());
   }

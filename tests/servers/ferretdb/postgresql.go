@@ -38,7 +38,7 @@ func startPostgreSQL(directory string) string {
 	}
 	if _, err := os.Stat(filepath.Join(data, "PG_VERSION")); err != nil {
 		err := run("initdb", "--pgdata="+data, "--username=hufu", "--auth=trust", "--encoding=UTF8",
-			"--locale=C", "--no-sync", "--no-instructions").Run()
+			"--locale=C", "--no-sync").Run()
 		if err != nil {
 			log.Fatal(err)
 		}
