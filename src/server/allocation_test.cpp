@@ -14,7 +14,6 @@ thread_local std::size_t allocations = 0;
 
 void* counted(std::size_t size) {
   ++allocations;
-  // NOLINTNEXTLINE(cppcoreguidelines-no-malloc): this is operator new
   if (void* memory = std::malloc(size == 0 ? 1 : size)) return memory;
   throw std::bad_alloc();
 }
