@@ -14,7 +14,6 @@ using std::chrono::seconds;
 using ::testing::AllOf;
 using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
-using ::testing::IsEmpty;
 using testing::kSecret;
 using testing::Machine;
 

@@ -10,7 +10,6 @@
 namespace hufu::cli {
 namespace {
 
-using std::chrono::seconds;
 using ::testing::AllOf;
 using ::testing::ContainsRegex;
 using ::testing::HasSubstr;

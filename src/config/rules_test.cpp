@@ -15,7 +15,6 @@ namespace hufu::config {
 namespace {
 
 using namespace std::chrono_literals;
-using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 TEST(Listen, IsAHostAndAPort) {

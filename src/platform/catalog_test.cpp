@@ -7,7 +7,6 @@ namespace hufu::platform {
 namespace {
 
 using std::chrono::seconds;
-using ::testing::HasSubstr;
 
 class Catalog : public ::testing::Test {
  protected:

@@ -11,7 +11,6 @@ namespace hufu::server {
 namespace {
 
 using testing::Answered;
-using testing::grant;
 using testing::Stage;
 
 const std::vector<Right> kRights = {Right::read, Right::report, Right::refresh, Right::gateway,

@@ -15,7 +15,6 @@ namespace json = boost::json;
 using std::chrono::hours;
 using std::chrono::minutes;
 using std::chrono::seconds;
-using ::testing::ElementsAre;
 using ::testing::MatchesRegex;
 
 // A platform that knows one app, and the calls that a client makes to it.

@@ -19,7 +19,6 @@ namespace {
 
 namespace json = boost::json;
 using std::chrono::seconds;
-using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 

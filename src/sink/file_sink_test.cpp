@@ -24,7 +24,6 @@ namespace fs = std::filesystem;
 using std::chrono::seconds;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using ::testing::StartsWith;
 
 Grant grant(std::string_view token, std::uint64_t revision = 1, seconds expires_in = seconds(600)) {
   return {Key{"wx1"}, Secret(token),  expires_in, WallTime(seconds(1'789'657'178)),

@@ -15,7 +15,6 @@ namespace {
 using hufu::testing::RedisServer;
 using std::chrono::seconds;
 using ::testing::AllOf;
-using ::testing::ElementsAre;
 using ::testing::Ge;
 using ::testing::HasSubstr;
 using ::testing::Le;

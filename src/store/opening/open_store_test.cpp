@@ -27,7 +27,6 @@ using namespace conformance;
 using namespace std::chrono_literals;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using ::testing::IsEmpty;
 using ::testing::Not;
 
 const Key kKey{"wx1", "access_token"};

@@ -28,7 +28,6 @@ using namespace conformance;
 using namespace std::chrono_literals;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
 class SqliteHarness final : public Harness {
