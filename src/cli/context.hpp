@@ -45,8 +45,8 @@ struct Server {
 /// Thread-safety: belongs to the thread that runs the command.
 class Context {
  public:
-  /// `sources` hold environment and files; parsing the command line adds the flags to them.
-  Context(Streams streams, config::Sources sources, BuildInfo build);
+  /// `from` holds environment and files; parsing the command line adds the flags to them.
+  Context(Streams streams, config::Sources from, BuildInfo build);
 
   [[nodiscard]] std::istream& in() const { return streams_.in; }
   [[nodiscard]] bool in_is_terminal() const { return streams_.in_is_terminal; }

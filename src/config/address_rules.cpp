@@ -146,10 +146,10 @@ Result<std::string> check_base_url(std::string_view text) {
   return std::string(text);
 }
 
-bool leaves_in_the_clear(std::string_view text) {
-  auto url = ParsedUrl::parse(text);
-  if (!url || url->part(CURLUPART_SCHEME) != "http") return false;
-  std::string host = url->part(CURLUPART_HOST).value_or("");
+bool leaves_in_the_clear(std::string_view url) {
+  auto parsed = ParsedUrl::parse(url);
+  if (!parsed || parsed->part(CURLUPART_SCHEME) != "http") return false;
+  std::string host = parsed->part(CURLUPART_HOST).value_or("");
   if (host.starts_with('[')) host = host.substr(1, host.size() - 2);
   in_addr v4{};
   in6_addr v6{};

@@ -47,9 +47,10 @@ constexpr Field<Target> line(std::string_view name, Place, std::string_view envi
           rule};
 }
 
-constexpr auto set = [](auto&&... parts) {
-  return line<Config>(std::forward<decltype(parts)>(parts)...);
-};
+template <class... Parts>
+constexpr Field<Config> set(Parts&&... parts) {
+  return line<Config>(std::forward<Parts>(parts)...);
+}
 constexpr Rule range(std::int64_t low, std::int64_t high) { return {nullptr, low, high}; }
 constexpr std::int64_t kKibi = 1024;
 constexpr Rule kSpan = range(0, kLongestDuration.count());

@@ -102,21 +102,21 @@ class TokenTable {
   void remove(const Key& key);
   [[nodiscard]] std::optional<RowId> find(const Key& key) const;
   /// Empty if the row was removed meanwhile.
-  [[nodiscard]] std::optional<RowOutline> outline(RowId row) const;
+  [[nodiscard]] std::optional<RowOutline> outline(RowId id) const;
   /// The same without the name: allocates nothing.
-  [[nodiscard]] std::optional<RowState> state(RowId row) const;
-  [[nodiscard]] Secret token(RowId row) const;
+  [[nodiscard]] std::optional<RowState> state(RowId id) const;
+  [[nodiscard]] Secret token(RowId id) const;
 
   /// Readers see this token from now on.
-  void publish(RowId row, const Token& token, std::uint64_t revision, Fingerprint fingerprint,
+  void publish(RowId id, const Token& token, std::uint64_t revision, Fingerprint fingerprint,
                std::uint16_t issued_by, const Bounds& bounds);
-  void set_bounds(RowId row, const Bounds& bounds);
+  void set_bounds(RowId id, const Bounds& bounds);
   /// Forgets the token and its revision, keeps the row.
-  void clear(RowId row);
+  void clear(RowId id);
 
   /// When the row's next event is due; kept here because a million of them must be small.
-  void set_due(RowId row, WallTime due);
-  [[nodiscard]] WallTime due(RowId row) const;
+  void set_due(RowId id, WallTime due);
+  [[nodiscard]] WallTime due(RowId id) const;
 
   void for_each(const std::function<void(RowId)>& visit) const;
   [[nodiscard]] std::size_t size() const noexcept { return size_.load(std::memory_order_relaxed); }

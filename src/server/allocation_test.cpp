@@ -19,7 +19,7 @@ void* counted(std::size_t size) {
 }
 
 // OpenSSL allocates by itself, and must be told before it does so for the first time.
-const int counts_openssl = CRYPTO_set_mem_functions(
+const int kCountsOpenSsl = CRYPTO_set_mem_functions(
     [](std::size_t size, const char*, int) {
       ++allocations;
       return std::malloc(size);
@@ -100,7 +100,7 @@ TEST_F(HotPath, TakesNothingFromTheHeapToAnswerUnderV1) {
 }
 
 TEST_F(HotPath, IsCountedByATestThatCanFail) {
-  EXPECT_EQ(counts_openssl, 1);
+  EXPECT_EQ(kCountsOpenSsl, 1);
   headers = {{"Authorization", "Bearer wrong"}};
   EXPECT_GT(allocations_of("/v1/apps/wx0123456789abcdef/token", 401), 0U);
 }

@@ -17,8 +17,8 @@ namespace hufu::server {
 /// What the routes work with. Shared with every answer that is still under way, so that one that
 /// comes after the server was stopped finds everything in place.
 struct Services {
-  Services(keeper::AsyncKeeper& keeper_, const Clock& clock_, std::string version_,
-           std::shared_ptr<const KeeperCounters> counters_ = nullptr);
+  Services(keeper::AsyncKeeper& the_keeper, const Clock& the_clock, std::string the_version,
+           std::shared_ptr<const KeeperCounters> the_counters = nullptr);
 
   keeper::AsyncKeeper& keeper;  ///< Outlives this object.
   const Clock& clock;           ///< Outlives this object.

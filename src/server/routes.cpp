@@ -152,12 +152,12 @@ void Routes::handle(const net::Request& request, net::Exchange& exchange) {
   found.route->handle(call);
 }
 
-Services::Services(keeper::AsyncKeeper& keeper_, const Clock& clock_, std::string version_,
-                   std::shared_ptr<const KeeperCounters> counters_)
-    : keeper(keeper_),
-      clock(clock_),
-      version(std::move(version_)),
-      counters(std::move(counters_)),
+Services::Services(keeper::AsyncKeeper& the_keeper, const Clock& the_clock, std::string the_version,
+                   std::shared_ptr<const KeeperCounters> the_counters)
+    : keeper(the_keeper),
+      clock(the_clock),
+      version(std::move(the_version)),
+      counters(std::move(the_counters)),
       metrics([] {
         std::vector<std::string> labels;
         for (const Route& route : kTable) {

@@ -109,7 +109,7 @@ class Model {
   void clear_faults();
   /// Takes back one token, or all of an app's: how many were alive.
   std::size_t revoke_token(std::string_view value);
-  std::size_t revoke_app(std::string_view app);
+  std::size_t revoke_app(std::string_view id);
 
   // The witnesses.
 
