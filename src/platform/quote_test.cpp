@@ -16,7 +16,7 @@ TEST(Quote, LeavesGoodWordsAlone) {
 TEST(Quote, PutsEverythingOnOneHarmlessLine) {
   EXPECT_EQ(quote("\n\ta\r\n\r\nb\0c\x1b[31m\x7f\"d\" "sv, {}), "a b c [31m 'd'");
   EXPECT_EQ(quote("a\xc2\x85"
-                  "b\u202Ec\u2028d\u2066e\u200Bf",
+                  "b\u202Ec\u202C\u2028d\u2066e\u2069\u200Bf",
                   {}),
             "a b c d e f");
 }

@@ -132,7 +132,7 @@ TEST(RedisUriTest, RefusesWhatItIsNotWithoutRepeatingIt) {
 
 TEST(RedisClientTest, SendsAndReceivesAnyBytes) {
   auto connection = connected(server().uri());
-  const std::string value("\0\r\n\xff$5\r\n", 9);
+  const std::string value("\0\r\n\xff$5\r\n", 8);
   EXPECT_EQ(ask(*connection, {"SET", "bytes", value}).text, "OK");
   EXPECT_EQ(ask(*connection, {"GET", "bytes"}).text, value);
   EXPECT_EQ(ask(*connection, {"SET", "bytes", {}}).text, "OK");
@@ -390,7 +390,6 @@ TEST(RedisSentinelTest, FindsThePrimaryAndTheOneThatTakesItsPlace) {
   ASSERT_TRUE(replica.ready());
   auto source = connected(primary.uri());
   while (ask(*source, {"INFO", "replication"}).text.find("state=online") == std::string::npos) {
-    continue;
   }
   auto sentinel = RedisServer::sentinel("main", primary.port(), 1);
   ASSERT_TRUE(sentinel->ready());
