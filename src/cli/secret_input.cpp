@@ -71,7 +71,7 @@ Result<Secret> read_hidden(const Context& context, const std::string& what, std:
     std::getline(context.in(), text);
     context.err() << '\n';
   } else {
-    for (char c; text.size() <= kLongestInput && context.in().get(c);) text += c;
+    for (char c = '\0'; text.size() <= kLongestInput && context.in().get(c);) text += c;
   }
   if (text.size() > kLongestInput) {
     wipe(text);

@@ -50,6 +50,7 @@ void TokenTable::Name::release() noexcept {
   size_ = 0;
 }
 
+// NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init): only what is written is read
 TokenTable::NameBuffer::NameBuffer(std::string_view app, std::string_view kind) noexcept {
   if (kind == kAccessToken) {
     name = app;

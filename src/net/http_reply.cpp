@@ -117,7 +117,7 @@ void write_reply(ByteBuffer& out, const Reply& reply, const ReplyForm& form) {
 }
 
 void write_problem(ByteBuffer& out, int status, const ReplyForm& form) {
-  std::array<char, 160> memory;
+  std::array<char, 160> memory{};
   auto text =
       fmt::format_to_n(memory.data(), memory.size(), R"({{"title":"{}","status":{},"code":"{}"}})",
                        reason_of(status), status, code_of(status));

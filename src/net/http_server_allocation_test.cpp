@@ -51,7 +51,7 @@ class Token final : public Handler {
 
 /// Sends `request` and reads `size` bytes of answer, without a byte of heap on this side either.
 bool exchange_on(int descriptor, std::string_view request, std::size_t size) {
-  std::array<char, 4096> memory;
+  std::array<char, 4096> memory{};
   if (::send(descriptor, request.data(), request.size(), MSG_NOSIGNAL) < 0) return false;
   return ::recv(descriptor, memory.data(), size, MSG_WAITALL) == static_cast<ssize_t>(size);
 }

@@ -65,7 +65,7 @@ KeyHash hash_of(std::string_view key) noexcept {
 }
 
 Result<NewApiKey> make_api_key() {
-  std::array<std::uint8_t, 32> bits;
+  std::array<std::uint8_t, 32> bits{};
   if (RAND_priv_bytes(bits.data(), static_cast<int>(bits.size())) != 1) {
     return fail(Fault::internal, "OpenSSL has no randomness to make a key from",
                 "look at the entropy source of this machine");

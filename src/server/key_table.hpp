@@ -54,7 +54,7 @@ class KeyTable {
   struct HashOfHash {
     // SHA-256 is as evenly spread as a hash can be: any eight of its bytes will do.
     std::size_t operator()(const KeyHash& hash) const noexcept {
-      std::size_t bits;
+      std::size_t bits = 0;
       std::memcpy(&bits, hash.data(), sizeof bits);
       return bits;
     }

@@ -143,9 +143,9 @@ TEST_F(PlatformRoutes, TurnAwayAKeyWithoutTheRightOrTheApp) {
 
 TEST_F(PlatformRoutes, PassOnWhatThePlatformSaid) {
   struct Case {
-    Fault fault;
+    Fault fault = Fault::internal;
     std::optional<int> given;
-    int shown;
+    int shown = 0;
   };
   for (const Case& c : {
            Case{Fault::refused, 40164, 40164},

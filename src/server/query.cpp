@@ -33,10 +33,12 @@ char lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c 
 
 }  // namespace
 
+// NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init): decoded_ is left as it is, see there
 Value::Value(std::string_view query, std::string_view name) noexcept {
   decode(find(query, name), true);
 }
 
+// NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init): decoded_ is left as it is, see there
 Value::Value(std::string_view segment) noexcept { decode(segment, false); }
 
 void Value::decode(std::string_view raw, bool plus_is_space) noexcept {
@@ -87,7 +89,7 @@ std::optional<std::int64_t> Value::number() const noexcept {
 bool is_utf8(std::string_view text) noexcept {
   for (std::size_t i = 0; i < text.size();) {
     // Nearly everything is ASCII: eight bytes at a time.
-    std::uint64_t eight;
+    std::uint64_t eight = 0;
     if (text.size() - i >= sizeof eight) {
       std::memcpy(&eight, text.data() + i, sizeof eight);
       if ((eight & 0x8080808080808080U) == 0) {

@@ -29,8 +29,9 @@ inline std::uint16_t free_port() {
   address.sin_family = AF_INET;
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   socklen_t size = sizeof address;
-  ::bind(descriptor, reinterpret_cast<sockaddr*>(&address), size);
-  ::getsockname(descriptor, reinterpret_cast<sockaddr*>(&address), &size);
+  if (::bind(descriptor, reinterpret_cast<sockaddr*>(&address), size) == 0) {
+    ::getsockname(descriptor, reinterpret_cast<sockaddr*>(&address), &size);
+  }
   ::close(descriptor);
   return ntohs(address.sin_port);
 }
