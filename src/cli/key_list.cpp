@@ -20,7 +20,8 @@ std::string date(WallTime time) {
 }
 
 boost::json::array array(const std::vector<std::string>& words) {
-  return boost::json::array(words.begin(), words.end());
+  boost::json::array all(words.begin(), words.end());
+  return all;
 }
 
 std::string joined(const std::vector<std::string>& words) {

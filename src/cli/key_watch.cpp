@@ -37,7 +37,7 @@ void KeyWatch::watch(const Reload& reload) {
     changed_ = false;
 
     lock.unlock();
-    Result<void> outcome = store::await<Result<void>>(reload);
+    auto outcome = store::await<Result<void>>(reload);
     if (!outcome) spdlog::warn("the API keys cannot be read again: {}", outcome.error().message);
     lock.lock();
 

@@ -202,7 +202,7 @@ Result<Trial> Local::try_app(const std::string& id) {
     if (renewed.error().fault != Fault::too_soon) return tl::unexpected(renewed.error());
   }
 
-  const Pulse pulse = await<Pulse>(
+  const auto pulse = await<Pulse>(
       [&](auto done) { (*issuer)->probe(grant->token, timing_.request_timeout, std::move(done)); });
   switch (pulse) {
     case Pulse::alive: return Trial::alive;

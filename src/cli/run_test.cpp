@@ -194,7 +194,7 @@ TEST(EveryCommand, HasHelpWithAnExampleOfItself) {
     std::vector<std::string> arguments;
     std::istringstream words{std::string(command.name)};
     for (std::string word; words >> word;) arguments.push_back(word);
-    arguments.push_back("--help");
+    arguments.emplace_back("--help");
     auto outcome = Program().run(arguments);
     EXPECT_EQ(outcome.status, ExitStatus::done) << command.name;
     EXPECT_THAT(outcome.err, IsEmpty());

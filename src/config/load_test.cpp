@@ -487,13 +487,13 @@ TEST(Store, IsCheckedWhereverItCameFrom) {
       machine.flag("store", "mongodb://u:canary@h/d").problems(),
       ElementsAre(AllOf(StartsWith("flag --store: store: this build of hufu has no mongodb"),
                         HasSubstr("It has: memory, sqlite"), Not(HasSubstr("canary")))));
-  machine.sources.stores.push_back("mongodb");
+  machine.sources.stores.emplace_back("mongodb");
   EXPECT_EQ(machine.flag("store", "mongodb://h/d").config().store, "mongodb://h/d");
 }
 
 TEST(Store, ThatNodesShareHasItsKeysInTheStateDirectoryUnlessSaidOtherwise) {
   Machine machine;
-  machine.sources.stores.push_back("postgresql");
+  machine.sources.stores.emplace_back("postgresql");
   machine.flag("store", "postgresql://h/d");
   EXPECT_EQ(machine.config().key_file, "/srv/me/.local/state/hufu/hufu.key");
   machine.flag("key_file", "/etc/hufu.key");
@@ -521,7 +521,7 @@ TEST(StorePassword, InTheFileItselfIsRefusedWithoutRepeatingIt) {
 TEST(EffectiveValues, HoldEveryKeyOnceAndNoSecret) {
   Machine machine;
   machine.variable("WX1", "canary").file(kApp).flag("store", "redis://u:canary@h:1/0?p=canary");
-  machine.sources.stores.push_back("redis");
+  machine.sources.stores.emplace_back("redis");
   std::set<std::string> keys;
   std::string all;
   for (const Setting& setting : effective(machine.loaded())) {

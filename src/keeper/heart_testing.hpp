@@ -46,7 +46,7 @@ class FakePlatform final : public Issuer {
 
   void issue(IssueRequest request, Done<IssueOutcome> done) override {
     calls.push_back({clock_.wall(), request.force});
-    secrets.push_back(std::string(request.secret.reveal()));
+    secrets.emplace_back(request.secret.reveal());
     Fate fate = usual;
     if (!fates.empty()) {
       fate = fates.front();
@@ -54,7 +54,7 @@ class FakePlatform final : public Issuer {
     }
     switch (fate) {
       case Fate::answer: return done(mint(request.force));
-      case Fate::hold: held_.push_back({request.force, std::move(done)}); return;
+      case Fate::hold: held_.emplace_back(request.force, std::move(done)); return;
       case Fate::lose_answer: mint(request.force); [[fallthrough]];
       case Fate::lose_request:
         return done(
@@ -77,7 +77,7 @@ class FakePlatform final : public Issuer {
                           : alive(token.reveal()) ? Pulse::alive
                                                   : Pulse::dead;
     if (hold_probes) {
-      held_probes_.push_back([verdict, done = std::move(done)] { done(verdict); });
+      held_probes_.emplace_back([verdict, done = std::move(done)] { done(verdict); });
     } else {
       done(verdict);
     }

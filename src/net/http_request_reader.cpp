@@ -174,7 +174,9 @@ RequestReader::Progress RequestReader::header_is_incomplete(ByteBuffer& in) {
     return refuse(bytes.find('\n') >= limits_.header_bytes ? 414 : 431);
   }
   // Each line is worth one look, a byte is not: that would be quadratic for a slow sender.
-  if (bytes.empty() || (!first_look && news.find('\n') == news.npos)) return Progress::more;
+  if (bytes.empty() || (!first_look && news.find('\n') == std::string_view::npos)) {
+    return Progress::more;
+  }
   if (bytes == "\r") {
     looked_at_ = 0;
     return Progress::more;
@@ -215,8 +217,8 @@ bool RequestReader::split_target(std::string_view bytes) {
     auto method = bytes.substr(method_.at, method_.size);
     if (method == "CONNECT") return true;
     auto scheme = target.find("://");
-    if (scheme == target.npos || !(same_word(target.substr(0, scheme), "http") ||
-                                   same_word(target.substr(0, scheme), "https"))) {
+    if (scheme == std::string_view::npos || !(same_word(target.substr(0, scheme), "http") ||
+                                              same_word(target.substr(0, scheme), "https"))) {
       return false;
     }
     auto authority = scheme + 3;

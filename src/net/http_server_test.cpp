@@ -188,7 +188,7 @@ TEST_P(ServerOf, AnswersTenThousandPipelinedRequests) {
   auto heard = mine.read_all();
   writer.join();
   std::size_t answers = 0;
-  for (auto at = heard.find("\r\n\r\nnow"); at != heard.npos;
+  for (auto at = heard.find("\r\n\r\nnow"); at != std::string::npos;
        at = heard.find("\r\n\r\nnow", at + 1)) {
     ++answers;
   }
@@ -209,7 +209,7 @@ TEST_F(Server, AnswersAClientThatClosedItsSendingHalf) {
   mine.finish();
   auto heard = mine.read_all();
   EXPECT_EQ(heard.find("HTTP/1.1 200"), 0U);
-  EXPECT_NE(heard.find("HTTP/1.1 200", 1), heard.npos);
+  EXPECT_NE(heard.find("HTTP/1.1 200", 1), std::string::npos);
 }
 
 TEST_F(Server, SaysWhatIsWrongBeforeItHangsUp) {

@@ -10,7 +10,7 @@ Result<ListenAddress> ListenAddress::parse(std::string_view text) {
                 "Write HOST:PORT, for one 127.0.0.1:7200, [::1]:7200 or 0.0.0.0:7200");
   };
   auto colon = text.rfind(':');
-  if (colon == text.npos) return bad("the port is missing");
+  if (colon == std::string_view::npos) return bad("the port is missing");
   auto host = text.substr(0, colon);
   auto digits = text.substr(colon + 1);
 
@@ -22,11 +22,12 @@ Result<ListenAddress> ListenAddress::parse(std::string_view text) {
   bool bracketed = host.size() >= 2 && host.front() == '[' && host.back() == ']';
   if (bracketed) {
     host = host.substr(1, host.size() - 2);
-  } else if (host.find(':') != host.npos) {
+  } else if (host.find(':') != std::string_view::npos) {
     return bad("an IPv6 address stands in [brackets]");
   }
   if (host.empty()) return bad("the host is missing");
-  if (host.find_first_of(" /[]@") != host.npos || (bracketed && host.find(':') == host.npos)) {
+  if (host.find_first_of(" /[]@") != std::string_view::npos ||
+      (bracketed && host.find(':') == std::string_view::npos)) {
     return bad("the host is neither a name nor an address");
   }
   address.host = host;
@@ -34,7 +35,7 @@ Result<ListenAddress> ListenAddress::parse(std::string_view text) {
 }
 
 std::string ListenAddress::text() const {
-  bool bracketed = host.find(':') != host.npos;
+  bool bracketed = host.find(':') != std::string_view::npos;
   return (bracketed ? "[" + host + "]" : host) + ":" + std::to_string(port);
 }
 

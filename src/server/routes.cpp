@@ -187,8 +187,6 @@ void Call::reply(const net::Reply& reply) const {
   exchange_.reply(reply);
 }
 
-LaterAnswer Call::later() const {
-  return LaterAnswer(services_, exchange_.defer(), route_, request_.peer);
-}
+LaterAnswer Call::later() const { return {services_, exchange_.defer(), route_, request_.peer}; }
 
 }  // namespace hufu::server

@@ -131,7 +131,7 @@ class FakeKeeper final : public keeper::AsyncKeeper {
   }
   void cluster(Done<Result<store::ClusterView>> done) override { done(view); }
   void status(Done<Result<std::vector<TokenStatus>>> done) override {
-    asked.push_back("status");
+    asked.emplace_back("status");
     done(statuses);
   }
   [[nodiscard]] keeper::Health health() const override { return healthy; }

@@ -36,7 +36,7 @@ bool is_name(std::string_view text) noexcept {
 std::optional<std::uint64_t> seen_revision(const net::Request& request) noexcept {
   std::string_view rest = request.header("If-None-Match");
   std::optional<std::uint64_t> highest;
-  for (std::size_t quote; (quote = rest.find('"')) != std::string_view::npos;) {
+  for (auto quote = rest.find('"'); quote != std::string_view::npos; quote = rest.find('"')) {
     rest.remove_prefix(quote + 1);
     std::size_t end = rest.find('"');
     if (end == std::string_view::npos) break;
