@@ -32,15 +32,17 @@ Grant grant(std::string_view token, std::uint64_t revision = 1, seconds expires_
 constexpr SteadyTime at(int second) { return SteadyTime(seconds(second)); }
 
 class FileSinkTest : public ::testing::Test {
+ public:
+  ~FileSinkTest() override {
+    std::error_code ignored;
+    fs::remove_all(directory, ignored);
+  }
+
  protected:
   FileSinkTest() {
     std::string pattern = (fs::temp_directory_path() / "hufu-sink-XXXXXX").string();
     directory = ::mkdtemp(pattern.data());
     path = directory + "/wx.token";
-  }
-  ~FileSinkTest() override {
-    std::error_code ignored;
-    fs::remove_all(directory, ignored);
   }
   [[nodiscard]] std::string content() const {
     std::ifstream file(path);

@@ -18,15 +18,17 @@ using std::chrono::seconds;
 using ::testing::HasSubstr;
 
 class SinksTest : public ::testing::Test {
- protected:
-  SinksTest() {
-    std::string pattern = (fs::temp_directory_path() / "hufu-sinks-XXXXXX").string();
-    directory = ::mkdtemp(pattern.data());
-  }
+ public:
   ~SinksTest() override {
     sinks.end();
     std::error_code ignored;
     fs::remove_all(directory, ignored);
+  }
+
+ protected:
+  SinksTest() {
+    std::string pattern = (fs::temp_directory_path() / "hufu-sinks-XXXXXX").string();
+    directory = ::mkdtemp(pattern.data());
   }
 
   static std::vector<AppConfig> apps(
