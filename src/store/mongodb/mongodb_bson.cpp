@@ -102,8 +102,8 @@ Doc& Doc::all(const Doc& other) {
   return *this;
 }
 
-Doc& Doc::copy(std::string_view name, const bson_iter_t& value) {
-  bson_append_iter(&bson_, name.data(), size_of(name), &value);
+Doc& Doc::copy(std::string_view name, const Place& value) {
+  bson_append_iter(&bson_, name.data(), size_of(name), &value.at);
   return *this;
 }
 
@@ -114,28 +114,28 @@ bson_t* Doc::reset() {
 
 // ---- Fields ----
 
-std::optional<bson_iter_t> Fields::find(std::string_view name) const {
-  bson_iter_t found;
-  if (data_ == nullptr || !bson_iter_init_from_data(&found, data_, size_)) return std::nullopt;
-  if (!bson_iter_find_w_len(&found, name.data(), size_of(name))) return std::nullopt;
+std::optional<Place> Fields::find(std::string_view name) const {
+  Place found{};
+  if (data_ == nullptr || !bson_iter_init_from_data(&found.at, data_, size_)) return std::nullopt;
+  if (!bson_iter_find_w_len(&found.at, name.data(), size_of(name))) return std::nullopt;
   return found;
 }
 
 std::string_view Fields::text(std::string_view name) const {
   const auto found = find(name);
-  if (!found || !BSON_ITER_HOLDS_UTF8(&*found)) return {};
+  if (!found || !BSON_ITER_HOLDS_UTF8(&found->at)) return {};
   std::uint32_t size = 0;
-  const char* data = bson_iter_utf8(&*found, &size);
+  const char* data = bson_iter_utf8(&found->at, &size);
   return {data, size};
 }
 
 std::optional<std::int64_t> Fields::number(std::string_view name) const {
   const auto found = find(name);
   if (!found) return std::nullopt;
-  if (BSON_ITER_HOLDS_INT32(&*found)) return bson_iter_int32(&*found);
-  if (BSON_ITER_HOLDS_INT64(&*found)) return bson_iter_int64(&*found);
-  if (!BSON_ITER_HOLDS_DOUBLE(&*found)) return std::nullopt;
-  const double real = bson_iter_double(&*found);
+  if (BSON_ITER_HOLDS_INT32(&found->at)) return bson_iter_int32(&found->at);
+  if (BSON_ITER_HOLDS_INT64(&found->at)) return bson_iter_int64(&found->at);
+  if (!BSON_ITER_HOLDS_DOUBLE(&found->at)) return std::nullopt;
+  const double real = bson_iter_double(&found->at);
   if (!(std::abs(real) < 9.2e18)) return std::nullopt;  // Also where it is no number at all.
   return static_cast<std::int64_t>(real);
 }
@@ -144,13 +144,13 @@ std::int64_t Fields::number_or_0(std::string_view name) const { return number(na
 
 bool Fields::flag(std::string_view name) const {
   const auto found = find(name);
-  return found && BSON_ITER_HOLDS_BOOL(&*found) && bson_iter_bool(&*found);
+  return found && BSON_ITER_HOLDS_BOOL(&found->at) && bson_iter_bool(&found->at);
 }
 
 std::optional<WallTime> Fields::date(std::string_view name) const {
   const auto found = find(name);
-  if (!found || !BSON_ITER_HOLDS_DATE_TIME(&*found)) return std::nullopt;
-  return time_from(bson_iter_date_time(&*found));
+  if (!found || !BSON_ITER_HOLDS_DATE_TIME(&found->at)) return std::nullopt;
+  return time_from(bson_iter_date_time(&found->at));
 }
 
 WallTime Fields::date_or_epoch(std::string_view name) const {
@@ -159,19 +159,19 @@ WallTime Fields::date_or_epoch(std::string_view name) const {
 
 std::optional<std::string_view> Fields::binary(std::string_view name) const {
   const auto found = find(name);
-  if (!found || !BSON_ITER_HOLDS_BINARY(&*found)) return std::nullopt;
+  if (!found || !BSON_ITER_HOLDS_BINARY(&found->at)) return std::nullopt;
   std::uint32_t size = 0;
   const std::uint8_t* data = nullptr;
-  bson_iter_binary(&*found, nullptr, &size, &data);
+  bson_iter_binary(&found->at, nullptr, &size, &data);
   return std::string_view(reinterpret_cast<const char*>(data), size);
 }
 
 Stamp Fields::stamp(std::string_view name) const {
   const auto found = find(name);
-  if (!found || !BSON_ITER_HOLDS_TIMESTAMP(&*found)) return 0;
+  if (!found || !BSON_ITER_HOLDS_TIMESTAMP(&found->at)) return 0;
   std::uint32_t seconds = 0;
   std::uint32_t counter = 0;
-  bson_iter_timestamp(&*found, &seconds, &counter);
+  bson_iter_timestamp(&found->at, &seconds, &counter);
   return (Stamp{seconds} << 32) | counter;
 }
 
@@ -180,17 +180,17 @@ Fields Fields::doc(std::string_view name) const {
   if (!found) return {};
   std::uint32_t size = 0;
   const std::uint8_t* data = nullptr;
-  if (BSON_ITER_HOLDS_DOCUMENT(&*found)) {
-    bson_iter_document(&*found, &size, &data);
-  } else if (BSON_ITER_HOLDS_ARRAY(&*found)) {
-    bson_iter_array(&*found, &size, &data);
+  if (BSON_ITER_HOLDS_DOCUMENT(&found->at)) {
+    bson_iter_document(&found->at, &size, &data);
+  } else if (BSON_ITER_HOLDS_ARRAY(&found->at)) {
+    bson_iter_array(&found->at, &size, &data);
   }
   return {data, size};
 }
 
 bool Fields::is_doc(std::string_view name) const {
   const auto found = find(name);
-  return found && BSON_ITER_HOLDS_DOCUMENT(&*found);
+  return found && BSON_ITER_HOLDS_DOCUMENT(&found->at);
 }
 
 std::optional<std::vector<std::string>> Fields::texts(std::string_view name) const {

@@ -17,10 +17,16 @@ namespace hufu::store {
 /// lower. A server gives a new one to each write and never the same twice.
 using Stamp = std::uint64_t;
 
+/// A field of a document. libbson wants a bson_iter_t at an address that is a multiple of 128: one
+/// inside a class is given it, a bare one inside a template is not.
+struct Place {
+  bson_iter_t at;
+};
+
 /// A BSON document while it is written. Moving is cheap; not thread-safe.
 class Doc {
  public:
-  Doc() { bson_init(&bson_); }
+  Doc() = default;
   Doc(Doc&& other) noexcept { bson_steal(&bson_, &other.bson_), bson_init(&other.bson_); }
   Doc& operator=(Doc&& other) noexcept;
   Doc(const Doc&) = delete;
@@ -45,15 +51,15 @@ class Doc {
   Doc& list(std::string_view name, const Doc& one, const Doc& two);
   /// All fields of `other`.
   Doc& all(const Doc& other);
-  /// Whatever `value` points at, as it is.
-  Doc& copy(std::string_view name, const bson_iter_t& value);
+  /// Whatever stands at `value`, as it is.
+  Doc& copy(std::string_view name, const Place& value);
 
   [[nodiscard]] const bson_t* get() const { return &bson_; }
   /// For the driver to write into.
   bson_t* reset();
 
  private:
-  bson_t bson_;
+  bson_t bson_ = BSON_INITIALIZER;
 };
 
 /// A BSON document that is read; valid while what it was made of is. A field that is missing or of
@@ -81,7 +87,7 @@ class Fields {
   [[nodiscard]] std::optional<std::vector<std::string>> texts(std::string_view name) const;
   /// Calls `visit` for each document of a list.
   void each(std::string_view name, const std::function<void(const Fields&)>& visit) const;
-  [[nodiscard]] std::optional<bson_iter_t> find(std::string_view name) const;
+  [[nodiscard]] std::optional<Place> find(std::string_view name) const;
   [[nodiscard]] bool empty() const { return size_ <= 5; }
   [[nodiscard]] const std::uint8_t* data() const { return data_; }
   [[nodiscard]] std::size_t size() const { return size_; }
