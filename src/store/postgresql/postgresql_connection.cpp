@@ -51,6 +51,15 @@ PostgresqlFailure failure_from(std::string_view text) {
   return {"", std::string(text)};
 }
 
+/// Why libpq could not connect.
+PostgresqlFailure refusal_of(PGconn* connection) {
+  PostgresqlFailure failure = failure_from(PQerrorMessage(connection));
+  // libpq gives up by itself where these stand; it has words for them, but no code.
+  if (PQconnectionNeedsPassword(connection) != 0) failure.code = "28P01";
+  if (failure.message.find("session is read-only") != std::string::npos) failure.code = "25006";
+  return failure;
+}
+
 void hide(std::string& message, const Secret& password) {
   if (password.empty()) return;
   for (auto at = message.find(password.reveal()); at != std::string::npos;
@@ -232,11 +241,7 @@ PostgresqlConnection::Connection PostgresqlConnection::connect_to(
     PQsetnonblocking(connection, 1);
     return made;
   }
-  PostgresqlFailure failure = failure_from(PQerrorMessage(connection));
-  // libpq gives up by itself where these stand; it has words for them, but no code.
-  if (PQconnectionNeedsPassword(connection) != 0) failure.code = "28P01";
-  if (failure.message.find("session is read-only") != std::string::npos) failure.code = "25006";
-  throw failure;
+  throw refusal_of(connection);
 }
 
 /// Finds out whether a pooler stands between. Only where none does may the session be told
