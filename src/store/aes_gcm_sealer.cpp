@@ -197,7 +197,7 @@ Result<Secret> AesGcmSealer::open(std::string_view sealed, std::string_view plac
   std::array<Bytes, kTag> tag{};
   std::memcpy(tag.data(), sealed.data() + sealed.size() - kTag, kTag);
   auto room = std::make_unique<char[]>(size);
-  Bytes* plain = reinterpret_cast<Bytes*>(room.get());
+  auto* plain = reinterpret_cast<Bytes*>(room.get());
   Secret opened(std::move(room), size);  // Wiped also where the seal turns out to be broken.
   int length = 0;
   auto* context = opening_cipher.prepare(false, keys->serial_of(*key), key->bytes, nonce);

@@ -8,7 +8,7 @@ namespace {
 /// A test has none. Where two threads of one test are the first that log, one of them makes the
 /// logger inside libspdlog, whose lock TSan does not see, and the other's read is called a race
 /// (found by CI in Service.SaysThatItsPortIsTakenAndCanListenElsewhere).
-[[maybe_unused]] const auto made_before_threads = spdlog::default_logger();
+[[maybe_unused]] const auto kMadeBeforeThreads = spdlog::default_logger();
 
 }  // namespace
 }  // namespace hufu::testing

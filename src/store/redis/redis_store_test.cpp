@@ -62,11 +62,11 @@ class Operator {
   }
   /// Moves the ends of all leases back by `span`, which is as if time had passed.
   void age_leases(Milliseconds span) {
-    ask({"EVAL",
-         "for _, member in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do "
-         "redis.call('ZINCRBY', KEYS[1], -ARGV[1], member) "
-         "redis.call('HINCRBY', '{hufu}:token:' .. member, 'lease_until', -ARGV[1]) end",
-         "1", "{hufu}:leases", std::to_string(span.count())});
+    constexpr std::string_view kScript =
+        "for _, member in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do "
+        "redis.call('ZINCRBY', KEYS[1], -ARGV[1], member) "
+        "redis.call('HINCRBY', '{hufu}:token:' .. member, 'lease_until', -ARGV[1]) end";
+    ask({"EVAL", kScript, "1", "{hufu}:leases", std::to_string(span.count())});
   }
 
  private:
