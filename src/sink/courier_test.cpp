@@ -82,12 +82,14 @@ class CourierTest : public ::testing::Test, public keeper::Observer {
   /// Before the test is taken apart, which the courier tells of what it does.
   void TearDown() override { courier->end(); }
 
+  /// Returns when the courier has asked once: what is published then, it does not know yet.
   void start() {
     Courier::Route route;
     route.kind = "redis";
     route.addresses.push_back({Key{"wx1"}, "redis there", std::unique_ptr<Sink>(sink)});
     courier = std::make_unique<Courier>(
         std::move(route), [this](const Key& key) { return read(key); }, system_clock(), *this);
+    asked.get_future().wait();
   }
   /// What the keeper hands out from now on; empty: nothing. Tells the courier.
   void publish(const std::string& value) {
@@ -99,6 +101,7 @@ class CourierTest : public ::testing::Test, public keeper::Observer {
   }
   std::optional<Grant> read(const Key& key) {
     std::lock_guard lock(mutex);
+    if (!std::exchange(was_asked, true)) asked.set_value();
     if (token.empty()) return std::nullopt;
     return Grant{key, Secret(std::string_view(token)), seconds(3600), {}, 1, {}, false};
   }
@@ -112,8 +115,10 @@ class CourierTest : public ::testing::Test, public keeper::Observer {
 
   Happenings happenings;
   FakeSink* sink;  ///< The courier's, once it was started.
+  std::promise<void> asked;
   std::mutex mutex;
   std::string token;
+  bool was_asked = false;
   std::unique_ptr<Courier> courier;
 };
 
