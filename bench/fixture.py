@@ -194,8 +194,8 @@ class FullStore:
         database.close()
 
 
-def serve_command(store, port, threads=1):
-    return [HUFU, "serve", "--store", store.uri, "--listen", f"127.0.0.1:{port}",
+def serve_command(uri, port, threads=1):
+    return [HUFU, "serve", "--store", uri, "--listen", f"127.0.0.1:{port}",
             "--threads", threads, "--log-level", "warn"]
 
 
