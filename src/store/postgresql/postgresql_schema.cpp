@@ -26,7 +26,7 @@ CREATE TABLE hufu_tokens (
   displaced_at bigint,
   predecessors text   NOT NULL,  -- fingerprints, the latest first: "89abcdef;"
   alive_at     bigint,
-  marks        text   NOT NULL,  -- calls of unknown outcome: "called_at:may_die_at;"
+  marks        text   NOT NULL,  -- calls of unknown outcome: "called_at:may_die_at;", "?;" if pending
   late_marks   text   NOT NULL,  -- those of them that the holder of the lease has not seen
   trouble      bytea,            -- JSON: how the last attempts failed
   budget       text   NOT NULL,  -- JSON, or nothing: what reports have used up

@@ -27,7 +27,7 @@ CREATE TABLE tokens (
   displaced_at INTEGER,
   predecessors TEXT    NOT NULL,  -- fingerprints, the latest first: "89abcdef;"
   alive_at     INTEGER,
-  marks        TEXT    NOT NULL,  -- calls of unknown outcome: "called_at:may_die_at;"
+  marks        TEXT    NOT NULL,  -- calls of unknown outcome: "called_at:may_die_at;", "?;" if pending
   late_marks   TEXT    NOT NULL,  -- those of them that the holder of the lease has not seen
   trouble      TEXT,              -- JSON: how the last attempts failed
   budget       TEXT    NOT NULL,  -- JSON, or nothing: what reports have used up
