@@ -35,19 +35,26 @@ class Fault(stage.Case):
         first = cluster.wait_until_agreed(members, above=since, seconds=seconds)
         return cluster.wait_until_agreed(members, above=first)
 
-    def refreshing(self, member):
-        """An operator who refreshes as soon as may be, on a thread of its own: the node dies of it, or stands still."""
+    def hit(self, member, others, happened):
+        """Has an operator refresh at the member until the failpoint that waits there has `happened`.
+
+        A refresh may be answered by another node's renewal, which the failpoint does not see: so, again and again.
+        Returns the thread of the operator, who may be left without an answer, and the newest revision of the others.
+        """
 
         def insist():
-            while member.process.running:
-                reply = member.refresh()
-                if reply is not None and reply.status != 409:
-                    return
-                threading.Event().wait(0.1)
+            while not enough.is_set():
+                member.refresh()
+                enough.wait(0.1)
 
-        thread = threading.Thread(target=insist, daemon=True)
-        thread.start()
-        return thread
+        enough = threading.Event()
+        operator = threading.Thread(target=insist, daemon=True)
+        operator.start()
+        try:
+            harness.wait_until(happened, 2 * harness.PATIENCE, "the failpoint")
+        finally:
+            enough.set()
+        return operator, max(other.revision() for other in others)
 
 
 class Nodes(Fault):
@@ -56,9 +63,11 @@ class Nodes(Fault):
     def doomed(self, failpoint, **more):
         """A cluster whose first node is going to be hit in its next renewal, and has got the first token already."""
         cluster = self.cluster(3, **more)
-        cluster.start(cluster.members[:1], env={"HUFU_FAILPOINT": failpoint})
-        cluster.start(cluster.members[1:])
-        return cluster, cluster.members[0], cluster.members[1:]
+        doomed, *others = cluster.members
+        cluster.start([doomed], env={"HUFU_FAILPOINT": failpoint})
+        cluster.wait_until_agreed([doomed])
+        cluster.start(others)
+        return cluster, doomed, others
 
     def took_over(self, cluster, since):
         """In words: how long after `since` the next call was made."""
@@ -69,10 +78,10 @@ class Nodes(Fault):
     def killed(self, failpoint, extra_calls):
         cluster, doomed, others = self.doomed(f"{failpoint}:kill:2")
         with cluster.crowd():
-            revision = cluster.wait_until_agreed(others)
-            asking = self.refreshing(doomed)
-            self.assertEqual(doomed.process.wait(), -signal.SIGKILL)
+            cluster.wait_until_agreed(others)
+            asking, revision = self.hit(doomed, others, lambda: not doomed.process.running)
             died = time.monotonic()
+            self.assertEqual(doomed.process.wait(), -signal.SIGKILL)
             asking.join(harness.PATIENCE)
             after = cluster.wait_until_agreed(others, above=revision, seconds=25)
             doomed.start().ready()
@@ -154,9 +163,8 @@ class Nodes(Fault):
         self.need_server()
         cluster, doomed, others = self.doomed("renew.after_call:stop:2", gates=True)
         with cluster.crowd():
-            revision = cluster.wait_until_agreed(others)
-            asking = self.refreshing(doomed)
-            harness.wait_until(lambda: state_of(doomed.process) == "T", what="the node to have its answer")
+            cluster.wait_until_agreed(others)
+            asking, revision = self.hit(doomed, others, lambda: state_of(doomed.process) == "T")
             doomed.gate.mute()
             doomed.process.signal(signal.SIGCONT)
             after = cluster.wait_until_agreed(others, above=revision, seconds=25)
@@ -172,9 +180,8 @@ class Nodes(Fault):
         """A node stands still for longer than its lease, and goes on as if nothing had been."""
         cluster, stopped, others = self.doomed(f"{failpoint}:stop:2")
         with cluster.crowd():
-            revision = cluster.wait_until_agreed(others)
-            asking = self.refreshing(stopped)
-            harness.wait_until(lambda: state_of(stopped.process) == "T", what="the node to stand still")
+            cluster.wait_until_agreed(others)
+            asking, revision = self.hit(stopped, others, lambda: state_of(stopped.process) == "T")
             since = time.monotonic()
             after = cluster.wait_until_agreed(others, above=revision, seconds=25)
             harness.wait_until(lambda: time.monotonic() > since + stage.LEASE + 1, what="the lease to be over")
