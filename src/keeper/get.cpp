@@ -31,9 +31,9 @@ Heart::Task<Result<Grant>> Heart::answer(Key key, seconds min_ttl) {
     co_return std::move(*fresh_enough);
   }
 
-  // A marked token is renewed when the promise on it ends. In the last second before that no
+  // A marked token is renewed soon after the promise on it ends. In the last second before that no
   // promise fits, and a new one would outlast the renewal, which may end the token at once.
-  if (const Milliseconds left = until_promise_ends(row); left > Milliseconds(0)) {
+  if (const Milliseconds left = until_marked_renewal(row); left > Milliseconds(0)) {
     co_await sleep(left);
     const auto outline = table_.outline(row);
     if (!outline || !(outline->key == key)) co_return tl::unexpected(unknown_app(key.app));
@@ -138,19 +138,21 @@ bool Heart::in_doubt(RowId row) const {
   return left >= seconds(1) && outline.bounds.promise(now()) < 1;
 }
 
-/// How long the promise on a marked token still lasts, where that is too short to be given again.
-Milliseconds Heart::until_promise_ends(RowId row) const {
+/// How long until a marked token is renewed, where its promise is too short to be given again.
+Milliseconds Heart::until_marked_renewal(RowId row) const {
   const Case* file = case_at(row);
   if (file == nullptr || file->condemned || file->marks.empty()) return Milliseconds(0);
   const RowOutline outline = *table_.outline(row);
   if (!outline.has_token || outline.bounds.promise(now()) > 0) return Milliseconds(0);
-  return std::max(outline.bounds.promised_end(now()) - now(), Milliseconds(0));
+  const WallTime renewal =
+      outline.bounds.promised_end(now()) + pause_after_promise(issuer_of(row).terms);
+  return std::max(renewal - now(), Milliseconds(0));
 }
 
 /// A token that most likely works, in promises of at most the use slack; as long as it certainly
 /// works, in none beyond that or beyond its renewal.
 std::optional<Grant> Heart::suspect_grant(RowId row, const Key& key) const {
-  if (!in_doubt(row) || until_promise_ends(row) > Milliseconds(0)) return std::nullopt;
+  if (!in_doubt(row) || until_marked_renewal(row) > Milliseconds(0)) return std::nullopt;
   const RowOutline outline = *table_.outline(row);
   Milliseconds left = outline.expires_at - issuer_of(row).terms.slack() - now();
   const WallTime danger = *first_danger(known(row));

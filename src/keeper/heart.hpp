@@ -226,7 +226,7 @@ class Heart final : public AsyncKeeper {
   [[nodiscard]] std::optional<Grant> grant(RowId row, const Key& key, std::int64_t min_ttl) const;
   [[nodiscard]] Grant current(RowId row, const Key& key) const;
   [[nodiscard]] bool in_doubt(RowId row) const;
-  [[nodiscard]] Milliseconds until_promise_ends(RowId row) const;
+  [[nodiscard]] Milliseconds until_marked_renewal(RowId row) const;
   Task<std::optional<Grant>> answer_in_doubt(RowId row, Key key);
   Task<void> refresh_verdict(RowId row);
   [[nodiscard]] std::optional<Grant> suspect_grant(RowId row, const Key& key) const;

@@ -2,9 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
 #include <numeric>
 #include <random>
 #include <set>
+#include <string>
 
 #include "core/process.hpp"
 #include "keeper/heart_testing.hpp"
@@ -456,13 +458,16 @@ TEST(MarkedToken, IsNotPromisedAcrossItsOwnRenewal) {
   world.platform->fates = {Fate::lose_answer};
   node.pass(seconds(15), seconds(1));
   ASSERT_EQ(world.platform->calls.size(), 2U);
-  const WallTime renewed_at = world.platform->calls[1].at + seconds(280);
-  node.pass(renewed_at - world.clock.wall() - Milliseconds(400));
+  const WallTime promise_ends = world.platform->calls[1].at + seconds(280);
+  node.pass(promise_ends - world.clock.wall() - Milliseconds(400));
 
   auto answer = node.ask();
   EXPECT_FALSE(answer.ready()) << "no promise fits into the time that is left";
   EXPECT_EQ(node.report("token-1")->value().grant.expires_in, seconds(0));
-  node.pass(Milliseconds(400));
+  node.pass(Milliseconds(649), Milliseconds(1));
+  EXPECT_TRUE(world.platform->alive("token-1")) << "another node may still be promising it";
+  EXPECT_FALSE(node.ask().ready());
+  node.pass(Milliseconds(1));
   ASSERT_TRUE(answer.ready());
   EXPECT_EQ(answer->value().token.reveal(), "token-3");
   EXPECT_FALSE(answer->value().suspect);
@@ -530,10 +535,10 @@ TEST(Crash, BetweenTheAnswerAndTheCommitCostsOneCallMore) {
   successor.start();
   for (int i = 0; i < 400; ++i) {
     auto answer = successor.ask();
+    successor.pass(seconds(1));
     ASSERT_TRUE(answer.ready());
     ASSERT_TRUE(answer->has_value());
     EXPECT_TRUE(world.platform->alive(answer->value().token.reveal())) << i;
-    successor.pass(seconds(1), seconds(1));
   }
   EXPECT_EQ(world.platform->calls.size(), 3U);
   EXPECT_EQ(successor.token(), "token-3");
@@ -1003,10 +1008,37 @@ TEST(TwoNodes, TheFencedOneMarksTheTokenItMayHaveDisplaced) {
   slow.run();
   ASSERT_EQ(slow.times_fenced, 1);
   for (int i = 0; i < 600; ++i) {
-    quick.pass(seconds(1), seconds(1));
     auto answer = quick.ask();
+    quick.pass(seconds(1));
     ASSERT_TRUE(answer.ready() && answer->has_value());
     ASSERT_TRUE(world.platform->alive(answer->value().token.reveal())) << i;
+  }
+}
+
+TEST(TwoNodes, AMarkedTokenIsPromisedByOneAsLongAsTheOtherLetsItLive) {
+  World world;
+  // By so much, or so little, a node misjudges the database's time when its answers are slow.
+  const SkewedClock behind(world.clock, -Milliseconds(90));
+  Node renewing(world);
+  Node asked(world, behind, true, Node::default_apps());
+  renewing.start();
+  renewing.pass(seconds(5480), seconds(1));
+  world.platform->fates = {Fate::lose_answer};
+  renewing.pass(seconds(15), seconds(1));
+  ASSERT_EQ(world.platform->calls.size(), 2U);
+  asked.start();
+
+  std::map<WallTime, std::string> promises;
+  while (world.platform->calls.size() < 3 || !promises.empty()) {
+    auto answer = asked.ask();
+    if (world.platform->calls.size() < 3 && answer.ready() && answer->has_value()) {
+      promises[world.clock.wall() + answer->value().expires_in] = answer->value().token.reveal();
+    }
+    renewing.pass(Milliseconds(10));
+    for (; !promises.empty() && promises.begin()->first <= world.clock.wall();
+         promises.erase(promises.begin())) {
+      ASSERT_TRUE(world.platform->alive(promises.begin()->second));
+    }
   }
 }
 

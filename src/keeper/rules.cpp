@@ -10,6 +10,7 @@ using Shape = RenewalRule::Shape;
 using std::chrono::seconds;
 
 constexpr std::size_t kRememberedPredecessors = 8;
+constexpr Milliseconds kLongestPause{250};
 
 Milliseconds part(Milliseconds span, double share) {
   return Milliseconds(static_cast<Milliseconds::rep>(static_cast<double>(span.count()) * share));
@@ -108,13 +109,19 @@ void merge_marks(Record& record, WallTime now) {
   });
 }
 
+Milliseconds pause_after_promise(const Terms& terms) noexcept {
+  if (terms.rule.shape != Shape::rotating) return Milliseconds(0);
+  return std::min(terms.slack() / 10, kLongestPause);
+}
+
 WallTime next_attempt(const Record& record, const Terms& terms, bool issued_by_other) {
   const WallTime patience = record.trouble ? record.trouble->next_attempt_at : WallTime{};
   if (!record.token || issued_by_other) return patience;
   WallTime due = record.renew_at;
   if (const auto danger = first_danger(record)) {
     const WallTime promised = std::min(*danger, record.token->expires_at) - terms.slack();
-    due = terms.rule.shape == Shape::rotating ? promised : std::min(due, promised);
+    due = terms.rule.shape == Shape::rotating ? promised + pause_after_promise(terms)
+                                              : std::min(due, promised);
   }
   return std::max(due, patience);
 }

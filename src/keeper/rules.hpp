@@ -78,11 +78,18 @@ void settle_marks(Record& record, WallTime when);
 /// stay as many as they are: next_revision counts them.
 void merge_marks(Record& record, WallTime now);
 
+/// How long a marked token is left alone when the promise on it has ended. Its renewal may end it
+/// at once, and the node that renews need not be the one that promised: their clocks differ by what
+/// half a round trip to the database took (docs/decisions/2026-11-27-database-time.md), and the
+/// call that somebody made with it at the last moment is on its way. A tenth of the use slack, at
+/// most a quarter of a second; nothing where a renewal ends no token.
+Milliseconds pause_after_promise(const Terms& terms) noexcept;
+
 /// When the next attempt to renew by choice is due: at the plan, and not before the backoff is
 /// over.
 ///
 /// A call of unknown outcome changes the plan. Rotating: late in its overlap, or when the token
-/// ends by itself: at the end of the promise on this token, no earlier and no later, because the
+/// ends by itself: `pause_after_promise` after the end of the promise on this token, because the
 /// platform may keep only the newest token and the one before alive. Others: no later than the
 /// moment at which the token may be dead. Without a token, or with one that another issuer's
 /// renewal does not displace, only the backoff counts.

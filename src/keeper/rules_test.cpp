@@ -206,21 +206,29 @@ TEST(NextAttempt, AfterALostCallIsLateInItsOverlap) {
   Record record = record_with(seconds(7200), terms, 0.0);
   const WallTime lost = kT0 + seconds(5400);
   record.marks.push_back(mark_for(record, terms, false, lost));
-  EXPECT_EQ(next_attempt(record, terms, false), lost + seconds(280));
+  EXPECT_EQ(next_attempt(record, terms, false), lost + seconds(280) + Milliseconds(250));
 }
 
 TEST(NextAttempt, AfterALostRefreshInTheMiddleOfALifeIsAlsoLateInItsOverlap) {
   const Terms terms = terms_of(Shape::rotating);
   Record record = record_with(seconds(7200), terms, 0.0);
   record.marks.push_back(mark_for(record, terms, false, kT0 + seconds(100)));
-  EXPECT_EQ(next_attempt(record, terms, false), kT0 + seconds(380));
+  EXPECT_EQ(next_attempt(record, terms, false), kT0 + seconds(380) + Milliseconds(250));
 }
 
 TEST(NextAttempt, AfterALostCallShortlyBeforeTheEndIsWhenNobodyIsPromisedTheTokenAnyMore) {
   const Terms terms = terms_of(Shape::rotating);
   Record record = record_with(seconds(7200), terms, 0.0);
   record.marks.push_back(mark_for(record, terms, false, kT0 + seconds(7100)));
-  EXPECT_EQ(next_attempt(record, terms, false), kT0 + seconds(7180));
+  EXPECT_EQ(next_attempt(record, terms, false), kT0 + seconds(7180) + Milliseconds(250));
+}
+
+TEST(NextAttempt, AfterALostCallPausesForAFractionOfTheUseSlack) {
+  Terms terms = terms_of(Shape::rotating);
+  terms.use_slack = seconds(1);
+  EXPECT_EQ(pause_after_promise(terms), Milliseconds(100));
+  EXPECT_EQ(pause_after_promise(terms_of(Shape::windowed)), Milliseconds(0));
+  EXPECT_EQ(pause_after_promise(terms_of(Shape::sticky)), Milliseconds(0));
 }
 
 TEST(NextAttempt, OfAWindowedTokenIsNotHeldUpByALostCall) {
