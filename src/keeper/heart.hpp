@@ -216,6 +216,7 @@ class Heart final : public AsyncKeeper {
 
   // nodes.cpp
   Task<Result<void>> keep_to_store_clock();
+  void follow_store_clock(SteadyTime asked, WallTime there);
   Task<void> announce();
   Task<void> tell_about_me();
   Task<Result<store::ClusterView>> look_around();

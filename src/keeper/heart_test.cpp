@@ -886,6 +886,28 @@ TEST(TwoNodes, OnMachinesWhoseClocksAreFarApartAgreeOnEveryToken) {
   EXPECT_EQ(world.platform->calls.size(), 1U) << "nobody takes it for old";
 }
 
+TEST(TwoNodes, AMachineWhoseClockRunsTooFastStaysOnTheDatabasesTime) {
+  World world;
+  const SkewedClock fast(world.clock, minutes(10), 100);
+  Node node(world, fast);
+  node.start();
+  for (int hour = 0; hour < 4; ++hour) {
+    node.pass(hours(1), seconds(5));
+    EXPECT_LE(abs(node.heart->now() - world.clock.wall()), Milliseconds(2)) << hour;
+  }
+}
+
+TEST(TwoNodes, ADatabaseWhoseClockWasSetIsNotFollowed) {
+  World world;
+  const SkewedClock right(world.clock, Milliseconds(0));
+  const SkewedClock set(world.clock, hours(1));
+  Node node(world, right);
+  node.start();
+  node.store->own_clock = &set;
+  node.pass(minutes(60), seconds(5));
+  EXPECT_LE(node.heart->now() - world.clock.wall(), seconds(1));
+}
+
 TEST(TwoNodes, ARestartWithAClockThatWasSetMeanwhileRenewsNothing) {
   World world;
   SkewedClock right(world.clock, Milliseconds(0));

@@ -166,19 +166,32 @@ class FakePlatform final : public Issuer {
   std::vector<std::function<void()>> held_probes_;
 };
 
-/// Another clock of the same world: its wall is that much ahead, now and for ever.
+/// Another clock of the same world: its wall is that much ahead, now and for ever, unless it also
+/// runs too fast.
 class SkewedClock final : public Clock {
  public:
-  SkewedClock(const Clock& world, Milliseconds ahead) : world_(world), ahead_(ahead) {}
-  [[nodiscard]] WallTime wall() const noexcept override { return world_.wall() + ahead_; }
+  SkewedClock(const Clock& world, Milliseconds ahead, int millionths_too_fast = 0)
+      : world_(world),
+        ahead_(ahead),
+        millionths_too_fast_(millionths_too_fast),
+        began_(world.steady()) {}
+  [[nodiscard]] WallTime wall() const noexcept override {
+    return world_.wall() + ahead_ + gained();
+  }
   /// Another machine was booted at another time.
   [[nodiscard]] SteadyTime steady() const noexcept override {
-    return world_.steady() + 7 * ahead_ + std::chrono::hours(5000);
+    return world_.steady() + 7 * ahead_ + std::chrono::hours(5000) + gained();
   }
 
  private:
+  [[nodiscard]] Milliseconds gained() const noexcept {
+    return (world_.steady() - began_) * millionths_too_fast_ / 1'000'000;
+  }
+
   const Clock& world_;
   const Milliseconds ahead_;
+  const int millionths_too_fast_;
+  const SteadyTime began_;
 };
 
 /// A memory store whose verbs can be made to fail, and that may have a clock of its own, as a
