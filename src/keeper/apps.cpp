@@ -130,9 +130,10 @@ Heart::Task<bool> Heart::reload_app(std::string id) {
       remove_rows(id);
       co_return true;
     }
+    const SteadyTime asked = clock_.steady();
     auto app = co_await await<Result<std::optional<store::AppRow>>>(
         [&](auto done) { parts_.registry->load_app(id, std::move(done)); });
-    note_record(app ? nullptr : &app.error());
+    note_record(app ? nullptr : &app.error(), asked);
     if (!app) co_return false;
     if (config_secrets_.contains(id)) co_return true;
     if (!*app) {

@@ -95,9 +95,7 @@ Heart::Task<Result<RowId>> Heart::locate(Key key) {
     row = table_.put(key, {*issuer, false, facts.from_config, facts.tag});
   }
   const RowId found = *row;
-  auto record =
-      co_await await<Result<Record>>([&](auto done) { parts_.tokens->load(key, std::move(done)); });
-  note_record(record ? nullptr : &record.error());
+  auto record = co_await load(key);
   if (!record) co_return tl::unexpected(record.error());
   if (table_.find(key) != found) co_return tl::unexpected(unknown_app(key.app));
   adopt(found, *record);

@@ -22,6 +22,8 @@ namespace {
 /// since those that a busy moment has held up go together.
 constexpr Milliseconds kBetweenFirstFetches{22};
 constexpr Milliseconds kBetweenChanges{250};
+/// A store that lets one wait so long for a refusal has not looked: it does not answer.
+constexpr Milliseconds kSilence = seconds(1);
 /// How often to look whether a token has been stored at last, before which it is not renewed.
 constexpr Milliseconds kUntilSaved = seconds(15);
 /// A record from further ahead than this was written under another wall clock.
@@ -363,12 +365,18 @@ Heart::Task<Changes> Heart::take_changes(Changes changes) {
 }
 
 Heart::Task<bool> Heart::reload(RowId row, Key key) {
-  auto record =
-      co_await await<Result<Record>>([&](auto done) { parts_.tokens->load(key, std::move(done)); });
-  note_record(record ? nullptr : &record.error());
+  auto record = co_await load(key);
   auto outline = table_.outline(row);
   if (record && outline && outline->key == key) adopt(row, *record);
   co_return record.has_value();
+}
+
+Heart::Task<Result<Record>> Heart::load(Key key) {
+  const SteadyTime asked = clock_.steady();
+  auto record =
+      co_await await<Result<Record>>([&](auto done) { parts_.tokens->load(key, std::move(done)); });
+  note_record(record ? nullptr : &record.error(), asked);
+  co_return record;
 }
 
 // Whether the store can be used is judged by two questions that are asked again and again, one that
@@ -383,9 +391,13 @@ void Heart::note_write(const Error* error) {
   if ((error == nullptr) != writable_ && !announcing_) spawn(tell_about_me());
 }
 
-void Heart::note_record(const Error* error) {
+void Heart::note_record(const Error* error, SteadyTime asked) {
   if (!announces()) return note_store(readable_, error);
-  if (error != nullptr) note_write(error);
+  if (error == nullptr) return;
+  // A record that cannot be read fails at once. After a silence it is the store, which is not asked
+  // what has changed as long as the changes of before are still being read.
+  if (clock_.steady() - asked >= kSilence) note_read(error);
+  note_write(error);
 }
 
 void Heart::note_store(bool& part, const Error* error) {

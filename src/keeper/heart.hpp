@@ -171,6 +171,7 @@ class Heart final : public AsyncKeeper {
   Task<void> follow_changes();
   Task<Changes> take_changes(Changes changes);
   Task<bool> reload(RowId row, Key key);
+  Task<Result<Record>> load(Key key);
   Task<void> look_again(RowId row, Key key) { co_await reload(row, std::move(key)); }
   void take_record(const Key& key, const Record& record);
   /// How sure it is that a record is what the store holds now.
@@ -195,7 +196,7 @@ class Heart final : public AsyncKeeper {
   void note_unconfirmed();
   void note_read(const Error* error);
   void note_write(const Error* error);
-  void note_record(const Error* error);
+  void note_record(const Error* error, SteadyTime asked);
   void note_store(bool& part, const Error* error);
   [[nodiscard]] bool announces() const { return parts_.background && parts_.cluster; }
   void watch_clock();

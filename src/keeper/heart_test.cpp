@@ -1096,6 +1096,25 @@ TEST(TwoNodes, AChangeThatCouldNotBeReadIsReadLater) {
   EXPECT_EQ(seen, "token-2");
 }
 
+TEST(TwoNodes, AReadThatFailsAfterASilenceSpeaksForTheStoreAndOneThatFailsAtOnceForItself) {
+  World world;
+  Node a(world);
+  Node b(world);
+  a.start();
+  a.token();
+  b.start();
+  b.store->refuse_loads = true;
+  for (const bool silent : {true, false}) {
+    a.pass(seconds(300), seconds(1));
+    b.pass(seconds(2));
+    ASSERT_TRUE(b.heart->health().store_ok);
+    if (silent) b.store->before_load = [&] { world.clock.advance(seconds(5)); };
+    ASSERT_TRUE(a.refresh()->has_value());
+    b.pass(Milliseconds(250));
+    EXPECT_EQ(b.heart->health().store_ok, !silent);
+  }
+}
+
 TEST(TwoNodes, AVerdictOnTheOldTokenDoesNotConcernItsSuccessor) {
   World world;
   Node a(world);

@@ -211,10 +211,12 @@ class BrittleStore final : public TokenStore {
   std::uint64_t unconfirmed = 0;  ///< Writes that too few replicas have.
   int begins = 0;
   int commits = 0;
+  std::function<void()> before_load;
   std::function<void()> before_begin;
   std::function<void()> before_commit;
 
   void load(const Key& key, Done<Result<Record>> done) override {
+    if (before_load) std::exchange(before_load, nullptr)();
     if (out || refuse_loads) return done(broken());
     inner_->load(key, std::move(done));
   }

@@ -49,9 +49,7 @@ Heart::Task<Result<Report>> Heart::judge(Key key, Refused refused) {
   };
 
   // Another process may have renewed a moment ago, and the older fingerprints are in the store.
-  auto record =
-      co_await await<Result<Record>>([&](auto done) { parts_.tokens->load(key, std::move(done)); });
-  note_record(record ? nullptr : &record.error());
+  auto record = co_await load(key);
   if (const auto there = table_.outline(row); !there || !(there->key == key)) {
     co_return tl::unexpected(unknown_app(key.app));
   }
@@ -209,9 +207,7 @@ Heart::Task<Result<Grant>> Heart::operate(Key key) {
   const auto located = co_await locate(key);
   if (!located) co_return tl::unexpected(located.error());
   const RowId row = *located;
-  auto record =
-      co_await await<Result<Record>>([&](auto done) { parts_.tokens->load(key, std::move(done)); });
-  note_record(record ? nullptr : &record.error());
+  auto record = co_await load(key);
   if (!record) co_return tl::unexpected(record.error());
   const auto outline = table_.outline(row);
   if (!outline || !(outline->key == key)) co_return tl::unexpected(unknown_app(key.app));
