@@ -1,6 +1,7 @@
 """Coming and going costs the platform nothing and the callers nothing."""
 
 import http.client
+import pathlib
 import signal
 import threading
 import time
@@ -31,6 +32,13 @@ class Restarts(harness.Case):
         node.wait_until_ready()
         self.assertEqual({call.appid for call in self.platform.token_calls()}, set(apps))
         self.assertEqual(len(self.platform.token_calls()), 20)
+
+    def test_kill_9_leaves_no_shared_memory_behind(self):
+        """A driver leaves some, by the number of the process; who gets that number next would complain on stderr."""
+        node = self.instance(timing={}).serve()
+        node.kill()
+        left = [path.name for path in pathlib.Path("/dev/shm").glob(f"*{node.pid}*")]
+        self.assertEqual(left, [])
 
     def test_sigterm_under_load_cuts_no_answer(self):
         instance = self.instance(timing={})

@@ -1,7 +1,11 @@
 #include "store/mongodb/mongodb_connection.hpp"
 
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstring>
+#include <string>
 #include <utility>
 
 #include "store/mongodb/mongodb_feed.hpp"
@@ -15,6 +19,13 @@ constexpr std::int32_t kPatience = 5000;       ///< Milliseconds.
 constexpr std::int32_t kMostPatience = 30000;  ///< What a URI may ask for at most.
 constexpr int kDuplicateKey = 11000;
 constexpr int kNotWritablePrimary = 10107;
+
+/// The driver starts when it is loaded, that is in every command, and gives the memory in which it
+/// counts a name, by the number of the process, for a tool of its own. A process that is killed
+/// would leave it behind for ever, and the next of that number would complain of it on stderr. So
+/// the name goes at once; the memory stays as long as the process.
+[[maybe_unused]] const int kNameGone =
+    ::shm_unlink(("/mongoc-" + std::to_string(::getpid())).c_str());
 
 /// The driver's own words might hold a URI, and go to stderr unless somebody takes them.
 void set_up_driver() {
