@@ -59,6 +59,7 @@ struct Census {
 
   std::mutex mutex;
   std::condition_variable changed;
+  bool door_closed = false;
   std::size_t workers_stopping = 0;
 
   [[nodiscard]] bool empty() const { return open == 0 && refusing == 0; }
@@ -548,13 +549,16 @@ class HttpServer::Impl {
     if (std::exchange(stopped_, true)) return;
     if (acceptor_) {
       asio::post(front().context(), [this] {
-        error_code ignored;
         pause_.cancel();
-        acceptor_->close(ignored);
+        close_the_door();
         // Only now: whatever was accepted is with its worker already.
         for (auto& worker : workers_) worker->begin_parting();
+        std::lock_guard lock(census_.mutex);
+        census_.door_closed = true;
+        census_.changed.notify_all();
       });
       std::unique_lock lock(census_.mutex);
+      census_.changed.wait(lock, [&] { return census_.door_closed; });
       census_.changed.wait_for(lock, parting, [&] { return census_.empty(); });
       asio::post(front().context(), [this] {
         for (auto& worker : workers_) worker->begin_stop();
@@ -588,15 +592,29 @@ class HttpServer::Impl {
   /// One thread accepts for all: SO_REUSEPORT would share connections out unevenly, and would let a
   /// second server take the same port unnoticed.
   void accept() {
-    auto& worker =
-        **std::min_element(workers_.begin(), workers_.end(),
-                           [](const auto& a, const auto& b) { return a->load() < b->load(); });
+    Worker& worker = least_busy();
     acceptor_->async_accept(worker.context(), [this, &worker](error_code error, Socket socket) {
+      if (!error) admit(worker, std::move(socket));
       if (!acceptor_->is_open()) return;
-      if (error) return pause();
-      admit(worker, std::move(socket));
-      accept();
+      error ? pause() : accept();
     });
+  }
+
+  /// Lets in whoever stands at the door and closes it. For those the connection is made, and they
+  /// may have sent their request: the kernel would reset what it holds for a closed acceptor.
+  void close_the_door() {
+    error_code error;
+    while (!error) {
+      Worker& worker = least_busy();
+      Socket socket = acceptor_->accept(worker.context(), error);
+      if (!error) admit(worker, std::move(socket));
+    }
+    acceptor_->close(error);
+  }
+
+  Worker& least_busy() {
+    return **std::min_element(workers_.begin(), workers_.end(),
+                              [](const auto& a, const auto& b) { return a->load() < b->load(); });
   }
 
   void admit(Worker& worker, Socket socket) {

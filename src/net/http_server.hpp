@@ -96,9 +96,10 @@ class HttpServer {
   /// The address it listens on, with the real port.
   [[nodiscard]] const std::string& address() const noexcept;
   [[nodiscard]] ServerStats stats() const noexcept;
-  /// Stops to accept, lets every request that has begun be answered (its connection then closes),
-  /// and returns when all is done or `patience` is over. What is still open then is closed; a
-  /// Pending left over is abandoned, and its answer goes nowhere.
+  /// Stops to accept (whoever has connected by then is let in), lets every request that has begun
+  /// be answered (its connection then closes), and returns when all is done or `patience` is over.
+  /// What is still open then is closed; a Pending left over is abandoned, and its answer goes
+  /// nowhere.
   ///
   /// A client does not know that its idle connection is about to be closed, and may be sending at
   /// that moment. So idle connections are left open for `parting` (before `patience` begins; not a

@@ -463,6 +463,23 @@ TEST_P(ServerOf, AnswersEveryRequestThatArrivedBeforeItStopped) {
   stopping.join();
 }
 
+TEST_P(ServerOf, AnswersThoseWhoWereNotEvenLetInWhenItStopped) {
+  for (int round = 0; round < 20; ++round) {
+    start();
+    std::vector<Client> clients;
+    for (int i = 0; i < 20; ++i) {
+      clients.push_back(client());
+      clients.back().send(kGet);
+    }
+    std::thread stopping([&] { server_->stop(seconds(10)); });
+    for (auto& each : clients) {
+      EXPECT_THAT(each.read_answer(), HasSubstr("\r\n\r\nnow"));
+      each.close();
+    }
+    stopping.join();
+  }
+}
+
 TEST_F(Server, StopsAtOnceWhenNothingIsUnderWay) {
   start();
   auto spoke = client();

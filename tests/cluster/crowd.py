@@ -192,7 +192,7 @@ class Balancer:
 
     def __enter__(self):
         self._thread.start()
-        harness.wait_until(lambda: self._ready, what="a node to be ready")
+        harness.wait_until(lambda: len(self._ready) == len(self.nodes), what="the nodes to be ready")
         return self
 
     def __exit__(self, *_):
