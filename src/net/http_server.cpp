@@ -551,11 +551,7 @@ class HttpServer::Impl {
       asio::post(front().context(), [this] {
         pause_.cancel();
         close_the_door();
-        // Only now: whatever was accepted is with its worker already.
-        for (auto& worker : workers_) worker->begin_parting();
-        std::lock_guard lock(census_.mutex);
-        census_.door_closed = true;
-        census_.changed.notify_all();
+        asio::post(front().context(), [this] { begin_parting(); });
       });
       std::unique_lock lock(census_.mutex);
       census_.changed.wait(lock, [&] { return census_.door_closed; });
@@ -600,8 +596,9 @@ class HttpServer::Impl {
     });
   }
 
-  /// Lets in whoever stands at the door and closes it. For those the connection is made, and they
-  /// may have sent their request: the kernel would reset what it holds for a closed acceptor.
+  /// Lets in whoever stands at the door (as far as there are file descriptors) and closes it. For
+  /// those the connection is made, and they may have sent their request: the kernel would reset
+  /// what it holds for a closed acceptor.
   void close_the_door() {
     error_code error;
     while (!error) {
@@ -610,6 +607,14 @@ class HttpServer::Impl {
       if (!error) admit(worker, std::move(socket));
     }
     acceptor_->close(error);
+  }
+
+  /// Behind the last of those who were let in, so that each is with its worker already.
+  void begin_parting() {
+    for (auto& worker : workers_) worker->begin_parting();
+    std::lock_guard lock(census_.mutex);
+    census_.door_closed = true;
+    census_.changed.notify_all();
   }
 
   Worker& least_busy() {

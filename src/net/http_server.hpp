@@ -96,9 +96,9 @@ class HttpServer {
   /// The address it listens on, with the real port.
   [[nodiscard]] const std::string& address() const noexcept;
   [[nodiscard]] ServerStats stats() const noexcept;
-  /// Stops to accept (whoever has connected by then is let in), lets every request that has begun
-  /// be answered (its connection then closes), and returns when all is done or `patience` is over.
-  /// What is still open then is closed; a Pending left over is abandoned, and its answer goes
+  /// Stops to accept (whose connection is made by then, is let in), lets every request that has
+  /// begun be answered (its connection then closes), and returns when all is done or `patience` is
+  /// over. What is still open then is closed; a Pending left over is abandoned, and its answer goes
   /// nowhere.
   ///
   /// A client does not know that its idle connection is about to be closed, and may be sending at
