@@ -39,12 +39,14 @@ class Fault(stage.Case):
         """Has an operator refresh at the member until the failpoint that waits there has `happened`.
 
         A refresh may be answered by another node's renewal, which the failpoint does not see: so, again and again.
-        Returns the thread of the operator, who may be left without an answer, and the newest revision of the others.
+        Returns when that was, the newest revision of the others, and the thread of the operator, who may be left
+        without an answer.
         """
 
         def insist():
             while not enough.is_set():
-                member.refresh()
+                if member.port is not None:
+                    member.refresh()
                 enough.wait(0.1)
 
         enough = threading.Event()
@@ -52,9 +54,12 @@ class Fault(stage.Case):
         operator.start()
         try:
             harness.wait_until(happened, 2 * harness.PATIENCE, "the failpoint")
+            at = time.monotonic()
         finally:
             enough.set()
-        return operator, max(other.revision() for other in others)
+        revision = max(other.revision() for other in others)
+        self.assertGreater(revision, 0)
+        return at, revision, operator
 
 
 class Nodes(Fault):
@@ -79,8 +84,7 @@ class Nodes(Fault):
         cluster, doomed, others = self.doomed(f"{failpoint}:kill:2")
         with cluster.crowd():
             cluster.wait_until_agreed(others)
-            asking, revision = self.hit(doomed, others, lambda: not doomed.process.running)
-            died = time.monotonic()
+            died, revision, asking = self.hit(doomed, others, lambda: not doomed.process.running)
             self.assertEqual(doomed.process.wait(), -signal.SIGKILL)
             asking.join(harness.PATIENCE)
             after = cluster.wait_until_agreed(others, above=revision, seconds=25)
@@ -164,7 +168,7 @@ class Nodes(Fault):
         cluster, doomed, others = self.doomed("renew.after_call:stop:2", gates=True)
         with cluster.crowd():
             cluster.wait_until_agreed(others)
-            asking, revision = self.hit(doomed, others, lambda: state_of(doomed.process) == "T")
+            _, revision, asking = self.hit(doomed, others, lambda: state_of(doomed.process) == "T")
             doomed.gate.mute()
             doomed.process.signal(signal.SIGCONT)
             after = cluster.wait_until_agreed(others, above=revision, seconds=25)
@@ -181,8 +185,7 @@ class Nodes(Fault):
         cluster, stopped, others = self.doomed(f"{failpoint}:stop:2")
         with cluster.crowd():
             cluster.wait_until_agreed(others)
-            asking, revision = self.hit(stopped, others, lambda: state_of(stopped.process) == "T")
-            since = time.monotonic()
+            since, revision, asking = self.hit(stopped, others, lambda: state_of(stopped.process) == "T")
             after = cluster.wait_until_agreed(others, above=revision, seconds=25)
             harness.wait_until(lambda: time.monotonic() > since + stage.LEASE + 1, what="the lease to be over")
             stopped.process.signal(signal.SIGCONT)
