@@ -23,7 +23,8 @@ constexpr int kNotWritablePrimary = 10107;
 /// The driver starts when it is loaded, that is in every command, and gives the memory in which it
 /// counts a name, by the number of the process, for a tool of its own. A process that is killed
 /// would leave it behind for ever, and the next of that number would complain of it on stderr. So
-/// the name goes at once; the memory stays as long as the process.
+/// the name goes at once, also from a program that Hufu is a part of; the memory stays as long as
+/// the process. (A driver that is linked statically may start only after this.)
 [[maybe_unused]] const int kNameGone =
     ::shm_unlink(("/mongoc-" + std::to_string(::getpid())).c_str());
 
