@@ -32,8 +32,9 @@ Heart::Task<Result<Grant>> Heart::answer(Key key, seconds min_ttl) {
   }
 
   // A marked token is renewed soon after the promise on it ends. In the last second before that no
-  // promise fits, and a new one would outlast the renewal, which may end the token at once.
-  if (const Milliseconds left = until_marked_renewal(row); left > Milliseconds(0)) {
+  // promise fits, and a new one would outlast the renewal, which may end the token at once. One
+  // that is in flight already, and whose own mark this is, is joined below.
+  if (const auto left = until_marked_renewal(row); left > Milliseconds(0) && !is_in_flight(row)) {
     co_await sleep(left);
     const auto outline = table_.outline(row);
     if (!outline || !(outline->key == key)) co_return tl::unexpected(unknown_app(key.app));
@@ -59,8 +60,8 @@ Heart::Task<Result<Grant>> Heart::answer(Key key, seconds min_ttl) {
   }
 
   Failure failure;
-  const Case* file = case_at(row);
-  if ((file != nullptr && file->flight) || due_at(row) <= now()) {
+  if (is_in_flight(row) || due_at(row) <= now()) {
+    const Case* file = case_at(row);
     const bool condemned = file != nullptr && file->condemned;
     failure = co_await join(row, condemned ? Cause::report : Cause::demand);
   }
@@ -124,6 +125,11 @@ Grant Heart::current(RowId row, const Key& key) const {
   return Grant{
       key, table_.token(row), seconds(0), outline.expires_at, outline.revision, outline.fingerprint,
       true};
+}
+
+bool Heart::is_in_flight(RowId row) const {
+  const Case* file = case_at(row);
+  return file != nullptr && file->flight;
 }
 
 /// Whether only calls of unknown outcome stand between this token and its being handed out.

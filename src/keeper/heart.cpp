@@ -342,12 +342,14 @@ Heart::Task<void> Heart::follow_changes() {
   }
 }
 
-/// Takes in what has changed; returns what could not be read.
+/// Takes in what has changed; returns what could not be read. A store that does not answer is not
+/// asked for one thing after the other: what is left has to wait until it says again what changed.
 Heart::Task<Changes> Heart::take_changes(Changes changes) {
   Changes unread;
   if (changes.keys) observer_.keys_changed();
+  const auto is_silent = [this] { return announces() && !readable_; };
   for (const std::string& app : changes.apps) {
-    const bool read = co_await reload_app(app);
+    const bool read = !is_silent() && co_await reload_app(app);
     if (!read) unread.apps.push_back(app);
   }
   for (const Key& key : changes.tokens) {
@@ -358,7 +360,7 @@ Heart::Task<Changes> Heart::take_changes(Changes changes) {
       file->flight->told = true;
       continue;
     }
-    const bool read = co_await reload(*row, key);
+    const bool read = !is_silent() && co_await reload(*row, key);
     if (!read) unread.tokens.push_back(key);
   }
   co_return unread;
@@ -382,7 +384,8 @@ Heart::Task<Result<Record>> Heart::load(Key key) {
 // Whether the store can be used is judged by two questions that are asked again and again, one that
 // reads and one that writes: what has changed, and the announcement of this node. Whatever else
 // fails may be about one record, and whatever else succeeds may be a lucky moment of a disk that is
-// full: it only brings the next announcement nearer. Where nobody announces, everything counts.
+// full: it only brings the next announcement nearer. But a read that is kept waiting before it
+// fails is about the store. Where nobody announces, everything counts.
 
 void Heart::note_read(const Error* error) { note_store(readable_, error); }
 
@@ -394,8 +397,6 @@ void Heart::note_write(const Error* error) {
 void Heart::note_record(const Error* error, SteadyTime asked) {
   if (!announces()) return note_store(readable_, error);
   if (error == nullptr) return;
-  // A record that cannot be read fails at once. After a silence it is the store, which is not asked
-  // what has changed as long as the changes of before are still being read.
   if (clock_.steady() - asked >= kSilence) note_read(error);
   note_write(error);
 }

@@ -61,9 +61,10 @@ struct Parts {
 ///   apps.cpp    apps: of the config, and in the store
 ///   nodes.cpp   the others who share the store, and what time it is there
 ///
-/// Time inside is one line: the steady clock, moved once to where the database's clock stood at the
-/// start (the machine's wall clock, where the database has none). So all nodes of a cluster are on
-/// one line, however far their own clocks are apart, and setting one of them changes nothing.
+/// Time inside is one line: the steady clock, moved to where the database's clock stood at the
+/// start (the machine's wall clock, where the database has none), and kept with that one by a
+/// millisecond or two every five seconds. So all nodes of a cluster are on one line, however far
+/// their own clocks are apart, and setting one of them changes nothing.
 class Heart final : public AsyncKeeper {
  public:
   /// `loop` is run by the owner on one thread, and outlives the heart.
@@ -227,6 +228,7 @@ class Heart final : public AsyncKeeper {
   Task<Result<RowId>> locate(Key key);
   [[nodiscard]] std::optional<Grant> grant(RowId row, const Key& key, std::int64_t min_ttl) const;
   [[nodiscard]] Grant current(RowId row, const Key& key) const;
+  [[nodiscard]] bool is_in_flight(RowId row) const;
   [[nodiscard]] bool in_doubt(RowId row) const;
   [[nodiscard]] Milliseconds until_marked_renewal(RowId row) const;
   Task<std::optional<Grant>> answer_in_doubt(RowId row, Key key);
@@ -295,6 +297,7 @@ class Heart final : public AsyncKeeper {
   const Clock& clock_;
   Observer& observer_;
   std::atomic<SteadyTime> origin_;  ///< The steady moment at which the keeper's line began (1970).
+  SteadyTime followed_at_{};        ///< When it was moved, or found in its place.
   WallTime started_at_{};
   std::string address_;
   std::uint64_t fenced_ = 0;  ///< Answers in hand that came after the lease was lost.

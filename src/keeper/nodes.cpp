@@ -20,9 +20,11 @@ constexpr Milliseconds kForgotten = std::chrono::minutes(10);
 /// `kMostLooks` times: the quicker the answer, the better is known when it was true.
 constexpr Milliseconds kQuick{5};
 constexpr int kMostLooks = 5;
-/// So far does the keeper's line follow at each announcement: 200 millionths, where a clock that
-/// nobody corrects is wrong by 100 at most. A database whose clock is set is not followed so.
-constexpr Milliseconds kLongestStep{1};
+/// So far does the keeper's line follow between two regular announcements: 400 millionths, where
+/// two clocks that nobody corrects part by 200 at most.
+constexpr Milliseconds kLongestStep{2};
+/// A database that is further off than this was set, and is not followed.
+constexpr Milliseconds kFurthestFollowed = seconds(60);
 
 }  // namespace
 
@@ -54,7 +56,10 @@ void Heart::follow_store_clock(SteadyTime asked, WallTime there) {
   const Milliseconds way = (clock_.steady() - asked) / 2;
   const SteadyTime origin = origin_;
   const Milliseconds behind = asked + way - there.time_since_epoch() - origin;
-  if (abs(behind) <= way + Milliseconds(1)) return;
+  // While something is wrong there are more announcements than that.
+  if (asked - followed_at_ < kBetweenAnnouncements) return;
+  followed_at_ = asked;
+  if (abs(behind) <= way + Milliseconds(1) || abs(behind) > kFurthestFollowed) return;
   origin_ = origin + std::clamp(behind, -kLongestStep, kLongestStep);
 }
 

@@ -79,10 +79,10 @@ void settle_marks(Record& record, WallTime when);
 void merge_marks(Record& record, WallTime now);
 
 /// How long a marked token is left alone when the promise on it has ended. Its renewal may end it
-/// at once, and the node that renews need not be the one that promised: their clocks differ by what
-/// half a round trip to the database took (docs/decisions/2026-11-27-database-time.md), and the
-/// call that somebody made with it at the last moment is on its way. A tenth of the use slack, at
-/// most a quarter of a second; nothing where a renewal ends no token.
+/// at once, and the node that renews need not be the one that promised: their clocks differ by a
+/// round trip or two to the database (docs/decisions/2026-11-27-database-time.md), a client counts
+/// its seconds by a clock of its own, and the call that somebody made at the last moment is on its
+/// way. A tenth of the use slack, at most a second; nothing where a renewal ends no token.
 Milliseconds pause_after_promise(const Terms& terms) noexcept;
 
 /// When the next attempt to renew by choice is due: at the plan, and not before the backoff is

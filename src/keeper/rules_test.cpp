@@ -206,21 +206,21 @@ TEST(NextAttempt, AfterALostCallIsLateInItsOverlap) {
   Record record = record_with(seconds(7200), terms, 0.0);
   const WallTime lost = kT0 + seconds(5400);
   record.marks.push_back(mark_for(record, terms, false, lost));
-  EXPECT_EQ(next_attempt(record, terms, false), lost + seconds(280) + Milliseconds(250));
+  EXPECT_EQ(next_attempt(record, terms, false), lost + seconds(280) + seconds(1));
 }
 
 TEST(NextAttempt, AfterALostRefreshInTheMiddleOfALifeIsAlsoLateInItsOverlap) {
   const Terms terms = terms_of(Shape::rotating);
   Record record = record_with(seconds(7200), terms, 0.0);
   record.marks.push_back(mark_for(record, terms, false, kT0 + seconds(100)));
-  EXPECT_EQ(next_attempt(record, terms, false), kT0 + seconds(380) + Milliseconds(250));
+  EXPECT_EQ(next_attempt(record, terms, false), kT0 + seconds(380) + seconds(1));
 }
 
 TEST(NextAttempt, AfterALostCallShortlyBeforeTheEndIsWhenNobodyIsPromisedTheTokenAnyMore) {
   const Terms terms = terms_of(Shape::rotating);
   Record record = record_with(seconds(7200), terms, 0.0);
   record.marks.push_back(mark_for(record, terms, false, kT0 + seconds(7100)));
-  EXPECT_EQ(next_attempt(record, terms, false), kT0 + seconds(7180) + Milliseconds(250));
+  EXPECT_EQ(next_attempt(record, terms, false), kT0 + seconds(7180) + seconds(1));
 }
 
 TEST(NextAttempt, AfterALostCallPausesForAFractionOfTheUseSlack) {
