@@ -3,6 +3,7 @@
 #ifdef HUFU_FAILPOINTS
 
 #include <signal.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <cstdlib>
@@ -13,7 +14,7 @@ namespace {
 struct Armed {
   std::string_view name;
   int signal = 0;
-  int passages = 1;
+  const char* once_there = nullptr;  ///< A path; null: from the first.
 };
 
 Armed from_environment() {
@@ -27,7 +28,7 @@ Armed from_environment() {
   rest.remove_prefix(end + 1);
   if (rest.starts_with("kill")) armed.signal = SIGKILL;
   if (rest.starts_with("stop")) armed.signal = SIGSTOP;
-  if (rest.size() > 5) armed.passages = std::atoi(rest.data() + 5);
+  if (rest.size() > 5) armed.once_there = rest.data() + 5;
   return armed;
 }
 
@@ -35,10 +36,11 @@ Armed from_environment() {
 
 void pass_failpoint(std::string_view name) noexcept {
   static const Armed armed = from_environment();
-  static std::atomic<int> passed{0};
+  static std::atomic<bool> done{false};
   if (armed.signal == 0 || name != armed.name) return;
+  if (armed.once_there != nullptr && ::access(armed.once_there, F_OK) != 0) return;
   // To this thread: sent to the process, a stop may reach another one first, and this one goes on.
-  if (++passed == armed.passages) raise(armed.signal);
+  if (!done.exchange(true)) raise(armed.signal);
 }
 
 }  // namespace hufu

@@ -8,7 +8,8 @@ namespace hufu {
 /// says HUFU_FAILPOINTS; elsewhere it is nothing.
 ///
 /// The environment variable HUFU_FAILPOINT holds "NAME:kill" (SIGKILL to itself) or "NAME:stop"
-/// (SIGSTOP to itself), with ":N" behind it for the N-th passage instead of the first.
+/// (SIGSTOP to itself): at the first passage, or with ":PATH" behind it at the first one that finds
+/// such a file. So a test lets a process come up at its leisure, and says when.
 #ifdef HUFU_FAILPOINTS
 void pass_failpoint(std::string_view name) noexcept;
 #else

@@ -39,7 +39,7 @@ class Fault(stage.Case):
         """Has an operator refresh at the member until the failpoint that waits there has `happened`.
 
         A refresh may be answered by another node's renewal, which the failpoint does not see: so, again and again.
-        Returns when that was, the newest revision of the others, and the thread of the operator, who may be left
+        Returns when it was, the newest revision of the others, and the thread of the operator, who may be left
         without an answer.
         """
 
@@ -49,6 +49,7 @@ class Fault(stage.Case):
                     member.refresh()
                 enough.wait(0.1)
 
+        member.cluster.armed.touch()
         enough = threading.Event()
         operator = threading.Thread(target=insist, daemon=True)
         operator.start()
@@ -66,11 +67,10 @@ class Nodes(Fault):
     """What happens to the node that holds the lease."""
 
     def doomed(self, failpoint, **more):
-        """A cluster whose first node is going to be hit in its next renewal, and has got the first token already."""
+        """A cluster of which all is well, whose first node is going to be hit in a renewal (`hit`)."""
         cluster = self.cluster(3, **more)
         doomed, *others = cluster.members
-        cluster.start([doomed], env={"HUFU_FAILPOINT": failpoint})
-        cluster.wait_until_agreed([doomed])
+        cluster.start([doomed], env={"HUFU_FAILPOINT": f"{failpoint}:{cluster.armed}"})
         cluster.start(others)
         return cluster, doomed, others
 
@@ -81,7 +81,7 @@ class Nodes(Fault):
         return f"takeover_ms={round(1000 * (call.began - since))}" if call else "takeover_ms=none"
 
     def killed(self, failpoint, extra_calls):
-        cluster, doomed, others = self.doomed(f"{failpoint}:kill:2")
+        cluster, doomed, others = self.doomed(f"{failpoint}:kill")
         with cluster.crowd():
             cluster.wait_until_agreed(others)
             died, revision, asking = self.hit(doomed, others, lambda: not doomed.process.running)
@@ -165,7 +165,7 @@ class Nodes(Fault):
     def test_killed_in_the_midst_of_a_commit(self):
         """The store has carried the commit out, and the answer never reached the node that asked for it."""
         self.need_server()
-        cluster, doomed, others = self.doomed("renew.after_call:stop:2", gates=True)
+        cluster, doomed, others = self.doomed("renew.after_call:stop", gates=True)
         with cluster.crowd():
             cluster.wait_until_agreed(others)
             _, revision, asking = self.hit(doomed, others, lambda: state_of(doomed.process) == "T")
@@ -182,7 +182,7 @@ class Nodes(Fault):
 
     def stopped(self, failpoint, late_call):
         """A node stands still for longer than its lease, and goes on as if nothing had been."""
-        cluster, stopped, others = self.doomed(f"{failpoint}:stop:2")
+        cluster, stopped, others = self.doomed(f"{failpoint}:stop")
         with cluster.crowd():
             cluster.wait_until_agreed(others)
             since, revision, asking = self.hit(stopped, others, lambda: state_of(stopped.process) == "T")
