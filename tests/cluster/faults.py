@@ -49,7 +49,7 @@ class Fault(stage.Case):
                     member.refresh()
                 enough.wait(0.1)
 
-        member.cluster.armed.touch()
+        member.cluster.instance.armed.touch()
         enough = threading.Event()
         operator = threading.Thread(target=insist, daemon=True)
         operator.start()
@@ -70,7 +70,7 @@ class Nodes(Fault):
         """A cluster of which all is well, whose first node is going to be hit in a renewal (`hit`)."""
         cluster = self.cluster(3, **more)
         doomed, *others = cluster.members
-        cluster.start([doomed], env={"HUFU_FAILPOINT": f"{failpoint}:{cluster.armed}"})
+        cluster.start([doomed], env={"HUFU_FAILPOINT": f"{failpoint}:{cluster.instance.armed}"})
         cluster.start(others)
         return cluster, doomed, others
 

@@ -156,11 +156,6 @@ class Cluster:
         self._stack.close()
 
     @property
-    def armed(self):
-        """The file that a failpoint waits for, where one does (src/core/failpoint.hpp)."""
-        return self.instance.directory / "armed"
-
-    @property
     def auth(self):
         return {"Authorization": f"Bearer {self.key}"}
 

@@ -59,10 +59,9 @@ class Cluster(harness.Case):
         """A node stands still inside a renewal for longer than its lease, and then goes on as if nothing had been."""
         platform = self.enterContext(wechat.Wechat(lifetime=20, overlap=6))
         instance = self.enterContext(harness.Instance(platform, endpoint=endpoint))
-        armed = instance.directory / "armed"
-        stopped = instance.serve(env={"HUFU_FAILPOINT": f"{failpoint}:stop:{armed}"}).wait_until_ready()
+        stopped = instance.serve(env={"HUFU_FAILPOINT": f"{failpoint}:stop:{instance.armed}"}).wait_until_ready()
         first = platform.issued()[0]
-        armed.touch()
+        instance.armed.touch()
         harness.wait_until(lambda: state_of(stopped) == "T", 25, "the node to stand still in its second renewal")
         other = instance.serve()
         crowd = harness.Crowd(other.ask, platform).start(6)

@@ -138,6 +138,11 @@ class Instance:
     def config(self):
         return self.directory / "hufu.toml"
 
+    @property
+    def armed(self):
+        """The file that a failpoint waits for, where one does (src/core/failpoint.hpp)."""
+        return self.directory / "armed"
+
     def write_config(self):
         lines = [f"{key} = {json.dumps(value)}" for key, value in self.settings.items()]
         lines += ["", "[platform.wechat]", f"base_url = {json.dumps(self.platform.base_url)}", "", "[timing]"]

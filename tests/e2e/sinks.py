@@ -191,12 +191,11 @@ class Sinks(harness.Case):
 
     def test_a_node_that_dies_between_commit_and_sink_is_made_good_by_another(self):
         instance = self.with_redis_sink()
-        armed = instance.directory / "armed"
-        doomed = instance.serve(env={"HUFU_FAILPOINT": f"renew.after_commit:kill:{armed}"}).wait_until_ready()
+        doomed = instance.serve(env={"HUFU_FAILPOINT": f"renew.after_commit:kill:{instance.armed}"}).wait_until_ready()
         self.wait_for_key()
         other = instance.serve().wait_until_ready()
         watch = Watch(self.redis, self.platform)
-        armed.touch()
+        instance.armed.touch()
         harness.wait_until(lambda: not doomed.running or len(self.platform.issued()) > 3, 60, "a renewal or two")
         self.wait_for_key(5)
         watch.stop()
