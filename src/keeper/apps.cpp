@@ -308,7 +308,7 @@ TokenStatus Heart::status_of(RowId row) const {
   line.issuer = std::string(issuers_[outline.facts.issuer].issuer->name());
   line.revision = outline.revision;
   line.renew_at = due_at(row);
-  line.renewing = file != nullptr && file->flight != nullptr;
+  line.renewing = is_in_flight(row);
   if (file != nullptr) line.trouble = file->trouble;
   if (!outline.has_token) return line;
 

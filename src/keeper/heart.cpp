@@ -264,7 +264,7 @@ WallTime Heart::due_at(RowId row) const {
 void Heart::reschedule(RowId row) {
   if (!parts_.background || stopping_) return;
   if (!table_.state(row)) return;
-  if (const Case* file = case_at(row); file != nullptr && file->flight) return;
+  if (is_in_flight(row)) return;
   WallTime due = due_at(row);
   if (due == WallTime{}) {
     const WallTime slot = std::max(now(), last_first_fetch_ + kBetweenFirstFetches);
@@ -279,13 +279,13 @@ void Heart::reschedule(RowId row) {
 
 void Heart::on_due(RowId row) {
   if (!table_.state(row)) return;
-  const Case* file = case_at(row);
-  if (file != nullptr && file->flight) return;
+  if (is_in_flight(row)) return;
   if (due_at(row) > now()) return reschedule(row);
   if (flights_ >= kMostFlights) {
     waiting_room_.push_back(row);
     return;
   }
+  const Case* file = case_at(row);
   launch(row, file != nullptr && file->condemned ? Cause::report : Cause::schedule);
 }
 

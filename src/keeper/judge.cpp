@@ -53,7 +53,7 @@ Heart::Task<Result<Report>> Heart::judge(Key key, Refused refused) {
   if (const auto there = table_.outline(row); !there || !(there->key == key)) {
     co_return tl::unexpected(unknown_app(key.app));
   }
-  if (record && !(case_at(row) != nullptr && case_at(row)->flight)) adopt(row, *record);
+  if (record && !is_in_flight(row)) adopt(row, *record);
 
   if (!is_current()) {
     const bool older = record && std::find(record->predecessors.begin(), record->predecessors.end(),
@@ -63,13 +63,13 @@ Heart::Task<Result<Report>> Heart::judge(Key key, Refused refused) {
 
   const bool persistent = reports_go_on(row);
   // A row without trouble forgets its budget; whoever is about to spend from it must know it.
-  if (record && !(case_at(row)->flight)) case_of(row).budget = record->budget;
+  if (record && !is_in_flight(row)) case_of(row).budget = record->budget;
   const std::uint64_t revision = table_.outline(row)->revision;
   const auto replaced = [&] {
     const auto outline = table_.outline(row);
     return !outline || !(outline->key == key) || outline->revision != revision;
   };
-  const bool renewing = case_at(row) != nullptr && case_at(row)->flight != nullptr;
+  const bool renewing = is_in_flight(row);
   if (!renewing) {
     const bool known_dead = case_at(row) != nullptr && case_at(row)->condemned;
     const Pulse verdict = known_dead ? Pulse::dead : co_await pulse(row);
@@ -212,7 +212,7 @@ Heart::Task<Result<Grant>> Heart::operate(Key key) {
   const auto outline = table_.outline(row);
   if (!outline || !(outline->key == key)) co_return tl::unexpected(unknown_app(key.app));
 
-  const bool renewing = case_at(row) != nullptr && case_at(row)->flight != nullptr;
+  const bool renewing = is_in_flight(row);
   if (!renewing) {
     adopt(row, *record);
     const Terms& terms = issuer_of(row).terms;
