@@ -900,9 +900,8 @@ TEST(TwoNodes, AMachineWhoseClockRunsTooFastStaysOnTheDatabasesTime) {
 
 TEST(TwoNodes, ADatabaseWhoseClockWasSetIsNotFollowed) {
   World world;
-  const SkewedClock right(world.clock, Milliseconds(0));
   const SkewedClock set(world.clock, hours(1));
-  Node node(world, right);
+  Node node(world);
   node.start();
   node.store->own_clock = &set;
   node.pass(minutes(60), seconds(5));
@@ -911,9 +910,8 @@ TEST(TwoNodes, ADatabaseWhoseClockWasSetIsNotFollowed) {
 
 TEST(TwoNodes, ADatabaseThatIsASecondOffIsFollowedNoFasterBecauseItCannotBeWritten) {
   World world;
-  const SkewedClock right(world.clock, Milliseconds(0));
   const SkewedClock off(world.clock, seconds(1));
-  Node node(world, right);
+  Node node(world);
   node.start();
   node.store->own_clock = &off;
   node.store->read_only = true;  // Announced once a second.

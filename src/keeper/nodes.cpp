@@ -53,12 +53,12 @@ Heart::Task<Result<void>> Heart::keep_to_store_clock() {
 /// Two machines' clocks do not run at one pace for ever: keeps the line with the database's, beyond
 /// what the answer's way there may account for.
 void Heart::follow_store_clock(SteadyTime asked, WallTime there) {
-  const Milliseconds way = (clock_.steady() - asked) / 2;
-  const SteadyTime origin = origin_;
-  const Milliseconds behind = asked + way - there.time_since_epoch() - origin;
   // While something is wrong there are more announcements than that.
   if (asked - followed_at_ < kBetweenAnnouncements) return;
   followed_at_ = asked;
+  const Milliseconds way = (clock_.steady() - asked) / 2;
+  const SteadyTime origin = origin_;
+  const Milliseconds behind = asked + way - there.time_since_epoch() - origin;
   if (abs(behind) <= way + Milliseconds(1) || abs(behind) > kFurthestFollowed) return;
   origin_ = origin + std::clamp(behind, -kLongestStep, kLongestStep);
 }

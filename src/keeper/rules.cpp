@@ -10,7 +10,7 @@ using Shape = RenewalRule::Shape;
 using std::chrono::seconds;
 
 constexpr std::size_t kRememberedPredecessors = 8;
-constexpr Milliseconds kLongestPause{1000};
+constexpr Milliseconds kLongestPause = seconds(1);
 
 Milliseconds part(Milliseconds span, double share) {
   return Milliseconds(static_cast<Milliseconds::rep>(static_cast<double>(span.count()) * share));

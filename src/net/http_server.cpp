@@ -592,7 +592,8 @@ class HttpServer::Impl {
     acceptor_->async_accept(worker.context(), [this, &worker](error_code error, Socket socket) {
       if (!error) admit(worker, std::move(socket));
       if (!acceptor_->is_open()) return;
-      error ? pause() : accept();
+      if (error) return pause();
+      accept();
     });
   }
 
