@@ -18,7 +18,8 @@ Result<std::uint16_t> Heart::issuer_index(const std::string& platform, const std
   }
   auto issuer = parts_.make_issuer(platform, endpoint, kind);
   if (!issuer) return tl::unexpected(issuer.error());
-  const Terms terms{(*issuer)->rule(), parts_.timing.use_slack, parts_.timing.refresh_ahead};
+  const Terms terms{(*issuer)->rule(), parts_.timing.use_slack, parts_.timing.refresh_ahead,
+                    parts_.timing.lease};
   std::unique_lock lock(issuers_mutex_);
   issuers_.push_back({platform, endpoint, std::move(*issuer), terms});
   return static_cast<std::uint16_t>(issuers_.size() - 1);

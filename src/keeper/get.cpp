@@ -47,9 +47,10 @@ Heart::Task<Result<Grant>> Heart::answer(Key key, seconds min_ttl) {
   if (in_doubt(row)) {
     const Case& file = case_of(row);
     const Milliseconds age = now() - file.verdict.at;
-    const WallTime danger = *first_danger(known(row));
-    const bool certain = danger > now();
-    const bool of_use = certain ? !file.flight && due_at(row) > now() : file.verdict.at >= danger;
+    const Record marked = known(row);
+    const bool certain = *first_danger(marked) > now();
+    const bool of_use = certain ? !file.flight && due_at(row) > now()
+                                : file.verdict.at >= first_judgement(marked, issuer_of(row).terms);
     if (file.verdict.at != WallTime{} && of_use && age <= 3 * parts_.timing.use_slack) {
       if (auto suspect = suspect_grant(row, key)) {
         if (due_at(row) <= now()) launch(row, Cause::schedule);

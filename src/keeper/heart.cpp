@@ -436,7 +436,7 @@ void Heart::adopt(RowId row, const Record& record, Standing standing) {
     judged.token = Token{{}, record.token->obtained_at, record.token->expires_at, {}};
   judged.marks = record.marks;
   judged.alive_at = file.alive_at;
-  merge_marks(judged, now());
+  merge_marks(judged, issuer_of(row).terms, now());
   file.marks = judged.marks;
   if (is_dead(judged)) file.condemned = true;  // Whoever asked the platform: it is the same token.
   if (file.trouble && !file.trouble->credentials.empty() &&

@@ -1155,6 +1155,32 @@ TEST(TwoNodes, AVerdictOnTheOldTokenDoesNotConcernItsSuccessor) {
   EXPECT_EQ(b.token(), "token-2");
 }
 
+TEST(TwoNodes, AProbeSaysNothingAboutAForcedCallThatIsUnderWayOnTheOther) {
+  World world(World::windowed());
+  Node a(world);
+  Node b(world);
+  a.start();
+  a.token();
+  b.start();
+  world.platform->fates = {Fate::hold};
+  auto operated = a.refresh();
+  ASSERT_EQ(world.platform->in_flight(), 1U);
+  world.clock.advance(seconds(1));
+
+  auto told = b.report("token-1");
+  ASSERT_TRUE(told.ready());
+  EXPECT_EQ(told->value().outcome, ReportOutcome::alive);
+  EXPECT_TRUE(told->value().grant.suspect);
+  auto asked = b.ask();
+  EXPECT_FALSE(asked.ready()) << "it waits for the call";
+
+  world.platform->release();
+  a.run();
+  EXPECT_FALSE(world.platform->alive("token-1"));
+  b.pass(seconds(1));
+  EXPECT_EQ(asked->value().token.reveal(), "token-2");
+}
+
 TEST(TwoNodes, ShareTheThrottleOnReports) {
   World world;
   Node a(world);

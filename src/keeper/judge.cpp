@@ -170,7 +170,7 @@ Heart::Task<Pulse> Heart::pulse(RowId row) {
       if (verdict == Pulse::alive) {
         // Lost calls that should have killed it before it was asked were not carried out.
         Record judged = known(row);
-        settle_marks(judged, asked_at);
+        settle_marks(judged, issuer_of(row).terms, asked_at);
         file.marks = std::move(judged.marks);
         file.alive_at = judged.alive_at;
         file.condemned = false;

@@ -396,7 +396,7 @@ Heart::Task<Heart::Failure> Heart::note_failure(RowId row, Lease lease, Record r
     }
   }
   if (const Case* file = case_at(row)) record.alive_at = file->alive_at;
-  merge_marks(record, now());
+  merge_marks(record, issuer.terms, now());
 
   const bool usable = record.token && !case_of(row).condemned &&
                       record.token->expires_at - issuer.terms.slack() > now();

@@ -16,6 +16,12 @@ Milliseconds part(Milliseconds span, double share) {
   return Milliseconds(static_cast<Milliseconds::rep>(static_cast<double>(span.count()) * share));
 }
 
+/// From when on a probe tells whether the marked call was carried out.
+WallTime judged_from(const Mark& mark, const Terms& terms) {
+  const WallTime over = mark.called_at + (mark.pending ? terms.lease : Milliseconds(0));
+  return std::max(over, mark.may_die_at);
+}
+
 }  // namespace
 
 WallTime plan_renewal(WallTime obtained_at, WallTime expires_at, const Terms& terms, double dice) {
@@ -88,15 +94,19 @@ std::optional<WallTime> first_danger(const Record& record) noexcept {
   return first;
 }
 
-void settle_marks(Record& record, WallTime when) {
-  std::erase_if(record.marks, [when](const Mark& mark) {
-    return std::max(mark.called_at, mark.may_die_at) <= when;
-  });
+WallTime first_judgement(const Record& record, const Terms& terms) {
+  WallTime first = WallTime::max();
+  for (const Mark& mark : record.marks) first = std::min(first, judged_from(mark, terms));
+  return first;
+}
+
+void settle_marks(Record& record, const Terms& terms, WallTime when) {
+  std::erase_if(record.marks, [&](const Mark& mark) { return judged_from(mark, terms) <= when; });
   record.alive_at = record.alive_at ? std::max(*record.alive_at, when) : when;
 }
 
-void merge_marks(Record& record, WallTime now) {
-  if (record.alive_at) settle_marks(record, *record.alive_at);
+void merge_marks(Record& record, const Terms& terms, WallTime now) {
+  if (record.alive_at) settle_marks(record, terms, *record.alive_at);
   bool kept_death = false;
   bool kept_one = false;
   std::erase_if(record.marks, [&](const Mark& mark) {

@@ -19,6 +19,7 @@ struct Terms {
   RenewalRule rule;
   Milliseconds use_slack{};
   Milliseconds refresh_ahead{};
+  Milliseconds lease{};  ///< Within this a call is made and answered, or given up.
 
   /// How long before its end a token is no longer handed out: sticky ones are, to the last second.
   [[nodiscard]] Milliseconds slack() const noexcept {
@@ -69,14 +70,19 @@ bool is_dead(const Record& record) noexcept;
 /// The first moment at which some call of unknown outcome may have killed the token.
 std::optional<WallTime> first_danger(const Record& record) noexcept;
 
+/// The first moment from which a probe can tell whether some call of unknown outcome was carried
+/// out: its danger has begun, and it is no longer under way. The record must hold a mark.
+WallTime first_judgement(const Record& record, const Terms& terms);
+
 /// A probe found the token alive at `when`: calls that would have killed it before then were not
-/// carried out, and their marks go.
-void settle_marks(Record& record, WallTime when);
+/// carried out, and their marks go. Not that of a call which nobody has told the end of and which
+/// may be under way still, on whatever node: it may kill the token after the probe.
+void settle_marks(Record& record, const Terms& terms, WallTime when);
 
 /// Verdicts on other tokens go. Marks whose danger has begun are judged together by the next probe,
 /// so one stands for all: keeps the list as short as one overlap is long. Those that are pending
 /// stay as many as they are: next_revision counts them.
-void merge_marks(Record& record, WallTime now);
+void merge_marks(Record& record, const Terms& terms, WallTime now);
 
 /// How long a marked token is left alone when the promise on it has ended. Its renewal may end it
 /// at once, and the node that renews need not be the one that promised: their clocks differ by a

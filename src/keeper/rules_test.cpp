@@ -20,6 +20,7 @@ Terms terms_of(Shape shape, seconds overlap = seconds(300), seconds slack = seco
   terms.rule = {shape, overlap, seconds(7200), 20, seconds(30)};
   terms.use_slack = slack;
   terms.refresh_ahead = ahead;
+  terms.lease = seconds(30);
   return terms;
 }
 
@@ -154,18 +155,29 @@ TEST(Mark, OfAWindowedCallIsHarmlessUnlessForced) {
 TEST(Mark, GoesWhenAProbeFindsTheTokenAliveAfterItsDanger) {
   Record record;
   record.marks = {{kT0, kT0 + seconds(300)}, {kT0 + seconds(280), kT0 + seconds(580)}};
-  settle_marks(record, kT0 + seconds(299));
+  settle_marks(record, terms_of(Shape::rotating), kT0 + seconds(299));
   EXPECT_EQ(record.marks.size(), 2U);
-  settle_marks(record, kT0 + seconds(300));
+  settle_marks(record, terms_of(Shape::rotating), kT0 + seconds(300));
   ASSERT_EQ(record.marks.size(), 1U);
   EXPECT_EQ(record.marks[0].called_at, kT0 + seconds(280));
   EXPECT_EQ(record.alive_at, kT0 + seconds(300));
 }
 
+TEST(Mark, OfACallThatMayBeUnderWayStaysWhateverAProbeFinds) {
+  const Terms terms = terms_of(Shape::windowed);
+  Record record = record_with(seconds(7200), terms);
+  record.marks = {mark_for(record, terms, true, kT0)};
+  record.marks[0].pending = true;
+  settle_marks(record, terms, kT0 + seconds(29));
+  EXPECT_EQ(record.marks.size(), 1U);
+  settle_marks(record, terms, kT0 + seconds(30));
+  EXPECT_EQ(record.marks.size(), 0U);
+}
+
 TEST(Mark, OnesWhoseDangerHasBegunAreKeptAsOne) {
   Record record;
   for (int i = 0; i < 50; ++i) record.marks.push_back({kT0 + seconds(i), kT0 + seconds(300 + i)});
-  merge_marks(record, kT0 + seconds(330));
+  merge_marks(record, terms_of(Shape::rotating), kT0 + seconds(330));
   EXPECT_EQ(record.marks.size(), 1U + 19U);
   EXPECT_EQ(first_danger(record), kT0 + seconds(300));
 }
@@ -173,7 +185,7 @@ TEST(Mark, OnesWhoseDangerHasBegunAreKeptAsOne) {
 TEST(Mark, ThatIsPendingIsNotMergedWithOthers) {
   Record record;
   record.marks = {{kT0, kT0 + seconds(1)}, {kT0, kT0 + seconds(2), true}, {kT0, kT0 + seconds(3)}};
-  merge_marks(record, kT0 + seconds(10));
+  merge_marks(record, terms_of(Shape::rotating), kT0 + seconds(10));
   EXPECT_EQ(record.marks.size(), 2U);
 }
 
