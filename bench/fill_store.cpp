@@ -1,4 +1,4 @@
-// Fills a SQLite store for the benchmarks: hufu_fill_store PATH APPS TOKEN_BYTES.
+// Fills a store for the benchmarks: hufu_fill_store URI APPS TOKEN_BYTES [AT_ONCE].
 //
 // Writes through the store's own floor, so that what is measured afterwards is what a server would
 // have written itself: apps with sealed secrets, tokens sealed in their places, one API key that
@@ -20,8 +20,9 @@ namespace {
 using namespace hufu;
 using namespace hufu::store;
 
-/// So many at once share a transaction of the store's writer.
-constexpr int kInFlight = 512;
+/// So many at once share a transaction of SQLite's writer. Others may give up on who waits behind
+/// so many.
+constexpr int kAtOnce = 512;
 
 std::string app_number(int i) {
   char id[32];
@@ -43,8 +44,8 @@ T must(Result<T> result) {
   std::exit(1);
 }
 
-/// Calls `write(i, done)` for 0 ≤ i < count, kInFlight of them at once, and waits for all.
-void for_all(int count, const std::function<void(int, std::function<void()>)>& write) {
+/// Calls `write(i, done)` for 0 ≤ i < count, `at_once` of them at once, and waits for all.
+void for_all(int count, int at_once, const std::function<void(int, std::function<void()>)>& write) {
   std::atomic<int> next = 0;
   std::atomic<int> finished = 0;
   std::promise<void> all;
@@ -56,7 +57,7 @@ void for_all(int count, const std::function<void(int, std::function<void()>)>& w
       one();
     });
   };
-  for (int i = 0; i < kInFlight; ++i) one();
+  for (int i = 0; i < at_once; ++i) one();
   all.get_future().wait();
 }
 
@@ -99,12 +100,13 @@ void put_token(TokenStore& tokens, int i, std::size_t bytes, std::function<void(
 }  // namespace
 
 int main(int count, char** arguments) {
-  if (count != 4) {
-    std::fprintf(stderr, "hufu_fill_store URI APPS TOKEN_BYTES\n");
+  if (count != 4 && count != 5) {
+    std::fprintf(stderr, "hufu_fill_store URI APPS TOKEN_BYTES [AT_ONCE]\n");
     return 2;
   }
   const int apps = std::atoi(arguments[2]);
   const auto bytes = static_cast<std::size_t>(std::atoi(arguments[3]));
+  const int at_once = count == 5 ? std::atoi(arguments[4]) : kAtOnce;
   const char* key_file = std::getenv("HUFU_KEY_FILE");  // Where the store does not say.
   OpenStore store =
       must(open_store({arguments[1], key_file == nullptr ? "" : key_file, {}}, system_clock()));
@@ -117,8 +119,9 @@ int main(int count, char** arguments) {
   must(await<Result<bool>>(
       [&](auto done) { store.registry->put_key(std::move(row), std::move(done)); }));
 
-  for_all(apps,
+  for_all(apps, at_once,
           [&](int i, auto done) { put_app(*store.registry, *store.sealer, i, std::move(done)); });
-  for_all(apps, [&](int i, auto done) { put_token(*store.tokens, i, bytes, std::move(done)); });
+  for_all(apps, at_once,
+          [&](int i, auto done) { put_token(*store.tokens, i, bytes, std::move(done)); });
   std::printf("%s\n", std::string(made.key.reveal()).c_str());
 }
