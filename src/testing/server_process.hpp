@@ -15,6 +15,7 @@
 #include <filesystem>
 #include <functional>
 #include <optional>
+#include <random>
 #include <string>
 #include <thread>
 #include <utility>
@@ -22,18 +23,23 @@
 
 namespace hufu::testing {
 
-/// A port of 127.0.0.1 that nobody listens on at this moment.
+/// A port of 127.0.0.1 that nobody listens on at this moment. Below those that Linux gives to
+/// whoever connects somewhere (32768 and up): one of these may be gone before the server is up, or
+/// while it is down.
 inline std::uint16_t free_port() {
-  const int descriptor = ::socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  if (::bind(descriptor, reinterpret_cast<sockaddr*>(&address), size) == 0) {
-    ::getsockname(descriptor, reinterpret_cast<sockaddr*>(&address), &size);
+  std::random_device dice;
+  std::uniform_int_distribution<int> any(10'000, 32'000);
+  for (;;) {
+    const int descriptor = ::socket(AF_INET, SOCK_STREAM, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    address.sin_port = htons(static_cast<std::uint16_t>(any(dice)));
+    const bool free =
+        ::bind(descriptor, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
+    ::close(descriptor);
+    if (free) return ntohs(address.sin_port);
   }
-  ::close(descriptor);
-  return ntohs(address.sin_port);
 }
 
 /// Where a program lies: on the path, or in one of `places`; empty if nowhere.

@@ -13,6 +13,7 @@ import glob
 import os
 import pathlib
 import pwd
+import random
 import secrets
 import shutil
 import signal
@@ -439,12 +440,21 @@ class MongoDb(Server):
             (self.directory / "data").mkdir(exist_ok=True)
             self.run(self.program, f"127.0.0.1:{self.port}", str(self.directory / "data"))
 
+    def say(self, port, *elements):
+        """One command to `admin`; its answer as bytes, or none."""
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 5) as line:
+            line.sendall(command(*elements, string(b"$db", "admin")))
+            answers = line.makefile("rb")
+            length, = struct.unpack("<i", answers.read(4) or bytes(4))
+            return answers.read(max(length - 4, 0))
+        return b""
+
+    def is_primary(self, port):
+        """Whether it is one, and says so."""
+        return b"\x08isWritablePrimary\0\1" in self.say(port, number(b"hello", 1))
+
     def ping(self):
-        try:
-            with socket.create_connection(("127.0.0.1", self.port), 5):
-                return True
-        except OSError:
-            return False
+        return self.is_primary(self.port)
 
     def use_up_reserves(self):
         """Inserts megabytes that cannot be pressed together, until one is refused: less room than a new log file takes."""
@@ -494,19 +504,9 @@ class MongoReplicaSet(MongoDb):
     def uri(self, port=None):
         return f"mongodb://{','.join(map(self.address, self.ports))}/{self.database}?replicaSet=hufu"
 
-    def say(self, port, *elements):
-        """One command to a member's `admin`; its answer as bytes, or none."""
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 5) as line:
-            line.sendall(command(*elements, string(b"$db", "admin")))
-            answers = line.makefile("rb")
-            length, = struct.unpack("<i", answers.read(4) or bytes(4))
-            return answers.read(max(length - 4, 0))
-        return b""
-
     def primary(self):
         """The port of the member that says so of itself; None for a while after each switch."""
-        return next((port for port in self.ports
-                     if b"\x08isWritablePrimary\0\1" in self.say(port, number(b"hello", 1))), None)
+        return next(filter(self.is_primary, self.ports), None)
 
     def wait_for_primary(self):
         harness.wait_until(lambda: self.primary() is not None, 30, "the members to elect one")
@@ -562,9 +562,12 @@ STORES = {"sqlite": Sqlite, "postgresql": PostgreSql, "redis": Redis, "mongodb":
 
 
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """Below those that Linux gives to whoever connects somewhere (32768 and up): one of these may be gone before the
+    server is up, or while it is down."""
+    while True:
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", random.randrange(10_000, 32_000)))
+            return probe.getsockname()[1]
 
 
 def family(pid):

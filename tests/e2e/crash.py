@@ -61,11 +61,12 @@ class Lane:
             if token.dies < at + seconds:
                 dead.append(f"promised {seconds} s, lived {token.dies - at:.3f} s")
         self.case.assertEqual(dead, [])
-        # A call nobody asked for again is one that a kill took the answer of.
+        # A call nobody asked for again is one that a kill took the answer of, or a machine too slow for 700 ms.
         calls = self.platform.token_calls()
         useful = {value for value, _, _ in self.promises}
         wasted = [call for call in calls if call.issued not in useful]
-        self.case.assertLessEqual(len(wasted), self.kills, f"{self.kills} kills, {len(calls)} calls")
+        late = sum(process.stderr().count("gave no answer") for process in self.instance.processes)
+        self.case.assertLessEqual(len(wasted), self.kills + late, f"{self.kills} kills, {late} late, {len(calls)} calls")
         self.case.assert_one_at_a_time_in(calls)
 
 

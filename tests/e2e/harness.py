@@ -26,7 +26,7 @@ import wechat
 
 APP = "wx00000000000e2e01"
 #: A machine under load is slow, not wrong: how long anything may take that should take no time.
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 #: Everything a minute long in life takes seconds here.
 QUICK_TIMING = {"use_slack": "1s", "refresh_ahead": "5s", "overlap": "6s", "lease": "3s", "request_timeout": "1s"}

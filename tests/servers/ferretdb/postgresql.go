@@ -2,6 +2,7 @@ package main
 
 import (
 	"log"
+	"math/rand"
 	"net"
 	"os"
 	"os/exec"
@@ -52,7 +53,9 @@ func startPostgreSQL(directory string) string {
 		for {
 			// Fails while the server of a process before this one is still about to end.
 			err := run("postgres", "-D", data, "-p", port, "-h", "127.0.0.1", "-k", directory,
-				"-c", "max_connections=300", "-c", "fsync=off").Run()
+				"-c", "max_connections=300", "-c", "fsync=off",
+				// Whoever is killed leaves nothing in /dev/shm.
+				"-c", "dynamic_shared_memory_type=mmap").Run()
 			select {
 			case <-ready:
 				log.Fatal("PostgreSQL has ended: ", err)
@@ -101,12 +104,15 @@ func open(path string) {
 	}
 }
 
+// freePort finds one below those that Linux gives to whoever connects somewhere (32768 and up): one
+// of these may be gone before the server is up.
 func freePort() string {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		log.Fatal(err)
+	for {
+		port := strconv.Itoa(10000 + rand.Intn(22000))
+		listener, err := net.Listen("tcp", "127.0.0.1:"+port)
+		if err == nil {
+			listener.Close()
+			return port
+		}
 	}
-	defer listener.Close()
-	_, port, _ := net.SplitHostPort(listener.Addr().String())
-	return port
 }
