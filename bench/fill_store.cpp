@@ -20,8 +20,8 @@ namespace {
 using namespace hufu;
 using namespace hufu::store;
 
-/// So many at once share a transaction of SQLite's writer. Others may give up on who waits behind
-/// so many.
+/// So many at once share a transaction of SQLite's writer. Others may give up on whoever waits
+/// behind so many.
 constexpr int kAtOnce = 512;
 
 std::string app_number(int i) {

@@ -23,13 +23,13 @@
 
 namespace hufu::testing {
 
-/// A port of 127.0.0.1 that nobody listens on at this moment. Below those that Linux gives to
-/// whoever connects somewhere (32768 and up): one of these may be gone before the server is up, or
-/// while it is down.
+/// A port of 127.0.0.1 that nobody listens on at this moment; 0 where none can be had. Below those
+/// that Linux gives to whoever connects somewhere (32768 and up): one of these may be gone before
+/// the server is up, or while it is down.
 inline std::uint16_t free_port() {
   std::random_device dice;
   std::uniform_int_distribution<int> any(10'000, 32'000);
-  for (;;) {
+  for (int tries = 0; tries < 1000; ++tries) {
     const int descriptor = ::socket(AF_INET, SOCK_STREAM, 0);
     sockaddr_in address{};
     address.sin_family = AF_INET;
@@ -40,6 +40,7 @@ inline std::uint16_t free_port() {
     ::close(descriptor);
     if (free) return ntohs(address.sin_port);
   }
+  return 0;
 }
 
 /// Where a program lies: on the path, or in one of `places`; empty if nowhere.

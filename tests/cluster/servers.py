@@ -564,10 +564,11 @@ STORES = {"sqlite": Sqlite, "postgresql": PostgreSql, "redis": Redis, "mongodb":
 def free_port():
     """Below those that Linux gives to whoever connects somewhere (32768 and up): one of these may be gone before the
     server is up, or while it is down."""
-    while True:
+    for port in random.sample(range(10_000, 32_000), 1000):
         with contextlib.suppress(OSError), socket.socket() as probe:
-            probe.bind(("127.0.0.1", random.randrange(10_000, 32_000)))
-            return probe.getsockname()[1]
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no port is free")
 
 
 def family(pid):
