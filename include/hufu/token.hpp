@@ -47,7 +47,7 @@ struct Token {
 /// stored beside this mark. Written before the call leaves; removed when the call turns out not to
 /// have been carried out, or with the token, once there is a newer one.
 struct Mark {
-  WallTime called_at{};
+  WallTime called_at{};   ///< Of one whose answer was lost, when that was known.
   WallTime may_die_at{};  ///< When the stored token dies, if the call was carried out.
   /// Whoever made the call has not said what came of it. They may hand out its token from memory,
   /// as the revision that would have come next: so that number is theirs.
@@ -124,7 +124,9 @@ struct Grant {
   WallTime expires_at{};              ///< The platform's own end; it does not move.
   std::uint64_t revision = 0;
   Fingerprint fingerprint;
-  bool suspect = false;  ///< It most likely works, but nobody could be asked.
+  /// It most likely works, but a call of unknown outcome may have ended it, and asking the platform
+  /// did not settle that.
+  bool suspect = false;
 };
 
 }  // namespace hufu

@@ -132,6 +132,14 @@ class Heart final : public AsyncKeeper {
     bool told = false;  ///< The store spoke of this row meanwhile: look when the flight is over.
   };
 
+  /// A call that brought a token.
+  struct Call {
+    Cause cause = Cause::schedule;
+    bool force = false;
+    WallTime sent_at{};
+    Milliseconds took{};
+  };
+
   /// A probe in flight and everybody who shares its answer.
   struct Probe {
     std::vector<std::function<void(Pulse)>> waiting;
@@ -247,15 +255,15 @@ class Heart final : public AsyncKeeper {
                             bool force);
   Task<Failure> call_platform(RowId row, Lease lease, Record record, Cause cause, bool force,
                               IssueRequest request);
-  Task<Failure> keep(RowId row, Lease lease, Record before, Record next, WallTime sent_at,
-                     Cause cause, Milliseconds took);
+  Task<Failure> keep(RowId row, Lease lease, Record before, Record next, Call call);
+  Task<void> doubt_theirs(RowId row, Key key, bool force, WallTime called_at);
   Task<void> keep_trying(RowId row, Lease lease, Record next);
   Task<Failure> note_failure(RowId row, Lease lease, Record record, IssueFailure failure,
                              Cause cause, std::string credentials);
   [[nodiscard]] std::optional<CopyPlace> copy_place(const Key& key) const;
   [[nodiscard]] std::optional<PlainCopy> copy_of(const Key& key, const Record& record,
                                                  const Terms& terms) const;
-  Task<void> give_back(Lease lease, Record record);
+  Task<Result<WriteOutcome>> give_back(Lease lease, Record record);
   Task<Result<std::vector<Secret>>> needed_tokens(Key key, std::shared_ptr<Issuer> issuer);
   Task<Result<Secret>> secret_of(Key key);
   void expect(RowId row, const Mark& mark);

@@ -512,6 +512,29 @@ TEST(MarkedToken, WarmVerdictsSpareCallersAHangingPlatform) {
   }
 }
 
+TEST(MarkedToken, WarmVerdictsSpareCallersAHangingPlatformAlsoRightAfterAForcedCall) {
+  World world(World::windowed());
+  Node node(world);
+  node.start();
+  node.token();
+  // Somebody was killed in a forced call, and the platform hangs since.
+  const WallTime now = world.clock.wall();
+  world.store->begin({Key{"wx1"}, 1, "gone", Milliseconds(1), {now, now, true}},
+                     [](const Result<BeginOutcome>&) {});
+  world.platform->usual = Fate::lose_request;
+  world.platform->reachable = false;
+  node.pass(seconds(2));
+  node.ask();
+  world.platform->usual = Fate::hold;
+  world.platform->hold_probes = true;
+  for (int i = 0; i < 20; ++i) {
+    auto answer = node.ask();
+    ASSERT_TRUE(answer.ready()) << i;
+    EXPECT_TRUE(answer->value().suspect);
+    node.pass(seconds(1), seconds(1));
+  }
+}
+
 // ---- crashes
 
 TEST(Crash, BetweenTheAnswerAndTheCommitCostsOneCallMore) {
@@ -1050,6 +1073,36 @@ TEST(TwoNodes, TheFencedOneMarksTheTokenItMayHaveDisplaced) {
   }
 }
 
+TEST(TwoNodes, TheFencedOneMarksTheTokenThatItsForcedCallHasKilled) {
+  for (const bool answered : {true, false}) {
+    World world(World::windowed());
+    Node slow(world, false);
+    slow.start();
+    slow.token();
+    Node quick(world);
+    quick.start();
+    world.platform->fates = {Fate::hold};
+    auto operated = slow.refresh();
+    world.clock.advance(seconds(40));
+    quick.pass(seconds(1));
+    ASSERT_EQ(quick.token(), "token-1") << "the platform brought it again";
+
+    if (answered) {
+      world.platform->release();
+    } else {
+      IssueRequest forced;
+      forced.force = true;
+      world.platform->issue(std::move(forced), [](const IssueOutcome&) {});
+      world.platform->release_as(IssueFailure::Delivery::lost);
+    }
+    slow.run();
+    ASSERT_EQ(slow.times_fenced, 1);
+    ASSERT_FALSE(world.platform->alive("token-1"));
+    quick.pass(seconds(1));
+    EXPECT_EQ(quick.token(), "token-2");
+  }
+}
+
 TEST(TwoNodes, AMarkedTokenIsPromisedByOneAsLongAsTheOtherLetsItLive) {
   World world;
   // By so much, or so little, a node misjudges the database's time when its answers are slow.
@@ -1155,30 +1208,54 @@ TEST(TwoNodes, AVerdictOnTheOldTokenDoesNotConcernItsSuccessor) {
   EXPECT_EQ(b.token(), "token-2");
 }
 
-TEST(TwoNodes, AProbeSaysNothingAboutAForcedCallThatIsUnderWayOnTheOther) {
-  World world(World::windowed());
-  Node a(world);
-  Node b(world);
-  a.start();
-  a.token();
-  b.start();
-  world.platform->fates = {Fate::hold};
-  auto operated = a.refresh();
-  ASSERT_EQ(world.platform->in_flight(), 1U);
-  world.clock.advance(seconds(1));
+/// An operator's forced refresh at one node, while the other is told that the token is refused.
+class ForcedElsewhere : public ::testing::Test {
+ protected:
+  ForcedElsewhere() {
+    forcing.start();
+    forcing.token();
+    other.start();
+    world.platform->fates = {Fate::hold};
+    operated = forcing.refresh();
+    world.clock.advance(seconds(1));
+  }
 
-  auto told = b.report("token-1");
-  ASSERT_TRUE(told.ready());
-  EXPECT_EQ(told->value().outcome, ReportOutcome::alive);
-  EXPECT_TRUE(told->value().grant.suspect);
-  auto asked = b.ask();
-  EXPECT_FALSE(asked.ready()) << "it waits for the call";
+  World world{World::windowed()};
+  Node forcing{world};
+  Node other{world};
+  Node::Pending<Result<Grant>> operated;
+};
+
+TEST_F(ForcedElsewhere, AProbeSaysNothingAboutTheCallThatIsUnderWay) {
+  auto told = other.report("token-1");
+  EXPECT_EQ(world.platform->probes, 1);
+  auto asked = other.ask();
+  EXPECT_FALSE(told.ready() || asked.ready()) << "both wait for the call";
 
   world.platform->release();
-  a.run();
+  forcing.run();
   EXPECT_FALSE(world.platform->alive("token-1"));
-  b.pass(seconds(1));
+  other.pass(seconds(1));
   EXPECT_EQ(asked->value().token.reveal(), "token-2");
+  EXPECT_EQ(told->value().outcome, ReportOutcome::already_newer);
+  EXPECT_EQ(told->value().grant.token.reveal(), "token-2");
+}
+
+TEST_F(ForcedElsewhere, AProbeSaysNothingAboutItAfterItsAnswerWasLostEither) {
+  auto told = other.report("token-1");
+  world.clock.advance(seconds(3));
+  IssueRequest forced;
+  forced.force = true;
+  world.platform->issue(std::move(forced), [](const IssueOutcome&) {});
+  world.platform->usual = Fate::hold;
+  world.platform->release_as(IssueFailure::Delivery::lost);
+  forcing.run();
+  other.pass(Milliseconds(250));
+  for (Node* node : {&forcing, &other}) {
+    auto asked = node->ask();
+    const bool promised = asked.ready() && asked->has_value() && !asked->value().suspect;
+    EXPECT_FALSE(promised && asked->value().token.reveal() == "token-1");
+  }
 }
 
 TEST(TwoNodes, ShareTheThrottleOnReports) {

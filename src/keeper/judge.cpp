@@ -75,7 +75,14 @@ Heart::Task<Result<Report>> Heart::judge(Key key, Refused refused) {
     const Pulse verdict = known_dead ? Pulse::dead : co_await pulse(row);
     if (replaced()) co_return co_await conclude(key, ReportOutcome::already_newer);
     if (verdict == Pulse::alive && !persistent) {
-      co_return finish(row, key, ReportOutcome::alive);
+      if (!in_doubt(row)) co_return finish(row, key, ReportOutcome::alive);
+      // A call may be under way that ends it: whoever reports waits for that as whoever asks does.
+      auto present = co_await answer(key, seconds(0));
+      if (!present) co_return tl::unexpected(present.error());
+      const ReportOutcome outcome =
+          replaced() ? ReportOutcome::already_newer : ReportOutcome::alive;
+      observer_.reported(key, outcome);
+      co_return Report{outcome, std::move(*present)};
     }
     const Terms& terms = issuer_of(row).terms;
     const Budget budget = record ? record->budget : Budget{};
@@ -168,7 +175,7 @@ Heart::Task<Pulse> Heart::pulse(RowId row) {
     if (outline->revision == before.revision) {
       file.verdict = {verdict, now(), probe->waiting.size() + 1};
       if (verdict == Pulse::alive) {
-        // Lost calls that should have killed it before it was asked were not carried out.
+        // Calls that are over and should have killed it before it was asked were not carried out.
         Record judged = known(row);
         settle_marks(judged, issuer_of(row).terms, asked_at);
         file.marks = std::move(judged.marks);

@@ -171,8 +171,8 @@ Heart::Task<Heart::Failure> Heart::renew_under(RowId row, Lease lease, Record re
     auto next =
         taken_over(record, issuer.issuer->name(), issuer.terms, now(), parts_.random->uniform());
     if (next) {
-      co_return co_await keep(row, std::move(lease), std::move(record), std::move(*next), now(),
-                              cause, Milliseconds(0));
+      co_return co_await keep(row, std::move(lease), std::move(record), std::move(*next),
+                              Call{cause, false, now(), Milliseconds(0)});
     }
   }
   const bool on_purpose =
@@ -284,13 +284,13 @@ Heart::Task<Heart::Failure> Heart::call_platform(RowId row, Lease lease, Record 
                 failures,
                 {}};
   }
-  co_return co_await keep(row, std::move(lease), std::move(record), std::move(next), sent_at, cause,
-                          took);
+  co_return co_await keep(row, std::move(lease), std::move(record), std::move(next),
+                          Call{cause, force, sent_at, took});
 }
 
 /// A token in hand: store it, then show it.
 Heart::Task<Heart::Failure> Heart::keep(RowId row, Lease lease, Record before, Record next,
-                                        WallTime sent_at, Cause cause, Milliseconds took) {
+                                        Call call) {
   const Key key = lease.key;
   const bool same = next.revision == before.revision;
   next.copy = copy_of(key, next, issuer_of(row).terms);
@@ -327,21 +327,8 @@ Heart::Task<Heart::Failure> Heart::keep(RowId row, Lease lease, Record before, R
     co_return std::nullopt;
   }
   if (*written == WriteOutcome::fenced) {
-    // Somebody renewed meanwhile, and this call may have displaced theirs.
-    observer_.fenced(key);
-    ++fenced_;
-    co_await reload(row, key);
+    co_await doubt_theirs(row, key, call.force, call.sent_at);
     if (!stands_for(row, key)) co_return unknown_app(key.app);
-    const auto theirs = table_.outline(row);
-    const Terms terms = issuer_of(row).terms;
-    if (terms.rule.shape == Shape::rotating && theirs && theirs->has_token) {
-      // If it came after theirs at the platform, theirs dies an overlap later at the earliest.
-      const WallTime earliest = std::max(sent_at, theirs->obtained_at);
-      const Mark doubt{now(), earliest + terms.rule.overlap};
-      co_await await<Result<void>>(
-          [&](auto done) { parts_.tokens->mark(key, doubt, std::move(done)); });
-      co_await reload(row, key);
-    }
     if (grant(row, key, 0)) co_return std::nullopt;
     co_return Error{Fault::store,
                     "the lease was lost before the answer came",
@@ -350,10 +337,26 @@ Heart::Task<Heart::Failure> Heart::keep(RowId row, Lease lease, Record before, R
                     {}};
   }
   adopt(row, next, Standing::leased);
-  observer_.renewed(key, cause, next.revision, table_.outline(row)->fingerprint, took);
+  observer_.renewed(key, call.cause, next.revision, table_.outline(row)->fingerprint, call.took);
   // The dead token again: the platform contradicts itself, so it is asked once more.
   if (case_of(row).condemned) spawn(refresh_verdict(row));
   co_return std::nullopt;
+}
+
+/// Somebody renewed meanwhile, and this call may have displaced their token.
+Heart::Task<void> Heart::doubt_theirs(RowId row, Key key, bool force, WallTime called_at) {
+  observer_.fenced(key);
+  ++fenced_;
+  co_await reload(row, key);
+  if (!stands_for(row, key)) co_return;
+  const auto theirs = table_.outline(row);
+  if (!theirs || !theirs->has_token) co_return;
+  const auto doubt =
+      mark_after_fence(theirs->obtained_at, issuer_of(row).terms, force, called_at, now());
+  if (!doubt) co_return;
+  co_await await<Result<void>>(
+      [&](auto done) { parts_.tokens->mark(key, *doubt, std::move(done)); });
+  co_await reload(row, key);
 }
 
 /// Stores a token that is served from memory, until it is stored or somebody else's is newer.
@@ -388,9 +391,11 @@ Heart::Task<Heart::Failure> Heart::note_failure(RowId row, Lease lease, Record r
                                                 std::string credentials) {
   const Key key = lease.key;
   const KnownIssuer& issuer = issuer_of(row);
+  std::optional<Mark> lost;
   if (!record.marks.empty()) {  // This call's own: what came of it is told now.
     if (failure.delivery == Delivery::lost) {
-      record.marks.back().pending = false;
+      lost = record.marks.back();
+      record.marks.back() = mark_of_lost(*lost, now());
     } else {
       record.marks.pop_back();
     }
@@ -419,11 +424,14 @@ Heart::Task<Heart::Failure> Heart::note_failure(RowId row, Lease lease, Record r
 
   adopt(row, record);
   observer_.renewal_failed(key, cause, failure.error, failure.lane, delay);
-  co_await give_back(std::move(lease), std::move(record));
+  const auto given = co_await give_back(std::move(lease), std::move(record));
+  if (lost && given && *given == WriteOutcome::fenced && stands_for(row, key)) {
+    co_await doubt_theirs(row, key, lost->may_die_at <= lost->called_at, lost->called_at);
+  }
   co_return std::move(failure.error);
 }
 
-Heart::Task<void> Heart::give_back(Lease lease, Record record) {
+Heart::Task<Result<WriteOutcome>> Heart::give_back(Lease lease, Record record) {
   record.copy.reset();
   if (const auto row = table_.find(lease.key)) {
     record.copy = copy_of(lease.key, record, issuer_of(*row).terms);
@@ -432,6 +440,7 @@ Heart::Task<void> Heart::give_back(Lease lease, Record record) {
     parts_.tokens->abandon(std::move(lease), std::move(record), std::move(done));
   });
   note_write(written ? nullptr : &written.error());
+  co_return written;
 }
 
 // ---- the copy for programs other than Hufu

@@ -74,6 +74,20 @@ Mark mark_for(const Record& record, const Terms& terms, bool force, WallTime now
   return {now, now};
 }
 
+Mark mark_of_lost(const Mark& mark, WallTime now) noexcept {
+  return {now, std::max(mark.may_die_at, now)};
+}
+
+std::optional<Mark> mark_after_fence(WallTime obtained_at, const Terms& terms, bool force,
+                                     WallTime called_at, WallTime now) {
+  switch (terms.rule.shape) {
+    case Shape::rotating: return Mark{now, std::max(called_at, obtained_at) + terms.rule.overlap};
+    case Shape::windowed: return force ? std::optional(Mark{now, now}) : std::nullopt;
+    case Shape::sticky: break;
+  }
+  return std::nullopt;
+}
+
 Mark death_of(WallTime obtained_at, WallTime now) noexcept {
   return {std::max(now, obtained_at + Milliseconds(1)), obtained_at};
 }

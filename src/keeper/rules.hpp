@@ -19,7 +19,8 @@ struct Terms {
   RenewalRule rule;
   Milliseconds use_slack{};
   Milliseconds refresh_ahead{};
-  Milliseconds lease{};  ///< Within this a call is made and answered, or given up.
+  /// Taken to be the same on every node: this long after a mark's `called_at`, its call is over.
+  Milliseconds lease{};
 
   /// How long before its end a token is no longer handed out: sticky ones are, to the last second.
   [[nodiscard]] Milliseconds slack() const noexcept {
@@ -59,6 +60,15 @@ Bounds bounds_of(const Record& record, const Terms& terms, bool issued_by_other)
 /// The mark of a call that is about to be made: when it may kill the stored token.
 Mark mark_for(const Record& record, const Terms& terms, bool force, WallTime now);
 
+/// What becomes of a call's mark when its answer is lost, or given up, at `now`: until then it was
+/// under way, so a probe from before then says nothing about it.
+Mark mark_of_lost(const Mark& mark, WallTime now) noexcept;
+/// The mark on a token that was obtained at `obtained_at`, when a call that was made at `called_at`
+/// comes back and its lease was lost to whoever stored that token: at the platform it may have come
+/// after theirs. Nothing where it harms no token.
+std::optional<Mark> mark_after_fence(WallTime obtained_at, const Terms& terms, bool force,
+                                     WallTime called_at, WallTime now);
+
 /// The mark that says: a probe at `now` found the token dead that was obtained at `obtained_at`. It
 /// names the token by that moment, because it may reach the store when there is already another.
 Mark death_of(WallTime obtained_at, WallTime now) noexcept;
@@ -75,13 +85,13 @@ std::optional<WallTime> first_danger(const Record& record) noexcept;
 WallTime first_judgement(const Record& record, const Terms& terms);
 
 /// A probe found the token alive at `when`: calls that would have killed it before then were not
-/// carried out, and their marks go. Not that of a call which nobody has told the end of and which
-/// may be under way still, on whatever node: it may kill the token after the probe.
+/// carried out, and their marks go. The mark of a call that may still be under way, on whatever
+/// node, stays: it may kill the token after the probe.
 void settle_marks(Record& record, const Terms& terms, WallTime when);
 
-/// Verdicts on other tokens go. Marks whose danger has begun are judged together by the next probe,
-/// so one stands for all: keeps the list as short as one overlap is long. Those that are pending
-/// stay as many as they are: next_revision counts them.
+/// Verdicts on other tokens go. Marks of calls that are over and whose danger has begun are judged
+/// together by the next probe, so one stands for all: keeps the list as short as one overlap is
+/// long. Those that are pending stay as many as they are: next_revision counts them.
 void merge_marks(Record& record, const Terms& terms, WallTime now);
 
 /// How long a marked token is left alone when the promise on it has ended. Its renewal may end it

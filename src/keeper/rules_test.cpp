@@ -174,6 +174,31 @@ TEST(Mark, OfACallThatMayBeUnderWayStaysWhateverAProbeFinds) {
   EXPECT_EQ(record.marks.size(), 0U);
 }
 
+TEST(Mark, OfALostCallIsJudgedByWhatIsHeardAfterItWasGivenUp) {
+  const Terms terms = terms_of(Shape::windowed);
+  Record record = record_with(seconds(7200), terms);
+  const Mark lost = mark_of_lost(mark_for(record, terms, true, kT0), kT0 + seconds(8));
+  EXPECT_FALSE(is_death(lost));
+  record.marks = {lost};
+  EXPECT_EQ(first_judgement(record, terms), kT0 + seconds(8));
+  settle_marks(record, terms, kT0 + seconds(7));
+  EXPECT_EQ(record.marks.size(), 1U);
+  settle_marks(record, terms, kT0 + seconds(8));
+  EXPECT_EQ(record.marks.size(), 0U);
+}
+
+TEST(Mark, AfterAFenceIsOnlyForACallThatHarmsTheToken) {
+  const WallTime now = kT0 + seconds(100);
+  const auto after = [&](Shape shape, bool force, WallTime called_at) {
+    return mark_after_fence(kT0, terms_of(shape), force, called_at, now);
+  };
+  EXPECT_EQ(after(Shape::rotating, false, kT0 + seconds(5))->may_die_at, kT0 + seconds(305));
+  EXPECT_EQ(after(Shape::rotating, false, kT0 - seconds(5))->may_die_at, kT0 + seconds(300));
+  EXPECT_EQ(after(Shape::windowed, true, kT0)->may_die_at, now);
+  EXPECT_FALSE(after(Shape::windowed, false, kT0));
+  EXPECT_FALSE(after(Shape::sticky, false, kT0));
+}
+
 TEST(Mark, OnesWhoseDangerHasBegunAreKeptAsOne) {
   Record record;
   for (int i = 0; i < 50; ++i) record.marks.push_back({kT0 + seconds(i), kT0 + seconds(300 + i)});
