@@ -203,7 +203,12 @@ class Worker final : public Surroundings {
   }
   /// From any thread: from now on every answer is the last of its connection.
   void begin_parting() {
-    asio::post(context_, [this] { stopping = true; });
+    asio::post(context_, [this] {
+      stopping = true;
+      // The last connection may have gone before this worker knew that somebody waits for that.
+      std::lock_guard lock(census_.mutex);
+      census_.changed.notify_all();
+    });
   }
   /// From any thread: see Connection::begin_stop.
   void begin_stop() {
