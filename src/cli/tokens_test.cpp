@@ -100,7 +100,7 @@ TEST(Get, PrintsAStaleTokenAtOnceAndFinishesItsRenewal) {
   machine.pass(seconds(5700));  // 1800 s before its end, and a tenth of that for the dice.
   simulator::FaultSwitch slow;
   slow.kind = simulator::FaultSwitch::Kind::slow;
-  slow.delay = Milliseconds(300);
+  slow.delay = Milliseconds(1500);
   machine.platform->model().add_fault(slow);
 
   FlushWatch watch(machine);

@@ -118,11 +118,11 @@ TEST(DescribedIssuer, SaysWhenTheCallNeverLeft) {
 TEST(DescribedIssuer, SaysWhenTheAnswerWasLost) {
   const std::string whole = http("200 OK", kGoodAnswer);
   const std::string half = whole.substr(0, whole.size() - 5);
-  expect_lost(failure_from({read_request(), hang()}, milliseconds(150)));
+  expect_lost(failure_from({read_request(), hang()}, seconds(1)));
   expect_lost(failure_from({read_request(), testing::close()}));
   expect_lost(failure_from({read_request(), testing::reset()}));
   expect_lost(failure_from({read_request(), send(half), testing::close()}));
-  expect_lost(failure_from({read_request(), send(half), hang()}, milliseconds(150)));
+  expect_lost(failure_from({read_request(), send(half), hang()}, seconds(1)));
   expect_lost(failure_from({read_request(), send("SSH-2.0-OpenSSH\r\n"), testing::close()}));
 }
 

@@ -298,7 +298,7 @@ TEST_F(SimulatorTest, AnswersLateWhatItDidAtOnce) {
 }
 
 TEST_F(SimulatorTest, CarriesASlowCallOutEvenIfItsClientHasGone) {
-  fault(R"({"kind":"slow","delay":"100ms"})");
+  fault(R"({"kind":"slow","delay":"1s"})");
   { Client(simulator_->address()).send("GET", kGetToken); }
   EXPECT_TRUE(soon([&] {
     return !model().calls().empty() && model().calls().at(0).ending == Ending::given_up;
@@ -340,7 +340,7 @@ TEST_F(SimulatorTest, IsToldToRefuseFromOutside) {
 }
 
 TEST_F(SimulatorTest, RefusesForAWhile) {
-  fault(R"({"kind":"refuse","for":"100ms"})");
+  fault(R"({"kind":"refuse","for":"1s"})");
   EXPECT_TRUE(soon([&] { return send("GET", kGetToken).error == ECONNREFUSED; }));
   EXPECT_TRUE(soon([&] { return send("GET", kGetToken).error == 0; }));
 }

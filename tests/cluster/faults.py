@@ -134,7 +134,7 @@ class Nodes(Fault):
         self.judge(cluster, say=self.took_over(cluster, died))
         first = history.next_call(cluster.history, harness.APP, died)
         self.assertGreater(first.began, started + stage.LEASE, "the lease was not respected")
-        self.assertLess(first.began, died + stage.LEASE + stage.REQUEST_TIMEOUT + 2)
+        self.assertLess(first.began, died + stage.LEASE + stage.REQUEST_TIMEOUT + 5)
 
     def test_killed_at_random_moments(self):
         """Any node, at any moment, again and again: nobody has to do anything."""
@@ -198,7 +198,7 @@ class Nodes(Fault):
         # whoever was told before the nodes knew of it cannot be helped. One call more than there were occasions is the
         # one whose answer came too late, another that of the holder who has been told to doubt its token.
         claims = Claims(extra_calls=2, punctual=False, apart=((stopped.name, since, back + 1.5),),
-                        excused=((since, back + 1),) if late_call else (),
+                        excused=((since, back + 2),) if late_call else (),
                         without=frozenset({"overlap"}) if late_call else frozenset())
         self.judge(cluster, claims, self.took_over(cluster, since) + f" revisions={last}")
 
@@ -333,7 +333,7 @@ class Outage(Fault):
         self.assertEqual({answer.problem or answer.status for answer in early} - {200, 304}, set())
         waited = [answer.answered - answer.asked for answer in early if answer.client not in crowd.waiting]
         self.assertGreater(len(waited), 10)
-        self.assertLess(max(waited), 1.0, "a reader was blocked")
+        self.assertLess(max(waited), 2.0, "a reader was blocked")
 
 
 class Store(Outage):

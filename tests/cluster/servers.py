@@ -13,7 +13,6 @@ import glob
 import os
 import pathlib
 import pwd
-import random
 import secrets
 import shutil
 import signal
@@ -46,7 +45,7 @@ class Server:
         place = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix=f"hufu-{self.name}-", dir=place))
         self.directory.chmod(0o755)
-        self.port = free_port()
+        self.port = harness.free_port()
         self.process = None
         self._mounted = False
         if small_disk:
@@ -481,7 +480,7 @@ class MongoReplicaSet(MongoDb):
 
     def __init__(self):
         super().__init__()
-        self.ports = [free_port() for _ in range(3)]
+        self.ports = [harness.free_port() for _ in range(3)]
         self.dead = None
 
     @classmethod
@@ -558,17 +557,7 @@ def insertion(identity, text):
 STORES = {"sqlite": Sqlite, "postgresql": PostgreSql, "redis": Redis, "mongodb": MongoDb}
 
 
-# ---- processes and ports
-
-
-def free_port():
-    """Below those that Linux gives to whoever connects somewhere (32768 and up): one of these may be gone before the
-    server is up, or while it is down."""
-    for port in random.sample(range(10_000, 32_000), 1000):
-        with contextlib.suppress(OSError), socket.socket() as probe:
-            probe.bind(("127.0.0.1", port))
-            return port
-    raise AssertionError("no port is free")
+# ---- processes
 
 
 def family(pid):

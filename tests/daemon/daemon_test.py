@@ -376,8 +376,8 @@ class Dev(DaemonTest):
         dev = self.start_dev("--listen", "127.0.0.1:0", "--sim-listen", "127.0.0.1:0",
                              "--speed", "3600")
         dev.err.find("renewed: app=wxdemo0000000000 kind=access_token revision=1 ")
-        dev.err.find(r"demo: token fp [0-9a-f]{8} revision \d+, \d+ s promised, platform says alive")
         dev.err.find("renewed: .* revision=2 .* cause=schedule")
+        dev.err.find(r"demo: token fp [0-9a-f]{8} revision \d+, \d+ s promised, platform says alive")
 
         token = fetch(f"{dev.url}/v1/apps/wxdemo0000000000/token", key=dev.key)
         self.assertTrue(fetch(f"{dev.platform}/sim/alive?token={token['token']}")["alive"])

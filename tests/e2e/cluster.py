@@ -53,7 +53,7 @@ class Cluster(harness.Case):
         self.assertEqual(reply.status, 200, reply)
         asked = time.monotonic()
         harness.wait_until(lambda: nodes[1].ask_v1(key).json["revision"] == 2, what="the other node to know")
-        self.assertLess(time.monotonic() - asked, 1.5)
+        self.assertLess(time.monotonic() - asked, 2.5)
 
     def stopped_holder(self, endpoint, failpoint):
         """A node stands still inside a renewal for longer than its lease, and then goes on as if nothing had been."""
@@ -81,13 +81,13 @@ class Cluster(harness.Case):
             self.assertEqual({answer["errcode"] for _, answer in each.errors} - {-1}, set())
             # In the last second of a life with a call of unknown outcome, nothing can be promised.
             moments = [at for at, _ in each.errors]
-            self.assertLess(max(moments, default=0) - min(moments, default=0), 1.5, each.errors[-1:])
+            self.assertLess(max(moments, default=0) - min(moments, default=0), 2.5, each.errors[-1:])
             if endpoint == "classic":
                 # One who could not know that its lease was over has displaced a token that was promised for longer, or
                 # may have. Nobody can undo that, but from when it is known every promise holds. (Those of one second
                 # are the best guess about a token in doubt.)
                 each.promises = [(value, at, seconds) for value, at, seconds in each.promises
-                                 if at > back + 1 and seconds > 1]
+                                 if at > back + 2 and seconds > 1]
             self.assertEqual(each.broken_promises(), [])
 
     def test_stopped_before_the_call_classic(self):

@@ -6,10 +6,12 @@ nothing sleeps for a fixed time. Only processes that a test started are ended.
 
 import argparse
 import concurrent.futures
+import contextlib
 import http.client
 import json
 import os
 import pathlib
+import random
 import secrets
 import shutil
 import signal
@@ -44,6 +46,16 @@ def wait_until(condition, seconds=PATIENCE, what="the condition"):
         if time.monotonic() > deadline:
             raise AssertionError(f"waited {seconds} s for {what}")
         time.sleep(0.02)
+
+
+def free_port():
+    """Below those that Linux gives to whoever connects somewhere (32768 and up): one of these may be gone before the
+    server is up, or while it is down."""
+    for port in random.sample(range(10_000, 32_000), 1000):
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no port is free")
 
 
 # ---- talking HTTP

@@ -34,9 +34,7 @@ class Server:
         if given := os.environ.get("HUFU_TEST_MONGODB_URI"):
             self.base = given.rstrip("/")
             return
-        with harness.socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        port = harness.free_port()
         self.directory = tempfile.mkdtemp(prefix="hufu-legacy-")
         with open(os.path.join(self.directory, "log"), "wb") as log:
             self.process = subprocess.Popen(server_command(port, self.directory), stdout=log, stderr=log)

@@ -24,9 +24,7 @@ class Redis:
 
     def __init__(self):
         self.directory = tempfile.mkdtemp(prefix="hufu-e2e-redis-")
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = harness.free_port()
         self.process = None
         self.start()
 

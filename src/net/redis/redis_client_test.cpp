@@ -268,7 +268,7 @@ TEST(RedisClientTest, SaysThatAPortDoesNotSpeakTls) {
 TEST(RedisClientTest, GivesUpOnAServerThatStandsStillAndRecovers) {
   RedisServer slow;
   ASSERT_TRUE(slow.ready());
-  const RedisPatience patience{1s, 1s};
+  const RedisPatience patience{2s, 1s};
   auto connection = connected(parsed(slow.uri()), patience);
   slow.freeze();
   auto lost = connection->command({"PING"});
@@ -369,7 +369,7 @@ TEST(RedisSubscriptionTest, NoticesAServerThatIsGoneOrStandsStill) {
   RedisServer mortal;
   ASSERT_TRUE(mortal.ready());
   const std::vector<std::string_view> channels = {"c"};
-  const RedisPatience patience{1s, 1s};
+  const RedisPatience patience{2s, 1s};
   auto first = RedisSubscription::open(parsed(mortal.uri()), channels, patience);
   ASSERT_TRUE(first);
   mortal.freeze();
@@ -423,7 +423,7 @@ TEST(RedisSentinelTest, AsksFirstTheOneThatAnsweredLast) {
   const RedisUri uri =
       parsed("redis+sentinel://" + frozen->address() + "," + well->address() + "/main");
   frozen->freeze();
-  EXPECT_EQ(connected(uri, {500ms, 5s})->peer(), primary.address());
+  EXPECT_EQ(connected(uri, {2s, 5s})->peer(), primary.address());
   // Whoever asked the frozen one again would be here for an hour.
   EXPECT_EQ(connected(uri, {1h, 5s})->peer(), primary.address());
   frozen->thaw();

@@ -459,6 +459,7 @@ TEST_F(PostgresqlStoreTest, AKilledSessionTakesNothingThatWasReportedAsStoredAnd
   std::optional<std::string> victim;
   while (!(victim = outsider.ask(backends))) std::this_thread::yield();
   EXPECT_EQ(::kill(std::stoi(*victim), SIGKILL), 0);
+  while (::kill(std::stoi(*victim), 0) == 0) std::this_thread::yield();  // Until it is noticed.
   ASSERT_TRUE(server->wait_until_up());
   killed = true;
   writer.join();
@@ -501,6 +502,11 @@ TEST_F(PostgresqlStoreTest, ARowThatSomebodyLocksHoldsUpNoOtherKeyAndItRecovers)
   ASSERT_FALSE(outcome);
   EXPECT_THAT(outcome.error().message,
               ::testing::AnyOf(HasSubstr("in time"), HasSubstr("cannot be reached")));
+  PostgresqlOutsider watcher(database.uri());
+  while (watcher.ask("SELECT count(*) FROM pg_stat_activity"
+                     " WHERE datname = current_database() AND wait_event_type = 'Lock'") != "0") {
+    std::this_thread::yield();
+  }
   ASSERT_TRUE(locker.run("ROLLBACK"));
   EXPECT_THAT(load(*store, key).marks, IsEmpty()) << "the server, too, gave it up";
   expect_recovers(*store);
