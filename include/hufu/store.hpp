@@ -106,7 +106,7 @@ class TokenStore {
   /// lease back; otherwise as `commit`.
   virtual void abandon(Lease lease, Record next, Done<Result<WriteOutcome>> done) = 0;
 
-  /// Appends `mark` without a lease: a process that lost its fence with an answer in hand says so.
+  /// Appends `mark` without a lease: of a call that came back after its lease was lost.
   /// Does nothing where there is no record. Whoever holds the lease now does not know this mark, so
   /// their commit keeps it; whoever begins after it has seen it, and may drop it.
   virtual void mark(const Key& key, Mark mark, Done<Result<void>> done) = 0;

@@ -51,7 +51,8 @@ void LogObserver::commit_failed(const Key& key, const Error& error) {
 }
 
 void LogObserver::fenced(const Key& key) {
-  spdlog::warn("another node was quicker, and its token stands: {}", name_of(key));
+  spdlog::warn("another node has taken the lease meanwhile, what it stored stands: {}",
+               name_of(key));
 }
 
 void LogObserver::lease(std::string_view outcome) { spdlog::debug("lease: {}", outcome); }

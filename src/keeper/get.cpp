@@ -52,8 +52,8 @@ Heart::Task<Result<Grant>> Heart::answer(Key key, seconds min_ttl) {
     const bool renewing = file.flight || due_at(row) <= now();
     // "Alive", while a call may be under way that ends it, is no reason not to wait for that call.
     const bool premature = renewing && file.verdict.pulse == Pulse::alive &&
-                           file.verdict.at < first_judgement(marked, issuer_of(row).terms);
-    const bool of_use = danger > now() ? !renewing : file.verdict.at >= danger && !premature;
+                           file.verdict.asked_at < first_judgement(marked, issuer_of(row).terms);
+    const bool of_use = danger > now() ? !renewing : file.verdict.asked_at >= danger && !premature;
     if (file.verdict.at != WallTime{} && of_use && age <= 3 * parts_.timing.use_slack) {
       if (auto suspect = suspect_grant(row, key)) {
         if (due_at(row) <= now()) launch(row, Cause::schedule);

@@ -445,7 +445,8 @@ void Heart::adopt(RowId row, const Record& record, Standing standing) {
   }
   if (record.token && record.token->obtained_at > now() + kClockTolerance) {
     // Written under a wall clock that was ahead: its age is not known, so a probe must judge it.
-    file.marks.push_back({now(), now()});
+    const Terms& terms = issuer_of(row).terms;
+    file.marks.push_back({now() - terms.rule.overlap, now()});
   }
 
   if (record.token) {

@@ -132,7 +132,7 @@ class Heart final : public AsyncKeeper {
     bool told = false;  ///< The store spoke of this row meanwhile: look when the flight is over.
   };
 
-  /// A call that brought a token.
+  /// A call to the platform, or one that was not made in the end.
   struct Call {
     Cause cause = Cause::schedule;
     bool force = false;
@@ -147,7 +147,8 @@ class Heart final : public AsyncKeeper {
   /// What the latest probe of this very token said.
   struct Verdict {
     Pulse pulse = Pulse::unknown;
-    WallTime at{};          ///< Zero: there was none.
+    WallTime at{};  ///< When it came. Zero: there was none.
+    WallTime asked_at{};
     std::size_t crowd = 0;  ///< How many waited for it.
   };
 
@@ -257,9 +258,9 @@ class Heart final : public AsyncKeeper {
                               IssueRequest request);
   Task<Failure> keep(RowId row, Lease lease, Record before, Record next, Call call);
   Task<void> doubt_theirs(RowId row, Key key, bool force, WallTime called_at);
-  Task<void> keep_trying(RowId row, Lease lease, Record next);
-  Task<Failure> note_failure(RowId row, Lease lease, Record record, IssueFailure failure,
-                             Cause cause, std::string credentials);
+  Task<void> keep_trying(RowId row, Lease lease, Record next, Call call);
+  Task<Failure> note_failure(RowId row, Lease lease, Record record, IssueFailure failure, Call call,
+                             std::string credentials);
   [[nodiscard]] std::optional<CopyPlace> copy_place(const Key& key) const;
   [[nodiscard]] std::optional<PlainCopy> copy_of(const Key& key, const Record& record,
                                                  const Terms& terms) const;
@@ -308,7 +309,7 @@ class Heart final : public AsyncKeeper {
   SteadyTime followed_at_{};        ///< When it was moved, or found in its place.
   WallTime started_at_{};
   std::string address_;
-  std::uint64_t fenced_ = 0;  ///< Answers in hand that came after the lease was lost.
+  std::uint64_t fenced_ = 0;  ///< Calls that came back, or were given up, after the lease was lost.
   TokenTable table_;
   Schedule schedule_{table_};
   std::vector<KnownIssuer> issuers_;

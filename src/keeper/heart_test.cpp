@@ -463,7 +463,8 @@ TEST(MarkedToken, IsNotPromisedAcrossItsOwnRenewal) {
 
   auto answer = node.ask();
   EXPECT_FALSE(answer.ready()) << "no promise fits into the time that is left";
-  EXPECT_EQ(node.report("token-1")->value().grant.expires_in, seconds(0));
+  auto told = node.report("token-1");
+  EXPECT_FALSE(told.ready()) << "nor for whoever reports it";
   node.pass(Milliseconds(1399), Milliseconds(1));
   EXPECT_TRUE(world.platform->alive("token-1")) << "another node may still be promising it";
   EXPECT_FALSE(node.ask().ready());
@@ -472,6 +473,8 @@ TEST(MarkedToken, IsNotPromisedAcrossItsOwnRenewal) {
   EXPECT_EQ(answer->value().token.reveal(), "token-3");
   EXPECT_FALSE(answer->value().suspect);
   EXPECT_FALSE(world.platform->alive("token-1")) << "which is why";
+  EXPECT_EQ(told->value().outcome, ReportOutcome::already_newer);
+  EXPECT_EQ(told->value().grant.token.reveal(), "token-3");
 }
 
 TEST(MarkedToken, IsProbedAgainOnceItMayBeDead) {
@@ -1074,7 +1077,8 @@ TEST(TwoNodes, TheFencedOneMarksTheTokenItMayHaveDisplaced) {
 }
 
 TEST(TwoNodes, TheFencedOneMarksTheTokenThatItsForcedCallHasKilled) {
-  for (const bool answered : {true, false}) {
+  enum class End { stored_late, stored_later_still, lost };
+  for (const End end : {End::stored_late, End::stored_later_still, End::lost}) {
     World world(World::windowed());
     Node slow(world, false);
     slow.start();
@@ -1087,15 +1091,18 @@ TEST(TwoNodes, TheFencedOneMarksTheTokenThatItsForcedCallHasKilled) {
     quick.pass(seconds(1));
     ASSERT_EQ(quick.token(), "token-1") << "the platform brought it again";
 
-    if (answered) {
-      world.platform->release();
-    } else {
+    if (end == End::lost) {
       IssueRequest forced;
       forced.force = true;
       world.platform->issue(std::move(forced), [](const IssueOutcome&) {});
       world.platform->release_as(IssueFailure::Delivery::lost);
+    } else {
+      slow.store->refuse_commits = end == End::stored_later_still;
+      world.platform->release();
+      slow.run();
+      slow.store->refuse_commits = false;
     }
-    slow.run();
+    slow.pass(seconds(2));
     ASSERT_EQ(slow.times_fenced, 1);
     ASSERT_FALSE(world.platform->alive("token-1"));
     quick.pass(seconds(1));

@@ -422,8 +422,8 @@ class Node : public Observer, public Outlet {
   struct Pending {
     std::shared_ptr<std::optional<T>> slot = std::make_shared<std::optional<T>>();
     [[nodiscard]] bool ready() const { return slot->has_value(); }
-    T& operator*() { return **slot; }
-    T* operator->() { return &**slot; }
+    T& operator*() { return slot->value(); }
+    T* operator->() { return &slot->value(); }
   };
   Pending<Result<Grant>> ask(std::chrono::seconds min_ttl = {}, const std::string& app = "wx1") {
     Pending<Result<Grant>> pending;

@@ -76,7 +76,8 @@ Heart::Task<Result<Report>> Heart::judge(Key key, Refused refused) {
     if (replaced()) co_return co_await conclude(key, ReportOutcome::already_newer);
     if (verdict == Pulse::alive && !persistent) {
       if (!in_doubt(row)) co_return finish(row, key, ReportOutcome::alive);
-      // A call may be under way that ends it: whoever reports waits for that as whoever asks does.
+      // A call may be under way that ends it, or its renewal is due in a moment: whoever reports
+      // waits for that as whoever asks does.
       auto present = co_await answer(key, seconds(0));
       if (!present) co_return tl::unexpected(present.error());
       const ReportOutcome outcome =
@@ -173,7 +174,7 @@ Heart::Task<Pulse> Heart::pulse(RowId row) {
     Case& file = case_of(row);
     if (file.probe == probe) file.probe.reset();
     if (outline->revision == before.revision) {
-      file.verdict = {verdict, now(), probe->waiting.size() + 1};
+      file.verdict = {verdict, now(), asked_at, probe->waiting.size() + 1};
       if (verdict == Pulse::alive) {
         // Calls that are over and should have killed it before it was asked were not carried out.
         Record judged = known(row);

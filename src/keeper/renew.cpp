@@ -209,7 +209,7 @@ Heart::Task<Heart::Failure> Heart::renew_under(RowId row, Lease lease, Record re
     failure.delivery = Delivery::not_sent;
     failure.lane = failure.error.fault == Fault::config ? Lane::slow : Lane::backoff;
     co_return co_await note_failure(row, std::move(lease), std::move(record), std::move(failure),
-                                    cause, std::move(credentials));
+                                    Call{cause}, std::move(credentials));
   }
   const Milliseconds room = lease_end - now() - std::min(kMostForCommit, parts_.timing.lease / 10);
   if (room < parts_.timing.request_timeout / 2) {
@@ -221,7 +221,7 @@ Heart::Task<Heart::Failure> Heart::renew_under(RowId row, Lease lease, Record re
                      {}};
     failure.delivery = Delivery::not_sent;
     co_return co_await note_failure(row, std::move(lease), std::move(record), std::move(failure),
-                                    cause, std::move(credentials));
+                                    Call{cause}, std::move(credentials));
   }
 
   IssueRequest request;
@@ -263,7 +263,8 @@ Heart::Task<Heart::Failure> Heart::call_platform(RowId row, Lease lease, Record 
   if (!outline || !(outline->key == lease.key)) co_return unknown_app(lease.key.app);
   if (!outcome) {
     co_return co_await note_failure(row, std::move(lease), std::move(record),
-                                    std::move(outcome.error()), cause, std::move(credentials));
+                                    std::move(outcome.error()), Call{cause, force, sent_at, took},
+                                    std::move(credentials));
   }
 
   if (!record.marks.empty()) record.marks.pop_back();  // This call's own: its outcome is known.
@@ -323,7 +324,7 @@ Heart::Task<Heart::Failure> Heart::keep(RowId row, Lease lease, Record before, R
     adopt(row, shown);
     if (table_.outline(row)->revision > next.revision) co_return std::nullopt;  // Overtaken.
     case_of(row).unsaved = true;
-    spawn(keep_trying(row, std::move(lease), std::move(next)));
+    spawn(keep_trying(row, std::move(lease), std::move(next), call));
     co_return std::nullopt;
   }
   if (*written == WriteOutcome::fenced) {
@@ -343,7 +344,8 @@ Heart::Task<Heart::Failure> Heart::keep(RowId row, Lease lease, Record before, R
   co_return std::nullopt;
 }
 
-/// Somebody renewed meanwhile, and this call may have displaced their token.
+/// Somebody has taken the lease meanwhile, and this call may have ended the token that they stored
+/// or left.
 Heart::Task<void> Heart::doubt_theirs(RowId row, Key key, bool force, WallTime called_at) {
   observer_.fenced(key);
   ++fenced_;
@@ -360,7 +362,7 @@ Heart::Task<void> Heart::doubt_theirs(RowId row, Key key, bool force, WallTime c
 }
 
 /// Stores a token that is served from memory, until it is stored or somebody else's is newer.
-Heart::Task<void> Heart::keep_trying(RowId row, Lease lease, Record next) {
+Heart::Task<void> Heart::keep_trying(RowId row, Lease lease, Record next, Call call) {
   for (int failures = 1;; ++failures) {
     co_await sleep(delay_after(failures, Lane::backoff, true, parts_.random->uniform()));
     const auto outline = table_.outline(row);
@@ -373,7 +375,7 @@ Heart::Task<void> Heart::keep_trying(RowId row, Lease lease, Record next) {
       if (!still || !(still->key == lease.key) || still->revision > next.revision) co_return;
       case_of(row).unsaved = false;
       if (*written == WriteOutcome::fenced) {
-        co_await reload(row, lease.key);
+        co_await doubt_theirs(row, lease.key, call.force, call.sent_at);
       } else {
         adopt(row, next, Standing::leased);
         publish(row, next);  // With the plan it has by right.
@@ -387,15 +389,14 @@ Heart::Task<void> Heart::keep_trying(RowId row, Lease lease, Record next) {
 
 /// No token: note why and when to try again, beside the token that still works.
 Heart::Task<Heart::Failure> Heart::note_failure(RowId row, Lease lease, Record record,
-                                                IssueFailure failure, Cause cause,
+                                                IssueFailure failure, Call call,
                                                 std::string credentials) {
   const Key key = lease.key;
   const KnownIssuer& issuer = issuer_of(row);
-  std::optional<Mark> lost;
+  const bool lost = failure.delivery == Delivery::lost;
   if (!record.marks.empty()) {  // This call's own: what came of it is told now.
-    if (failure.delivery == Delivery::lost) {
-      lost = record.marks.back();
-      record.marks.back() = mark_of_lost(*lost, now());
+    if (lost) {
+      record.marks.back() = mark_of_lost(record.marks.back(), now());
     } else {
       record.marks.pop_back();
     }
@@ -423,10 +424,10 @@ Heart::Task<Heart::Failure> Heart::note_failure(RowId row, Lease lease, Record r
   record.trouble = trouble;
 
   adopt(row, record);
-  observer_.renewal_failed(key, cause, failure.error, failure.lane, delay);
+  observer_.renewal_failed(key, call.cause, failure.error, failure.lane, delay);
   const auto given = co_await give_back(std::move(lease), std::move(record));
   if (lost && given && *given == WriteOutcome::fenced && stands_for(row, key)) {
-    co_await doubt_theirs(row, key, lost->may_die_at <= lost->called_at, lost->called_at);
+    co_await doubt_theirs(row, key, call.force, call.sent_at);
   }
   co_return std::move(failure.error);
 }

@@ -16,10 +16,13 @@ Milliseconds part(Milliseconds span, double share) {
   return Milliseconds(static_cast<Milliseconds::rep>(static_cast<double>(span.count()) * share));
 }
 
-/// From when on a probe tells whether the marked call was carried out.
+/// From when on a probe tells whether the marked call was carried out: it is over by then, and what
+/// it did at its very end has had its effect.
 WallTime judged_from(const Mark& mark, const Terms& terms) {
-  const WallTime over = mark.called_at + (mark.pending ? terms.lease : Milliseconds(0));
-  return std::max(over, mark.may_die_at);
+  if (is_death(mark)) return mark.called_at;
+  WallTime effect = mark.called_at + (mark.pending ? terms.lease : Milliseconds(0));
+  if (terms.rule.shape == Shape::rotating) effect += terms.rule.overlap;
+  return std::max(effect, mark.may_die_at);
 }
 
 }  // namespace
@@ -81,7 +84,9 @@ Mark mark_of_lost(const Mark& mark, WallTime now) noexcept {
 std::optional<Mark> mark_after_fence(WallTime obtained_at, const Terms& terms, bool force,
                                      WallTime called_at, WallTime now) {
   switch (terms.rule.shape) {
-    case Shape::rotating: return Mark{now, std::max(called_at, obtained_at) + terms.rule.overlap};
+    case Shape::rotating:
+      // Not before now: that would be a verdict (is_death).
+      return Mark{now, std::max(now, std::max(called_at, obtained_at) + terms.rule.overlap)};
     case Shape::windowed: return force ? std::optional(Mark{now, now}) : std::nullopt;
     case Shape::sticky: break;
   }

@@ -81,7 +81,8 @@ bool is_dead(const Record& record) noexcept;
 std::optional<WallTime> first_danger(const Record& record) noexcept;
 
 /// The first moment from which a probe can tell whether some call of unknown outcome was carried
-/// out: its danger has begun, and it is no longer under way. The record must hold a mark.
+/// out: it is no longer under way, and what it did at its very end has had its effect (for a
+/// rotating token, an overlap later). The record must hold a mark.
 WallTime first_judgement(const Record& record, const Terms& terms);
 
 /// A probe found the token alive at `when`: calls that would have killed it before then were not

@@ -187,6 +187,13 @@ TEST(Mark, OfALostCallIsJudgedByWhatIsHeardAfterItWasGivenUp) {
   EXPECT_EQ(record.marks.size(), 0U);
 }
 
+TEST(Mark, OfARotatingCallIsJudgedAnOverlapAfterTheCallWasOver) {
+  Record record;
+  record.marks = {mark_of_lost({kT0, kT0 + seconds(300)}, kT0 + seconds(8))};
+  EXPECT_EQ(first_danger(record), kT0 + seconds(300)) << "it may have been carried out at once";
+  EXPECT_EQ(first_judgement(record, terms_of(Shape::rotating)), kT0 + seconds(308));
+}
+
 TEST(Mark, AfterAFenceIsOnlyForACallThatHarmsTheToken) {
   const WallTime now = kT0 + seconds(100);
   const auto after = [&](Shape shape, bool force, WallTime called_at) {
@@ -194,6 +201,10 @@ TEST(Mark, AfterAFenceIsOnlyForACallThatHarmsTheToken) {
   };
   EXPECT_EQ(after(Shape::rotating, false, kT0 + seconds(5))->may_die_at, kT0 + seconds(305));
   EXPECT_EQ(after(Shape::rotating, false, kT0 - seconds(5))->may_die_at, kT0 + seconds(300));
+  const Mark late =
+      *mark_after_fence(kT0, terms_of(Shape::rotating), false, kT0, kT0 + seconds(900));
+  EXPECT_EQ(late.may_die_at, kT0 + seconds(900));
+  EXPECT_FALSE(is_death(late));
   EXPECT_EQ(after(Shape::windowed, true, kT0)->may_die_at, now);
   EXPECT_FALSE(after(Shape::windowed, false, kT0));
   EXPECT_FALSE(after(Shape::sticky, false, kT0));

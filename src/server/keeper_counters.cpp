@@ -118,7 +118,7 @@ void KeeperCounters::render(MetricsText& text) const {
     text.value(value_of(leases_[i]), {{"result", kLeases[i]}});
   }
   text.metric("hufu_fence_rejected_total", "counter",
-              "New tokens not stored because somebody else had renewed meanwhile.")
+              "Calls that came back, or were given up, after somebody else had taken the lease.")
       .value(value_of(fenced_));
   text.metric("hufu_commit_failed_total", "counter",
               "New tokens that could not be stored and are served from memory.")
