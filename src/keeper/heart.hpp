@@ -257,7 +257,7 @@ class Heart final : public AsyncKeeper {
   Task<Failure> call_platform(RowId row, Lease lease, Record record, Cause cause, bool force,
                               IssueRequest request);
   Task<Failure> keep(RowId row, Lease lease, Record before, Record next, Call call);
-  Task<void> doubt_theirs(RowId row, Key key, bool force, WallTime called_at);
+  Task<void> doubt_theirs(RowId row, Key key, Call call);
   Task<void> keep_trying(RowId row, Lease lease, Record next, Call call);
   Task<Failure> note_failure(RowId row, Lease lease, Record record, IssueFailure failure, Call call,
                              std::string credentials);

@@ -496,6 +496,18 @@ TEST(MarkedToken, IsProbedAgainOnceItMayBeDead) {
   EXPECT_EQ(node.token(), "") << "alive a moment ago, dead by now";
 }
 
+/// From now on calls and probes hang, and whoever asks within `span` is answered all the same.
+void expect_no_wait_though_all_hangs(World& world, Node& node, seconds span) {
+  world.platform->usual = Fate::hold;
+  world.platform->hold_probes = true;
+  for (seconds passed(0); passed < span; ++passed) {
+    auto answer = node.ask();
+    ASSERT_TRUE(answer.ready()) << passed.count();
+    EXPECT_TRUE(answer->value().suspect);
+    node.pass(seconds(1), seconds(1));
+  }
+}
+
 TEST(MarkedToken, WarmVerdictsSpareCallersAHangingPlatform) {
   World world;
   Node node(world);
@@ -505,14 +517,7 @@ TEST(MarkedToken, WarmVerdictsSpareCallersAHangingPlatform) {
   world.platform->reachable = false;
   node.pass(seconds(330), seconds(1));
   node.ask();
-  world.platform->usual = Fate::hold;
-  world.platform->hold_probes = true;
-  for (int i = 0; i < 50; ++i) {
-    auto answer = node.ask();
-    ASSERT_TRUE(answer.ready()) << i;
-    EXPECT_TRUE(answer->value().suspect);
-    node.pass(seconds(1), seconds(1));
-  }
+  expect_no_wait_though_all_hangs(world, node, seconds(50));
 }
 
 TEST(MarkedToken, WarmVerdictsSpareCallersAHangingPlatformAlsoRightAfterAForcedCall) {
@@ -528,14 +533,7 @@ TEST(MarkedToken, WarmVerdictsSpareCallersAHangingPlatformAlsoRightAfterAForcedC
   world.platform->reachable = false;
   node.pass(seconds(2));
   node.ask();
-  world.platform->usual = Fate::hold;
-  world.platform->hold_probes = true;
-  for (int i = 0; i < 20; ++i) {
-    auto answer = node.ask();
-    ASSERT_TRUE(answer.ready()) << i;
-    EXPECT_TRUE(answer->value().suspect);
-    node.pass(seconds(1), seconds(1));
-  }
+  expect_no_wait_though_all_hangs(world, node, seconds(20));
 }
 
 // ---- crashes
@@ -1092,10 +1090,7 @@ TEST(TwoNodes, TheFencedOneMarksTheTokenThatItsForcedCallHasKilled) {
     ASSERT_EQ(quick.token(), "token-1") << "the platform brought it again";
 
     if (end == End::lost) {
-      IssueRequest forced;
-      forced.force = true;
-      world.platform->issue(std::move(forced), [](const IssueOutcome&) {});
-      world.platform->release_as(IssueFailure::Delivery::lost);
+      world.platform->release_unheard();
     } else {
       slow.store->refuse_commits = end == End::stored_later_still;
       world.platform->release();
@@ -1251,11 +1246,8 @@ TEST_F(ForcedElsewhere, AProbeSaysNothingAboutTheCallThatIsUnderWay) {
 TEST_F(ForcedElsewhere, AProbeSaysNothingAboutItAfterItsAnswerWasLostEither) {
   auto told = other.report("token-1");
   world.clock.advance(seconds(3));
-  IssueRequest forced;
-  forced.force = true;
-  world.platform->issue(std::move(forced), [](const IssueOutcome&) {});
   world.platform->usual = Fate::hold;
-  world.platform->release_as(IssueFailure::Delivery::lost);
+  world.platform->release_unheard();
   forcing.run();
   other.pass(Milliseconds(250));
   for (Node* node : {&forcing, &other}) {

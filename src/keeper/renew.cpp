@@ -328,7 +328,7 @@ Heart::Task<Heart::Failure> Heart::keep(RowId row, Lease lease, Record before, R
     co_return std::nullopt;
   }
   if (*written == WriteOutcome::fenced) {
-    co_await doubt_theirs(row, key, call.force, call.sent_at);
+    co_await doubt_theirs(row, key, call);
     if (!stands_for(row, key)) co_return unknown_app(key.app);
     if (grant(row, key, 0)) co_return std::nullopt;
     co_return Error{Fault::store,
@@ -346,7 +346,7 @@ Heart::Task<Heart::Failure> Heart::keep(RowId row, Lease lease, Record before, R
 
 /// Somebody has taken the lease meanwhile, and this call may have ended the token that they stored
 /// or left.
-Heart::Task<void> Heart::doubt_theirs(RowId row, Key key, bool force, WallTime called_at) {
+Heart::Task<void> Heart::doubt_theirs(RowId row, Key key, Call call) {
   observer_.fenced(key);
   ++fenced_;
   co_await reload(row, key);
@@ -354,7 +354,7 @@ Heart::Task<void> Heart::doubt_theirs(RowId row, Key key, bool force, WallTime c
   const auto theirs = table_.outline(row);
   if (!theirs || !theirs->has_token) co_return;
   const auto doubt =
-      mark_after_fence(theirs->obtained_at, issuer_of(row).terms, force, called_at, now());
+      mark_after_fence(theirs->obtained_at, issuer_of(row).terms, call.force, call.sent_at, now());
   if (!doubt) co_return;
   co_await await<Result<void>>(
       [&](auto done) { parts_.tokens->mark(key, *doubt, std::move(done)); });
@@ -375,7 +375,7 @@ Heart::Task<void> Heart::keep_trying(RowId row, Lease lease, Record next, Call c
       if (!still || !(still->key == lease.key) || still->revision > next.revision) co_return;
       case_of(row).unsaved = false;
       if (*written == WriteOutcome::fenced) {
-        co_await doubt_theirs(row, lease.key, call.force, call.sent_at);
+        co_await doubt_theirs(row, lease.key, call);
       } else {
         adopt(row, next, Standing::leased);
         publish(row, next);  // With the plan it has by right.
@@ -427,7 +427,7 @@ Heart::Task<Heart::Failure> Heart::note_failure(RowId row, Lease lease, Record r
   observer_.renewal_failed(key, call.cause, failure.error, failure.lane, delay);
   const auto given = co_await give_back(std::move(lease), std::move(record));
   if (lost && given && *given == WriteOutcome::fenced && stands_for(row, key)) {
-    co_await doubt_theirs(row, key, call.force, call.sent_at);
+    co_await doubt_theirs(row, key, call);
   }
   co_return std::move(failure.error);
 }
