@@ -76,11 +76,11 @@ void put_app(Registry& registry, const Sealer& sealer, int i, std::function<void
 
 void put_token(TokenStore& tokens, int i, std::size_t bytes, std::function<void()> done) {
   const WallTime now = system_clock().wall();
-  Intent intent{Key{app_number(i)},       1'000'000'000, "the filler",
-                std::chrono::seconds(60), {now, now},    {}};
-  tokens.begin(std::move(intent), [&tokens, i, bytes, now,
-                                   done = std::move(done)](Result<BeginOutcome> outcome) mutable {
-    auto& grant = std::get<Granted>(*outcome);
+  LeaseRequest lease_request{Key{app_number(i)},       1'000'000'000, "the filler",
+                             std::chrono::seconds(60), {now, now},    {}};
+  tokens.acquire_lease(std::move(lease_request), [&tokens, i, bytes, now, done = std::move(done)](
+                                                     Result<AcquireOutcome> outcome) mutable {
+    auto& grant = std::get<Acquired>(*outcome);
     std::string value = "token-of-" + app_number(i) + "-";
     value.resize(bytes, 't');
     Record record = std::move(grant.record);
@@ -88,7 +88,7 @@ void put_token(TokenStore& tokens, int i, std::size_t bytes, std::function<void(
                          "wechat/stable/access_token"};
     record.revision += 1;
     record.renew_at = now + std::chrono::days(29);
-    record.marks.clear();
+    record.in_doubt.clear();
     tokens.commit(std::move(grant.lease), std::move(record),
                   [done = std::move(done)](Result<WriteOutcome> written) {
                     must(std::move(written));

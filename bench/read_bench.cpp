@@ -184,7 +184,7 @@ class Kept {
     [[nodiscard]] const RenewalRule& rule() const noexcept override { return rule_; }
     [[nodiscard]] const std::vector<std::string>& needs() const noexcept override { return needs_; }
     void issue(IssueRequest, Done<IssueOutcome>) override { std::abort(); }
-    void probe(const Secret&, Milliseconds, Done<Pulse>) override { std::abort(); }
+    void probe(const Secret&, Milliseconds, Done<ProbeResult>) override { std::abort(); }
 
    private:
     RenewalRule rule_{};
@@ -200,16 +200,18 @@ class Kept {
     app.secret = Secret(std::string_view("secret"));
     store::await<Result<void>>(
         [&](auto done) { store_.registry->put_app(std::move(app), std::move(done)); });
-    Intent intent{Key{app_number(i)}, 0, "bench", std::chrono::seconds(60), {now, now}};
-    auto begun = store::await<Result<BeginOutcome>>(
-        [&](auto done) { store_.tokens->begin(std::move(intent), std::move(done)); });
-    auto& grant = std::get<Granted>(*begun);
+    LeaseRequest lease_request{
+        Key{app_number(i)}, 0, "bench", std::chrono::seconds(60), {now, now}};
+    auto begun = store::await<Result<AcquireOutcome>>([&](auto done) {
+      store_.tokens->acquire_lease(std::move(lease_request), std::move(done));
+    });
+    auto& grant = std::get<Acquired>(*begun);
     Record record = std::move(grant.record);
     record.token = Token{Secret(std::string(kTokenBytes, 't')), now, now + std::chrono::days(30),
                          "wechat/stable/access_token"};
     record.revision = 1;
     record.renew_at = now + std::chrono::days(29);
-    record.marks.clear();
+    record.in_doubt.clear();
     store::await<Result<WriteOutcome>>([&](auto done) {
       store_.tokens->commit(std::move(grant.lease), std::move(record), std::move(done));
     });

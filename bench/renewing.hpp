@@ -44,15 +44,15 @@ inline double renew(TokenStore& store, Keys keys, int count, int in_flight) {
     const int i = next++;
     if (i >= count) return;
     const WallTime now = system_clock().wall();
-    Intent intent{key_number(keys.first + i % keys.count),
-                  1'000'000'000,
-                  "bench",
-                  std::chrono::seconds(30),
-                  {now, now + std::chrono::minutes(5)},
-                  {}};
-    store.begin(std::move(intent), [&, now](Result<BeginOutcome> outcome) {
+    LeaseRequest lease_request{key_number(keys.first + i % keys.count),
+                               1'000'000'000,
+                               "bench",
+                               std::chrono::seconds(30),
+                               {now, now + std::chrono::minutes(5)},
+                               {}};
+    store.acquire_lease(std::move(lease_request), [&, now](Result<AcquireOutcome> outcome) {
       if (!outcome) return over(&outcome.error());
-      auto* grant = std::get_if<Granted>(&*outcome);
+      auto* grant = std::get_if<Acquired>(&*outcome);
       if (grant == nullptr) return over(nullptr);
       Record record = std::move(grant->record);
       record.token = Token{Secret(std::string(160, 't')), now, now + std::chrono::hours(2),
@@ -61,7 +61,7 @@ inline double renew(TokenStore& store, Keys keys, int count, int in_flight) {
       record.renew_at = now + std::chrono::minutes(90);
       record.displaced_at = now;
       record.predecessors = {{1}, {2}};
-      record.marks.clear();
+      record.in_doubt.clear();
       store.commit(grant->lease, std::move(record), [&](Result<WriteOutcome> written) {
         over(written ? nullptr : &written.error());
       });

@@ -23,8 +23,8 @@ using SaveToken = std::function<void(const SavedToken&)>;
 /// It serves one process and one key: leases and backoff are not shared, any other key is
 /// Fault::usage. `load` and `save` are called on a thread of the store's own, one at a time; what
 /// they throw becomes a Fault::store. `load` is called at the first use, and again at the next if
-/// it throws. When `save` throws, the lease is given back and the record stays as it was, its mark
-/// included: the platform was called.
+/// it throws. When `save` throws, the lease is given back and the record stays as it was, its
+/// in-doubt call included: the platform was called.
 ///
 /// Of a token that was loaded only the end is known. It is taken to have been obtained 7200 s
 /// before its end (now, if that lies ahead) and to be due for renewal 1800 s before it: what holds

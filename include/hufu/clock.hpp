@@ -53,7 +53,7 @@ class ScaledClock final : public Clock {
   SteadyTime steady_origin_;
 };
 
-/// Where dice are thrown (jitter), so that a test can choose the outcome.
+/// Where jitter comes from, so that a test can choose the outcome.
 class Random {
  public:
   virtual ~Random() = default;

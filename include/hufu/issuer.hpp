@@ -42,30 +42,31 @@ struct Issued {
   Milliseconds lifetime{};
 };
 
+/// What kind of patience helps after a failure.
+enum class RetryClass {
+  backoff,      ///< 1 s, 2 s, 4 s …
+  next_minute,  ///< A quota by the minute: not before a minute has passed.
+  slow,         ///< Cannot heal by itself: once in five minutes, and tell a person.
+  parent,       ///< A needed token is dead: renew that one first.
+};
+
 /// A call that brought no token.
 struct IssueFailure {
-  /// How far the request got: what decides whether a mark stays.
+  /// How far the request got: what decides whether an in-doubt call stays.
   enum class Delivery {
     not_sent,  ///< It never left: no connection.
     answered,  ///< The platform answered with an errcode: nothing was displaced.
     lost,      ///< It may have been carried out: time-out after sending, reset, 5xx, unreadable.
   };
-  /// What kind of patience helps.
-  enum class Lane {
-    backoff,      ///< 1 s, 2 s, 4 s …
-    next_minute,  ///< A quota by the minute: not before a minute has passed.
-    slow,         ///< Cannot heal by itself: once in five minutes, and tell a person.
-    parent,       ///< A needed token is dead: renew that one first.
-  };
   Error error;
   Delivery delivery = Delivery::not_sent;
-  Lane lane = Lane::backoff;
+  RetryClass retry_class = RetryClass::backoff;
 };
 
 using IssueOutcome = tl::expected<Issued, IssueFailure>;
 
 /// What a probe found out about a token.
-enum class Pulse {
+enum class ProbeResult {
   alive,
   dead,
   unknown,  ///< The platform could not be asked, or its answer says nothing about the token.
@@ -86,7 +87,7 @@ class Issuer {
 
   virtual void issue(IssueRequest request, Done<IssueOutcome> done) = 0;
   /// One cheap call that judges `token`.
-  virtual void probe(const Secret& token, Milliseconds timeout, Done<Pulse> done) = 0;
+  virtual void probe(const Secret& token, Milliseconds timeout, Done<ProbeResult> done) = 0;
 };
 
 }  // namespace hufu

@@ -52,7 +52,7 @@ struct TokenStatus {
   WallTime renew_at{};  ///< Planned renewal or, after a failure, the next attempt.
   bool suspect = false;
   bool renewing = false;
-  std::optional<Trouble> trouble;
+  std::optional<FailureState> failure;
 };
 
 struct GetOptions {

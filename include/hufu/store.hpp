@@ -22,16 +22,16 @@ struct Lease {
   Key key;
   std::uint64_t fence = 0;  ///< Grows with every lease of this key; never used twice.
   std::string holder;       ///< Who holds it.
-  WallTime called_at{};     ///< The mark that `begin` wrote for it.
+  WallTime called_at{};     ///< The in-doubt call that `acquire_lease` wrote for it.
 };
 
-/// What `begin` is asked to do.
-struct Intent {
+/// What `acquire_lease` is asked to do.
+struct LeaseRequest {
   Key key;
-  std::uint64_t seen = 0;  ///< The revision that the caller finds wanting.
-  std::string holder;      ///< Name of this process, from `process_identity()`.
-  Milliseconds lease{};    ///< For how long.
-  Mark mark;               ///< Written with the lease, before the platform is called.
+  std::uint64_t seen = 0;     ///< The revision that the caller finds wanting.
+  std::string holder;         ///< Name of this process, from `process_identity()`.
+  Milliseconds lease{};       ///< For how long.
+  InDoubtCall in_doubt_call;  ///< Written with the lease, before the platform is called.
   /// How much longer than its time a lease of somebody else is respected, because the call that
   /// they made under it may still be under way. Zero where nothing can be waited for.
   Milliseconds grace{};
@@ -39,8 +39,8 @@ struct Intent {
   std::optional<CopyPlace> copy{};
 };
 
-/// The lease is yours; `record` is what is stored now, the mark included.
-struct Granted {
+/// The lease is yours; `record` is what is stored now, the in-doubt call included.
+struct Acquired {
   Lease lease;
   Record record;
 };
@@ -53,7 +53,7 @@ struct Held {
 struct Newer {
   Record record;
 };
-using BeginOutcome = std::variant<Granted, Held, Newer>;
+using AcquireOutcome = std::variant<Acquired, Held, Newer>;
 
 /// Whether a write under a lease took place.
 enum class WriteOutcome {
@@ -93,23 +93,25 @@ class TokenStore {
   virtual void load(const Key& key, Done<Result<Record>> done) = 0;
 
   /// Grants the lease if nobody holds one and the stored revision is not newer than
-  /// `intent.seen`: in one step, makes a record if there is none, raises the fence, notes the
-  /// holder and appends the mark. A newer revision is told even while somebody holds the lease.
-  virtual void begin(Intent intent, Done<Result<BeginOutcome>> done) = 0;
+  /// `lease_request.seen`: in one step, makes a record if there is none, raises the fence, notes
+  /// the holder and appends the in_doubt_call. A newer revision is told even while somebody holds
+  /// the lease.
+  virtual void acquire_lease(LeaseRequest lease_request, Done<Result<AcquireOutcome>> done) = 0;
 
-  /// Stores `next` (a new token; revision one above the one `begin` returned) and gives the lease
-  /// back, if the fence still holds. Time alone does not end that: a late commit that nobody
-  /// overtook is written. What `mark` appended since `begin` is kept behind the marks of `next`.
+  /// Stores `next` (a new token; revision one above the one `acquire_lease` returned) and gives the
+  /// lease back, if the fence still holds. Time alone does not end that: a late commit that nobody
+  /// overtook is written. What `in_doubt_call` appended since `acquire_lease` is kept behind the
+  /// in-doubt calls of `next`.
   virtual void commit(Lease lease, Record next, Done<Result<WriteOutcome>> done) = 0;
 
-  /// Stores `next` (the same token and revision; other marks, trouble or budget) and gives the
-  /// lease back; otherwise as `commit`.
+  /// Stores `next` (the same token and revision; other in-doubt calls, failure or budget) and gives
+  /// the lease back; otherwise as `commit`.
   virtual void abandon(Lease lease, Record next, Done<Result<WriteOutcome>> done) = 0;
 
-  /// Appends `mark` without a lease: of a call that came back after its lease was lost.
-  /// Does nothing where there is no record. Whoever holds the lease now does not know this mark, so
-  /// their commit keeps it; whoever begins after it has seen it, and may drop it.
-  virtual void mark(const Key& key, Mark mark, Done<Result<void>> done) = 0;
+  /// Appends `in_doubt_call` without a lease: of a call that came back after its lease was lost.
+  /// Does nothing where there is no record. Whoever holds the lease now does not know this in-doubt
+  /// call, so their commit keeps it; whoever begins after it has seen it, and may drop it.
+  virtual void add_in_doubt(const Key& key, InDoubtCall in_doubt_call, Done<Result<void>> done) = 0;
 
   /// What changed since `cursor`; an empty cursor yields the present one and no changes.
   virtual void changes(std::string cursor, Done<Result<Changes>> done) = 0;

@@ -44,20 +44,20 @@ struct Token {
 };
 
 /// A call to the platform whose outcome is not known (yet): it may have displaced the token that is
-/// stored beside this mark. Written before the call leaves; removed when the call turns out not to
-/// have been carried out, or with the token, once there is a newer one.
-struct Mark {
+/// stored beside this in_doubt_call. Written before the call leaves; removed when the call turns
+/// out not to have been carried out, or with the token, once there is a newer one.
+struct InDoubtCall {
   WallTime called_at{};   ///< Of one whose answer was lost, when that was known.
   WallTime may_die_at{};  ///< When the stored token dies, if the call was carried out.
   /// Whoever made the call has not said what came of it. They may hand out its token from memory,
   /// as the revision that would have come next: so that number is theirs.
   bool pending = false;
-  auto operator<=>(const Mark&) const = default;
+  auto operator<=>(const InDoubtCall&) const = default;
 };
 
 /// How the last attempts to renew failed, kept beside the token that still works so that every
 /// process and node shares one backoff.
-struct Trouble {
+struct FailureState {
   Error error;
   WallTime at{};               ///< The latest failure.
   WallTime next_attempt_at{};  ///< Nobody calls the platform for this token before then.
@@ -68,8 +68,8 @@ struct Trouble {
 
 /// What keeps renewals that were caused by reports, or forced on the platform, within bounds.
 struct Budget {
-  int streak = 0;                     ///< Renewals caused by reports, in a row.
-  WallTime streak_at{};               ///< The latest of them.
+  int report_count = 0;               ///< Renewals caused by reports, in a row.
+  WallTime report_counted_at{};       ///< The latest of them.
   int forced = 0;                     ///< Forced calls on the day of `forced_at`.
   std::optional<WallTime> forced_at;  ///< The latest forced call.
 };
@@ -94,7 +94,7 @@ struct PlainCopy {
 /// Everything a store keeps for one Key.
 ///
 /// `revision` counts the tokens of this key: 0 before the first one, then 1, 2, 3 … One is left out
-/// for each Mark that is pending when the next token comes.
+/// for each InDoubtCall that is pending when the next token comes.
 struct Record {
   std::optional<Token> token;
   std::uint64_t revision = 0;
@@ -102,15 +102,15 @@ struct Record {
   /// When this token displaced one that was still promised to somebody; empty if it did not.
   std::optional<WallTime> displaced_at;
   std::vector<Fingerprint> predecessors;  ///< Of displaced tokens, the latest first; at most 8.
-  std::vector<Mark> marks;                ///< Oldest first.
+  std::vector<InDoubtCall> in_doubt;      ///< Oldest first.
   /// The latest moment at which a probe found this token alive.
   std::optional<WallTime> alive_at;
-  std::optional<Trouble> trouble;
+  std::optional<FailureState> failure;
   Budget budget;
   WallTime created_at{};  ///< Set by the store on the first write.
   WallTime updated_at{};  ///< Set by the store on every write.
   /// To be written with the record, never sealed; ignored by a store that keeps no copies. Not read
-  /// back, except what `begin` finds there before there is any token.
+  /// back, except what `acquire_lease` finds there before there is any token.
   std::optional<PlainCopy> copy;
 
   [[nodiscard]] Record clone() const;

@@ -125,11 +125,11 @@ ExitStatus rehearse(const Options& options, const Context& context) {
   auto key = make_key((*service)->registry());
   if (!key) return context.fail(key.error());
 
-  std::optional<Error> trouble;
+  std::optional<Error> failure;
   auto when_read = [&](Result<void> read) {
     if (read) return;
     signals.post([&, read = std::move(read)] {
-      trouble = read.error();
+      failure = read.error();
       signals.end();
     });
   };
@@ -150,7 +150,7 @@ ExitStatus rehearse(const Options& options, const Context& context) {
     signals.wait();
   }
   (*service)->stop(kPatience);
-  return trouble ? context.fail(*trouble) : ExitStatus::done;
+  return failure ? context.fail(*failure) : ExitStatus::done;
 }
 
 Action declare(CLI::App& cli, Context& context) {

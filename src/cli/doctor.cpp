@@ -340,8 +340,8 @@ void examine_server(Findings& findings, Server server, const std::string& app,
     }
   }
   for (const TokenStatus& token : tokens) {
-    if (token.trouble) {
-      findings.fail(token.key.app, token.trouble->error);
+    if (token.failure) {
+      findings.fail(token.key.app, token.failure->error);
     } else if (token.expires_in.count() > 0) {
       findings.ok(token.key.app, "its " + token.key.kind + " is served");
     } else if (token.revision == 0) {

@@ -186,30 +186,30 @@ Result<Trial> Local::try_app(const std::string& id) {
 
   auto grant = get(key, std::chrono::seconds(0));
   // Whoever asks has mended something a moment ago: a backoff does not count, as for a refresh.
-  const bool backing_off = before->trouble && before->trouble->next_attempt_at > assembly_->now();
+  const bool backing_off = before->failure && before->failure->next_attempt_at > assembly_->now();
   if (!grant && backing_off) grant = refresh(key);
   if (!grant) return tl::unexpected(grant.error());
   if (grant->revision != before->revision) return Trial::fetched;
 
-  if (before->trouble) {
+  if (before->failure) {
     // The token lives, but its renewal fails. A rotating one is due anyway; of a windowed one a
     // refresh would end the living token at once, so what the platform said last has to do.
     if ((*issuer)->rule().shape != RenewalRule::Shape::rotating) {
-      return tl::unexpected(before->trouble->error);
+      return tl::unexpected(before->failure->error);
     }
     auto renewed = refresh(key);
     if (renewed) return Trial::fetched;
     if (renewed.error().fault != Fault::too_soon) return tl::unexpected(renewed.error());
   }
 
-  const auto pulse = await<Pulse>(
+  const auto result = await<ProbeResult>(
       [&](auto done) { (*issuer)->probe(grant->token, timing_.request_timeout, std::move(done)); });
-  switch (pulse) {
-    case Pulse::alive: return Trial::alive;
-    case Pulse::unknown:
+  switch (result) {
+    case ProbeResult::alive: return Trial::alive;
+    case ProbeResult::unknown:
       return fail(Fault::unreachable, "the platform could not be asked about the token of " + id,
                   "See what stands in the way: hufu doctor");
-    case Pulse::dead: break;
+    case ProbeResult::dead: break;
   }
   auto judged = report(key, grant->token);
   if (!judged) return tl::unexpected(judged.error());

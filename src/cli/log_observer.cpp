@@ -20,11 +20,11 @@ std::string words_of(const Error& error) {
   return words;
 }
 
-std::string_view name_of(Pulse pulse) {
-  switch (pulse) {
-    case Pulse::alive: return "alive";
-    case Pulse::dead: return "dead";
-    case Pulse::unknown: return "unknown";
+std::string_view name_of(ProbeResult result) {
+  switch (result) {
+    case ProbeResult::alive: return "alive";
+    case ProbeResult::dead: return "dead";
+    case ProbeResult::unknown: return "unknown";
   }
   return "";
 }
@@ -40,7 +40,7 @@ void LogObserver::renewed(const Key& key, keeper::Cause cause, std::uint64_t rev
 }
 
 void LogObserver::renewal_failed(const Key& key, keeper::Cause cause, const Error& error,
-                                 IssueFailure::Lane, Milliseconds next) {
+                                 RetryClass, Milliseconds next) {
   spdlog::warn("renewal failed: {} cause={} next_attempt={:.1f}s: {}", name_of(key),
                keeper::name_of(cause), seconds(next), words_of(error));
 }
@@ -57,9 +57,9 @@ void LogObserver::fenced(const Key& key) {
 
 void LogObserver::lease(std::string_view outcome) { spdlog::debug("lease: {}", outcome); }
 
-void LogObserver::probed(const Key& key, Pulse pulse) {
-  spdlog::log(pulse == Pulse::dead ? spdlog::level::warn : spdlog::level::debug, "probed: {} {}",
-              name_of(key), name_of(pulse));
+void LogObserver::probed(const Key& key, ProbeResult result) {
+  spdlog::log(result == ProbeResult::dead ? spdlog::level::warn : spdlog::level::debug,
+              "probed: {} {}", name_of(key), name_of(result));
 }
 
 void LogObserver::reported(const Key& key, ReportOutcome outcome) {

@@ -13,11 +13,11 @@ class LogObserver final : public keeper::Observer {
   void renewed(const Key& key, keeper::Cause cause, std::uint64_t revision, Fingerprint fingerprint,
                Milliseconds call) override;
   void renewal_failed(const Key& key, keeper::Cause cause, const Error& error,
-                      IssueFailure::Lane lane, Milliseconds next) override;
+                      RetryClass retry_class, Milliseconds next) override;
   void commit_failed(const Key& key, const Error& error) override;
   void fenced(const Key& key) override;
   void lease(std::string_view outcome) override;
-  void probed(const Key& key, Pulse pulse) override;
+  void probed(const Key& key, ProbeResult result) override;
   void reported(const Key& key, ReportOutcome outcome) override;
   void store_changed(bool usable, const Error* why_not) override;
   void replicas_behind(std::uint64_t more) override;

@@ -45,7 +45,7 @@ TEST(LogObserver, TellsOfAFailureWhatItMeansAndWhatToDo) {
   log.observer.renewal_failed(
       {"wx1"}, keeper::Cause::demand,
       Error{Fault::refused, "this address is not on the list", "add it at mp.example", 40164, {}},
-      IssueFailure::Lane::slow, std::chrono::seconds(300));
+      RetryClass::slow, std::chrono::seconds(300));
   EXPECT_THAT(log.text(),
               EndsWith(" warn  renewal failed: app=wx1 kind=access_token cause=demand "
                        "next_attempt=300.0s: this address is not on the list (errcode 40164) → "
@@ -71,7 +71,7 @@ TEST(LogObserver, DoesNotRepeatACodeThatTheMessageNames) {
 TEST(LogObserver, WarnsOfWhatSomebodyMayHaveToLookAt) {
   Log log("warn");
   log.observer.fenced({"wx-fenced"});
-  log.observer.probed({"wx-dead"}, Pulse::dead);
+  log.observer.probed({"wx-dead"}, ProbeResult::dead);
   log.observer.reported({"wx-throttled"}, ReportOutcome::throttled);
   log.observer.clock_stepped(Milliseconds(-90'500));
   log.observer.replicas_behind(7);
@@ -88,7 +88,7 @@ TEST(LogObserver, WarnsOfWhatSomebodyMayHaveToLookAt) {
 TEST(LogObserver, KeepsWhatHappensAllTheTimeToDebug) {
   Log log("info");
   log.observer.lease("granted");
-  log.observer.probed({"wx1"}, Pulse::alive);
+  log.observer.probed({"wx1"}, ProbeResult::alive);
   log.observer.reported({"wx1"}, ReportOutcome::already_newer);
   EXPECT_THAT(log.text(), IsEmpty());
 }

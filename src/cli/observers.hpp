@@ -19,8 +19,8 @@ class Observers final : public keeper::Observer {
     for (auto* each : all_) each->renewed(key, cause, revision, fingerprint, call);
   }
   void renewal_failed(const Key& key, keeper::Cause cause, const Error& error,
-                      IssueFailure::Lane lane, Milliseconds next) override {
-    for (auto* each : all_) each->renewal_failed(key, cause, error, lane, next);
+                      RetryClass retry_class, Milliseconds next) override {
+    for (auto* each : all_) each->renewal_failed(key, cause, error, retry_class, next);
   }
   void called(std::string_view issuer, std::optional<int> errcode) override {
     for (auto* each : all_) each->called(issuer, errcode);
@@ -37,8 +37,8 @@ class Observers final : public keeper::Observer {
   void lease(std::string_view outcome) override {
     for (auto* each : all_) each->lease(outcome);
   }
-  void probed(const Key& key, Pulse pulse) override {
-    for (auto* each : all_) each->probed(key, pulse);
+  void probed(const Key& key, ProbeResult result) override {
+    for (auto* each : all_) each->probed(key, result);
   }
   void reported(const Key& key, ReportOutcome outcome) override {
     for (auto* each : all_) each->reported(key, outcome);

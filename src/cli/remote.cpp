@@ -157,7 +157,7 @@ constexpr std::array kOutcomes = {ReportOutcome::renewed, ReportOutcome::already
                                   ReportOutcome::unknown, ReportOutcome::alive,
                                   ReportOutcome::throttled};
 
-/// The errcode of a problem, and of a trouble.
+/// The errcode of a problem, and of a failure.
 std::optional<int> errcode_of(const json::object& object) {
   if (!object.contains("errcode")) return std::nullopt;
   return static_cast<int>(number(object, "errcode"));
@@ -176,10 +176,10 @@ TokenStatus status_from(const json::object& object) {
   status.renew_at = time(object, "renew_at");
   status.suspect = flag(object, "suspect");
   status.renewing = flag(object, "renewing");
-  const json::value* trouble = object.if_contains("trouble");
-  if (trouble != nullptr && trouble->is_object()) {
-    const json::object& told = trouble->get_object();
-    Trouble& kept = status.trouble.emplace();
+  const json::value* failure = object.if_contains("trouble");
+  if (failure != nullptr && failure->is_object()) {
+    const json::object& told = failure->get_object();
+    FailureState& kept = status.failure.emplace();
     kept.error.fault = named(text(told, "code"), kFaults).value_or(Fault::internal);
     kept.error.message = text(told, "message");
     kept.error.next_step = text(told, "next_step");

@@ -69,9 +69,9 @@ TEST(OverAServer, NobodyAnswersIsUnreachable) {
   EXPECT_EQ(machine.run({"get", "wx1", "--server", nobody.url()}).status, 5);
   EXPECT_EQ(machine.run({"doctor", "--server", nobody.url()}).status, 5);
 
-  hufu::testing::ScriptedServer stranger({hufu::testing::always("<html>")});
-  EXPECT_EQ(machine.run({"get", "wx1", "--server", stranger.url()}).status, 5);
-  EXPECT_EQ(machine.run({"status", "--server", stranger.url()}).status, 5);
+  hufu::testing::ScriptedServer other_server({hufu::testing::always("<html>")});
+  EXPECT_EQ(machine.run({"get", "wx1", "--server", other_server.url()}).status, 5);
+  EXPECT_EQ(machine.run({"status", "--server", other_server.url()}).status, 5);
 }
 
 TEST(OverAServer, ReportIsJudgedThere) {

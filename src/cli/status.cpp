@@ -50,8 +50,8 @@ std::string renewal(const TokenStatus& token, const store::ClusterView& cluster)
 }
 
 std::string last_error(const TokenStatus& token) {
-  if (!token.trouble) return "-";
-  const Error& error = token.trouble->error;
+  if (!token.failure) return "-";
+  const Error& error = token.failure->error;
   return (error.errcode ? std::to_string(*error.errcode) + ": " : "") + error.message;
 }
 
@@ -93,7 +93,7 @@ ExitStatus status(const Context& context) {
   }
   const std::vector<TokenStatus>& tokens = status->tokens;
   const bool tokens_well = std::all_of(tokens.begin(), tokens.end(), [](const TokenStatus& token) {
-    return token.expires_in.count() > 0 && !token.trouble;
+    return token.expires_in.count() > 0 && !token.failure;
   });
   const bool all_well = tokens_well && status->store_ok;
   const Paint paint = context.out_paint();

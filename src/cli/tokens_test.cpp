@@ -97,7 +97,7 @@ TEST(Get, PrintsAStaleTokenAtOnceAndFinishesItsRenewal) {
   Machine machine;
   machine.add_app("wx1", "classic");
   const auto fresh = machine.run({"get", "wx1"});
-  machine.pass(seconds(5700));  // 1800 s before its end, and a tenth of that for the dice.
+  machine.pass(seconds(5700));  // 1800 s before its end, and a tenth of that for the jitter.
   simulator::FaultSwitch slow;
   slow.kind = simulator::FaultSwitch::Kind::slow;
   slow.delay = Milliseconds(1500);

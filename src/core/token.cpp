@@ -30,9 +30,9 @@ Record Record::clone() const {
   twin.renew_at = renew_at;
   twin.displaced_at = displaced_at;
   twin.predecessors = predecessors;
-  twin.marks = marks;
+  twin.in_doubt = in_doubt;
   twin.alive_at = alive_at;
-  twin.trouble = trouble;
+  twin.failure = failure;
   twin.budget = budget;
   twin.created_at = created_at;
   twin.updated_at = updated_at;

@@ -26,16 +26,16 @@ TEST(Record, ClonesEverything) {
   record.token = Token{Secret(std::string_view("t")), WallTime(Milliseconds(1)),
                        WallTime(Milliseconds(2)), "i"};
   record.revision = 7;
-  record.marks = {{WallTime(Milliseconds(3)), WallTime(Milliseconds(4))}};
-  record.trouble = Trouble{};
-  record.trouble->failures = 5;
+  record.in_doubt = {{WallTime(Milliseconds(3)), WallTime(Milliseconds(4))}};
+  record.failure = FailureState{};
+  record.failure->failures = 5;
   record.budget.forced = 6;
   Record copy = record.clone();
   EXPECT_EQ(copy.token->value.reveal(), "t");
   EXPECT_EQ(copy.token->issuer, "i");
   EXPECT_EQ(copy.revision, 7U);
-  EXPECT_EQ(copy.marks, record.marks);
-  EXPECT_EQ(copy.trouble->failures, 5);
+  EXPECT_EQ(copy.in_doubt, record.in_doubt);
+  EXPECT_EQ(copy.failure->failures, 5);
   EXPECT_EQ(copy.budget.forced, 6);
 }
 

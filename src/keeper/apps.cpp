@@ -116,7 +116,7 @@ void Heart::remove_rows(const std::string& app) {
     if (!row) continue;
     auto file = cases_.extract(*row);
     table_.remove(Key{app, kind});
-    if (parts_.outlet != nullptr) parts_.outlet->changed(Key{app, kind});
+    if (parts_.listener != nullptr) parts_.listener->changed(Key{app, kind});
     // Whoever waits finds the row gone. A renewal in flight ends by itself: its fence is gone too.
     if (!file.empty()) {
       for (const Watcher& watcher : file.mapped().watchers) watcher.wake(false);
@@ -310,7 +310,7 @@ TokenStatus Heart::status_of(RowId row) const {
   line.revision = outline.revision;
   line.renew_at = due_at(row);
   line.renewing = is_in_flight(row);
-  if (file != nullptr) line.trouble = file->trouble;
+  if (file != nullptr) line.failure = file->failure;
   if (!outline.has_token) return line;
 
   line.fingerprint = outline.fingerprint;

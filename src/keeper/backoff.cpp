@@ -14,14 +14,13 @@ Milliseconds scaled(Milliseconds span, double factor) {
 
 }  // namespace
 
-Milliseconds delay_after(int failures, IssueFailure::Lane lane, bool urgent, double dice) {
-  using Lane = IssueFailure::Lane;
-  if (lane == Lane::slow) return scaled(minutes(5), 1.0 + 0.1 * dice);
-  if (lane == Lane::next_minute) return scaled(minutes(1), 1.0 + 0.1 * dice);
+Milliseconds delay_after(int failures, RetryClass retry_class, bool urgent, double jitter) {
+  if (retry_class == RetryClass::slow) return scaled(minutes(5), 1.0 + 0.1 * jitter);
+  if (retry_class == RetryClass::next_minute) return scaled(minutes(1), 1.0 + 0.1 * jitter);
   const int doublings = std::clamp(failures - 1, 0, 6);
   const Milliseconds step =
       std::min<Milliseconds>(seconds(1 << doublings), seconds(urgent ? 15 : 60));
-  return scaled(step, 0.25 + 0.75 * dice);
+  return scaled(step, 0.25 + 0.75 * jitter);
 }
 
 }  // namespace hufu::keeper

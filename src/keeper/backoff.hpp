@@ -14,7 +14,7 @@ namespace hufu::keeper {
 /// - next_minute: a minute and up to a tenth.
 /// - slow: five minutes and up to a tenth.
 /// - parent: as backoff.
-/// `dice` is in [0, 1).
-Milliseconds delay_after(int failures, IssueFailure::Lane lane, bool urgent, double dice);
+/// `jitter` is in [0, 1).
+Milliseconds delay_after(int failures, RetryClass retry_class, bool urgent, double jitter);
 
 }  // namespace hufu::keeper

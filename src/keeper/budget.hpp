@@ -24,10 +24,11 @@ inline Milliseconds until_next_day(WallTime now) {
 /// Whether a renewal caused by a report at `now` follows the latest one in a row. A sticky issuer
 /// knows no overlap, and yet its row must not end with every call.
 inline bool goes_on(const Budget& budget, const RenewalRule& rule, WallTime now) {
-  return now - budget.streak_at <= std::max<Milliseconds>(rule.overlap, std::chrono::minutes(5));
+  return now - budget.report_counted_at <=
+         std::max<Milliseconds>(rule.overlap, std::chrono::minutes(5));
 }
 
-/// Names credentials in a record of trouble, without telling anything about them: when the name
+/// Names credentials in a record of failure, without telling anything about them: when the name
 /// changes, what was refused before deserves a new try.
 inline std::string credentials_name(const store::SecretTag& tag) {
   static constexpr char kDigits[] = "0123456789abcdef";

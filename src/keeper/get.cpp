@@ -33,7 +33,7 @@ Heart::Task<Result<Grant>> Heart::answer(Key key, seconds min_ttl) {
 
   // A marked token is renewed soon after the promise on it ends. In the last second before that no
   // promise fits, and a new one would outlast the renewal, which may end the token at once. One
-  // that is in flight already, and whose own mark this is, is joined below.
+  // that is in flight already, and whose own in-doubt call this is, is joined below.
   if (const auto left = until_marked_renewal(row); left > Milliseconds(0) && !is_in_flight(row)) {
     co_await sleep(left);
     const auto outline = table_.outline(row);
@@ -48,10 +48,10 @@ Heart::Task<Result<Grant>> Heart::answer(Key key, seconds min_ttl) {
     const Case& file = case_of(row);
     const Milliseconds age = now() - file.verdict.at;
     const Record marked = known(row);
-    const WallTime danger = *first_danger(marked);
+    const WallTime danger = *first_possible_death(marked);
     const bool renewing = file.flight || due_at(row) <= now();
     // "Alive", while a call may be under way that ends it, is no reason not to wait for that call.
-    const bool premature = renewing && file.verdict.pulse == Pulse::alive &&
+    const bool premature = renewing && file.verdict.result == ProbeResult::alive &&
                            file.verdict.asked_at < first_judgement(marked, issuer_of(row).terms);
     const bool of_use = danger > now() ? !renewing : file.verdict.asked_at >= danger && !premature;
     if (file.verdict.at != WallTime{} && of_use && age <= 3 * parts_.timing.use_slack) {
@@ -139,7 +139,7 @@ bool Heart::is_in_flight(RowId row) const {
 /// Whether only calls of unknown outcome stand between this token and its being handed out.
 bool Heart::in_doubt(RowId row) const {
   const Case* file = case_at(row);
-  if (file == nullptr || file->condemned || file->marks.empty()) return false;
+  if (file == nullptr || file->condemned || file->in_doubt.empty()) return false;
   const RowOutline outline = *table_.outline(row);
   if (!outline.has_token) return false;
   const Milliseconds left = outline.expires_at - issuer_of(row).terms.slack() - now();
@@ -149,7 +149,7 @@ bool Heart::in_doubt(RowId row) const {
 /// How long until a marked token is renewed, where its promise is too short to be given again.
 Milliseconds Heart::until_marked_renewal(RowId row) const {
   const Case* file = case_at(row);
-  if (file == nullptr || file->condemned || file->marks.empty()) return Milliseconds(0);
+  if (file == nullptr || file->condemned || file->in_doubt.empty()) return Milliseconds(0);
   const RowOutline outline = *table_.outline(row);
   if (!outline.has_token || outline.bounds.promise(now()) > 0) return Milliseconds(0);
   const WallTime renewal =
@@ -163,7 +163,7 @@ std::optional<Grant> Heart::suspect_grant(RowId row, const Key& key) const {
   if (!in_doubt(row) || until_marked_renewal(row) > Milliseconds(0)) return std::nullopt;
   const RowOutline outline = *table_.outline(row);
   Milliseconds left = outline.expires_at - issuer_of(row).terms.slack() - now();
-  const WallTime danger = *first_danger(known(row));
+  const WallTime danger = *first_possible_death(known(row));
   if (danger > now()) left = std::min({left, danger - now(), due_at(row) - now()});
   const auto promise =
       std::chrono::floor<seconds>(std::min<Milliseconds>(left, parts_.timing.use_slack));
@@ -178,15 +178,15 @@ std::optional<Grant> Heart::suspect_grant(RowId row, const Key& key) const {
 
 /// Asks the platform about a token that a lost call may have displaced (SPEC.md, promise 5).
 Heart::Task<std::optional<Grant>> Heart::answer_in_doubt(RowId row, Key key) {
-  const Pulse verdict = co_await pulse(row);
+  const ProbeResult verdict = co_await probe_token(row);
   const auto outline = table_.outline(row);
   if (!outline || !(outline->key == key)) co_return std::nullopt;
   if (auto settled = grant(row, key, 0)) co_return std::move(settled);
-  if (verdict == Pulse::dead) co_return std::nullopt;
+  if (verdict == ProbeResult::dead) co_return std::nullopt;
   co_return suspect_grant(row, key);
 }
 
-Heart::Task<void> Heart::refresh_verdict(RowId row) { co_await pulse(row); }
+Heart::Task<void> Heart::refresh_verdict(RowId row) { co_await probe_token(row); }
 
 /// Why there is no usable token, with the moment from which it makes sense to ask again.
 Error Heart::why_not(RowId row, const Failure& failure) const {
@@ -194,8 +194,8 @@ Error Heart::why_not(RowId row, const Failure& failure) const {
   Error error;
   if (failure) {
     error = *failure;
-  } else if (file != nullptr && file->trouble) {
-    error = file->trouble->error;
+  } else if (file != nullptr && file->failure) {
+    error = file->failure->error;
   } else if (file != nullptr && file->condemned) {
     error.fault = Fault::throttled;
     error.message = "the platform refuses the token, and too many renewals were asked for";

@@ -66,9 +66,9 @@ namespace {
 /// posted one by one nor pile up in memory where the store is the faster of the two. What was taken
 /// goes back to be destroyed by the thread that made it, for whose allocator that is far cheaper.
 template <class Row>
-class Conveyor : public std::enable_shared_from_this<Conveyor<Row>> {
+class BatchQueue : public std::enable_shared_from_this<BatchQueue<Row>> {
  public:
-  Conveyor(asio::io_context& loop, std::function<void(Row&)> take)
+  BatchQueue(asio::io_context& loop, std::function<void(Row&)> take)
       : loop_(loop), take_(std::move(take)) {}
 
   /// Waits for the loop while the belt is full; on the loop's own thread it never does.
@@ -128,7 +128,7 @@ Heart::Task<Result<void>> Heart::read_store() {
 
   if (parts_.registry) {
     std::unordered_set<std::string> present;
-    auto apps = std::make_shared<Conveyor<store::AppRow>>(loop_, [&](store::AppRow& row) {
+    auto apps = std::make_shared<BatchQueue<store::AppRow>>(loop_, [&](store::AppRow& row) {
       if (started_) present.insert(row.id);
       take_app(row);
     });
@@ -156,7 +156,7 @@ Heart::Task<Result<void>> Heart::read_store() {
   }
 
   using Entry = std::pair<Key, Record>;
-  auto tokens = std::make_shared<Conveyor<Entry>>(
+  auto tokens = std::make_shared<BatchQueue<Entry>>(
       loop_, [this](Entry& entry) { take_record(entry.first, entry.second); });
   auto scan = [this, tokens](Done<Result<void>> done) {
     parts_.tokens->scan(
@@ -245,12 +245,12 @@ WallTime Heart::due_at(RowId row) const {
   if (const Case* file = case_at(row); file != nullptr && file->condemned) {
     // Dead: no plan and no promise stands in the way, only patience.
     due = WallTime{};
-    if (record.trouble) {
-      due = record.trouble->next_attempt_at;
-      if (due - record.trouble->at <= seconds(60)) {
+    if (record.failure) {
+      due = record.failure->next_attempt_at;
+      if (due - record.failure->at <= seconds(60)) {
         // It was rolled while there was a usable token; without one the patience is shorter.
-        due = std::min(due, record.trouble->at + delay_after(record.trouble->failures,
-                                                             IssueFailure::Lane::backoff, true, 1));
+        due = std::min(due, record.failure->at + delay_after(record.failure->failures,
+                                                             RetryClass::backoff, true, 1));
       }
     }
     due = std::max(due, throttled_until(file->budget, issuer.terms));
@@ -356,7 +356,7 @@ Heart::Task<Changes> Heart::take_changes(Changes changes) {
     auto row = table_.find(key);
     if (!row) continue;
     if (const Case* file = case_at(*row); file != nullptr && file->flight) {
-      // Most likely this very renewal; but another node may have left a mark meanwhile.
+      // Most likely this very renewal; but another node may have left an in-doubt call meanwhile.
       file->flight->told = true;
       continue;
     }
@@ -420,7 +420,7 @@ void Heart::adopt(RowId row, const Record& record, Standing standing) {
   const bool newer = record.revision != state->revision;
 
   Case& file = case_of(row);
-  file.trouble = record.trouble;
+  file.failure = record.failure;
   file.budget = record.budget;
   if (newer) {
     file.condemned = false;
@@ -434,19 +434,19 @@ void Heart::adopt(RowId row, const Record& record, Standing standing) {
   Record judged;
   if (record.token)
     judged.token = Token{{}, record.token->obtained_at, record.token->expires_at, {}};
-  judged.marks = record.marks;
+  judged.in_doubt = record.in_doubt;
   judged.alive_at = file.alive_at;
-  merge_marks(judged, issuer_of(row).terms, now());
-  file.marks = judged.marks;
+  merge_in_doubt(judged, issuer_of(row).terms, now());
+  file.in_doubt = judged.in_doubt;
   if (is_dead(judged)) file.condemned = true;  // Whoever asked the platform: it is the same token.
-  if (file.trouble && !file.trouble->credentials.empty() &&
-      file.trouble->credentials != credentials_name(state->facts.tag)) {
-    file.trouble.reset();  // Other credentials deserve a try of their own.
+  if (file.failure && !file.failure->credentials.empty() &&
+      file.failure->credentials != credentials_name(state->facts.tag)) {
+    file.failure.reset();  // Other credentials deserve a try of their own.
   }
   if (record.token && record.token->obtained_at > now() + kClockTolerance) {
     // Written under a wall clock that was ahead: its age is not known, so a probe must judge it.
     const Terms& terms = issuer_of(row).terms;
-    file.marks.push_back({now() - terms.rule.overlap, now()});
+    file.in_doubt.push_back({now() - terms.rule.overlap, now()});
   }
 
   if (record.token) {
@@ -458,7 +458,7 @@ void Heart::adopt(RowId row, const Record& record, Standing standing) {
     }
   } else {
     table_.clear(row);
-    tell_outlet(row);
+    notify_listener(row);
   }
   close_case(row);
   reschedule(row);
@@ -470,8 +470,8 @@ void Heart::adopt(RowId row, const Record& record, Standing standing) {
 void Heart::take_calls(RowId row, const Record& record) {
   const WallTime obtained_at = table_.state(row)->obtained_at;
   Case& file = case_of(row);
-  file.marks = record.marks;
-  std::erase_if(file.marks, [&](const Mark& m) { return m.called_at <= obtained_at; });
+  file.in_doubt = record.in_doubt;
+  std::erase_if(file.in_doubt, [&](const InDoubtCall& m) { return m.called_at <= obtained_at; });
   rebound(row);
 }
 
@@ -490,11 +490,11 @@ void Heart::publish(RowId row, const Record& record) {
   judged.renew_at = record.renew_at;
   judged.token = Token{{}, record.token->obtained_at, record.token->expires_at, {}};
   const Case* file = case_at(row);
-  judged.marks = file != nullptr ? file->marks : record.marks;
+  judged.in_doubt = file != nullptr ? file->in_doubt : record.in_doubt;
   table_.publish(row, *record.token, record.revision,
                  parts_.sealer->fingerprint(record.token->value.reveal()), issued_by,
                  bounds_under(judged, issued_by, state->facts.issuer));
-  tell_outlet(row);
+  notify_listener(row);
 }
 
 /// What readers may be promised of a token from `issued_by` while the app belongs to `issuer`.
@@ -513,15 +513,15 @@ Record Heart::known(RowId row) const {
     record.token = Token{Secret(), state.obtained_at, state.expires_at, std::string()};
   }
   if (const Case* file = case_at(row)) {
-    record.marks = file->marks;
-    record.trouble = file->trouble;
+    record.in_doubt = file->in_doubt;
+    record.failure = file->failure;
     record.alive_at = file->alive_at;
     record.budget = file->budget;
   }
   return record;
 }
 
-/// Recomputes what readers may promise, after marks came or went.
+/// Recomputes what readers may promise, after in-doubt calls came or went.
 void Heart::rebound(RowId row) {
   const RowState state = *table_.state(row);
   if (!state.has_token) return;
@@ -529,11 +529,11 @@ void Heart::rebound(RowId row) {
   if (const Case* file = case_at(row); file != nullptr && file->condemned)
     bounds.last_end = WallTime{};
   table_.set_bounds(row, bounds);
-  tell_outlet(row);
+  notify_listener(row);
 }
 
-void Heart::tell_outlet(RowId row) {
-  if (parts_.outlet != nullptr) parts_.outlet->changed(table_.outline(row)->key);
+void Heart::notify_listener(RowId row) {
+  if (parts_.listener != nullptr) parts_.listener->changed(table_.outline(row)->key);
 }
 
 bool Heart::stands_for(RowId row, const Key& key) const {
@@ -553,7 +553,7 @@ bool Heart::left_issuer(RowId row) const {
 // ---- cases
 
 bool Heart::Case::closed() const noexcept {
-  return !trouble && marks.empty() && !condemned && !unsaved && reported_since == WallTime{} &&
+  return !failure && in_doubt.empty() && !condemned && !unsaved && reported_since == WallTime{} &&
          !probe && !flight && watchers.empty();
 }
 

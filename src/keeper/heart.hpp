@@ -19,9 +19,9 @@
 
 #include "keeper/async_keeper.hpp"
 #include "keeper/observer.hpp"
-#include "keeper/outlet.hpp"
 #include "keeper/rules.hpp"
 #include "keeper/schedule.hpp"
+#include "keeper/token_listener.hpp"
 #include "keeper/token_table.hpp"
 #include "store/cluster.hpp"
 #include "store/registry.hpp"
@@ -38,7 +38,7 @@ struct Parts {
   const Clock* clock = nullptr;
   Random* random = nullptr;
   Observer* observer = nullptr;
-  Outlet* outlet = nullptr;  ///< None: nobody else wants the tokens.
+  TokenListener* listener = nullptr;  ///< None: nobody else wants the tokens.
   std::shared_ptr<TokenStore> tokens;
   std::shared_ptr<store::Registry> registry;    ///< None: the apps of `apps` are all there are.
   std::shared_ptr<store::Cluster> cluster;      ///< None: nobody can be told who shares the store.
@@ -142,11 +142,11 @@ class Heart final : public AsyncKeeper {
 
   /// A probe in flight and everybody who shares its answer.
   struct Probe {
-    std::vector<std::function<void(Pulse)>> waiting;
+    std::vector<std::function<void(ProbeResult)>> waiting;
   };
   /// What the latest probe of this very token said.
   struct Verdict {
-    Pulse pulse = Pulse::unknown;
+    ProbeResult result = ProbeResult::unknown;
     WallTime at{};  ///< When it came. Zero: there was none.
     WallTime asked_at{};
     std::size_t crowd = 0;  ///< How many waited for it.
@@ -160,8 +160,8 @@ class Heart final : public AsyncKeeper {
 
   /// What is known of a row beyond its token: only rows that something is the matter with have one.
   struct Case {
-    std::optional<Trouble> trouble;
-    std::vector<Mark> marks;
+    std::optional<FailureState> failure;
+    std::vector<InDoubtCall> in_doubt;
     std::optional<WallTime> alive_at;
     Budget budget;
     bool condemned = false;  ///< A probe found this very token dead.
@@ -196,7 +196,7 @@ class Heart final : public AsyncKeeper {
   [[nodiscard]] Bounds bounds_under(const Record& record, std::uint16_t issued_by,
                                     std::uint16_t issuer) const;
   void rebound(RowId row);
-  void tell_outlet(RowId row);
+  void notify_listener(RowId row);
   void reschedule(RowId row);
   [[nodiscard]] WallTime due_at(RowId row) const;
   void on_due(RowId row);
@@ -267,8 +267,8 @@ class Heart final : public AsyncKeeper {
   Task<Result<WriteOutcome>> give_back(Lease lease, Record record);
   Task<Result<std::vector<Secret>>> needed_tokens(Key key, std::shared_ptr<Issuer> issuer);
   Task<Result<Secret>> secret_of(Key key);
-  void expect(RowId row, const Mark& mark);
-  void unexpect(RowId row, const Mark& mark);
+  void expect(RowId row, const InDoubtCall& in_doubt_call);
+  void unexpect(RowId row, const InDoubtCall& in_doubt_call);
   [[nodiscard]] bool may_force(const Budget& budget, const Terms& terms) const;
   void admit_waiting();
 
@@ -277,7 +277,7 @@ class Heart final : public AsyncKeeper {
   Task<Result<Report>> conclude(Key key, ReportOutcome outcome);
   [[nodiscard]] Report finish(RowId row, const Key& key, ReportOutcome outcome);
   Task<Result<Grant>> operate(Key key);
-  Task<Pulse> pulse(RowId row);
+  Task<ProbeResult> probe_token(RowId row);
   void condemn(RowId row);
   [[nodiscard]] bool reports_go_on(RowId row);
   [[nodiscard]] WallTime throttled_until(const Budget& budget, const Terms& terms) const;

@@ -20,54 +20,54 @@ using std::chrono::seconds;
 using testing::FakePlatform;
 using testing::Node;
 using testing::SkewedClock;
-using testing::World;
+using testing::TestCluster;
 using Fate = FakePlatform::Fate;
 
 // ---- getting
 
 TEST(Get, FetchesOnceAndThenAnswersFromMemory) {
-  World world;
-  Node node(world, false);
+  TestCluster cluster;
+  Node node(cluster, false);
   node.start();
   EXPECT_EQ(node.token(), "token-1");
   EXPECT_EQ(node.token(), "token-1");
-  EXPECT_EQ(world.platform->calls.size(), 1U);
-  EXPECT_EQ(world.platform->secrets[0], "not-a-secret");
+  EXPECT_EQ(cluster.platform->calls.size(), 1U);
+  EXPECT_EQ(cluster.platform->secrets[0], "not-a-secret");
 }
 
 TEST(Get, SaysWhatItHandsOut) {
-  World world;
-  Node node(world, false);
+  TestCluster cluster;
+  Node node(cluster, false);
   node.start();
   auto answer = node.ask();
   const Grant& grant = answer->value();
   EXPECT_EQ(grant.key, Key{"wx1"});
   EXPECT_EQ(grant.revision, 1U);
-  EXPECT_EQ(grant.expires_at, world.clock.wall() + seconds(7200));
+  EXPECT_EQ(grant.expires_at, cluster.clock.wall() + seconds(7200));
   EXPECT_EQ(grant.expires_in, seconds(5490 + 280));
   EXPECT_FALSE(grant.suspect);
 }
 
 TEST(Get, AThousandFirstCallersShareOneCall) {
-  World world;
-  world.platform->fates = {Fate::hold};
-  Node node(world, false);
+  TestCluster cluster;
+  cluster.platform->fates = {Fate::hold};
+  Node node(cluster, false);
   node.start();
   std::vector<Node::Pending<Result<Grant>>> callers;
   for (int i = 0; i < 1000; ++i) callers.push_back(node.ask());
-  world.platform->release();
+  cluster.platform->release();
   node.run();
   for (auto& caller : callers) {
     ASSERT_TRUE(caller.ready());
     EXPECT_EQ(caller->value().token.reveal(), "token-1");
   }
-  EXPECT_EQ(world.platform->calls.size(), 1U);
+  EXPECT_EQ(cluster.platform->calls.size(), 1U);
 }
 
 TEST(Get, FailsWithWhatThePlatformSaidAndWhenToAskAgain) {
-  World world;
-  world.platform->usual = Fate::refuse_for_good;
-  Node node(world, false);
+  TestCluster cluster;
+  cluster.platform->usual = Fate::refuse_for_good;
+  Node node(cluster, false);
   node.start();
   EXPECT_EQ(node.token(), "");
   EXPECT_EQ(node.error.fault, Fault::refused);
@@ -76,66 +76,66 @@ TEST(Get, FailsWithWhatThePlatformSaidAndWhenToAskAgain) {
 }
 
 TEST(Get, DoesNotCallThePlatformWhileBackingOff) {
-  World world;
-  world.platform->usual = Fate::no_connection;
-  Node node(world, false);
+  TestCluster cluster;
+  cluster.platform->usual = Fate::no_connection;
+  Node node(cluster, false);
   node.start();
   for (int i = 0; i < 50; ++i) EXPECT_EQ(node.token(), "");
-  EXPECT_EQ(world.platform->calls.size(), 1U);
+  EXPECT_EQ(cluster.platform->calls.size(), 1U);
   EXPECT_EQ(node.error.fault, Fault::unreachable);
 }
 
 TEST(Get, KnowsNoOtherApps) {
-  World world;
-  Node node(world);
+  TestCluster cluster;
+  Node node(cluster);
   node.start();
   auto answer = node.ask({}, "wx2");
   EXPECT_EQ(answer->error().fault, Fault::unknown_app);
 }
 
 TEST(Get, DisplacesNothingEarlyForAWish) {
-  World world;
-  Node node(world);
+  TestCluster cluster;
+  Node node(cluster);
   node.start();
   EXPECT_EQ(node.token(seconds(7000)), "token-1");
-  EXPECT_EQ(world.platform->calls.size(), 1U);
+  EXPECT_EQ(cluster.platform->calls.size(), 1U);
 }
 
 TEST(Get, RenewsAStaleTokenBeforeTheAnswerForAWish) {
-  World world;
-  Node first(world, false);
+  TestCluster cluster;
+  Node first(cluster, false);
   first.start();
   first.token();
-  world.clock.advance(seconds(5500));
+  cluster.clock.advance(seconds(5500));
   EXPECT_EQ(first.token(seconds(1000)), "token-2");
 }
 
 TEST(Get, OfAStaleTokenAnswersAtOnceAndRenewsBehindTheCallersBack) {
-  World world;
-  Node node(world, false);
+  TestCluster cluster;
+  Node node(cluster, false);
   node.start();
   node.token();
-  world.clock.advance(seconds(5500));
-  world.platform->fates = {Fate::hold};
+  cluster.clock.advance(seconds(5500));
+  cluster.platform->fates = {Fate::hold};
   EXPECT_EQ(node.token(), "token-1");
-  EXPECT_EQ(world.platform->calls.size(), 2U);
-  world.platform->release();
+  EXPECT_EQ(cluster.platform->calls.size(), 2U);
+  cluster.platform->release();
   node.run();
   EXPECT_EQ(node.token(), "token-2");
 }
 
 TEST(Get, WaitsOnlyForItsOwnApp) {
-  World world;
+  TestCluster cluster;
   auto apps = Node::default_apps();
   apps.push_back({"wx2", "fake", "e", Secret(std::string_view("x")), true});
-  Node node(world, false, std::move(apps));
+  Node node(cluster, false, std::move(apps));
   node.start();
-  world.platform->fates = {Fate::hold, Fate::answer};
+  cluster.platform->fates = {Fate::hold, Fate::answer};
   auto slow = node.ask({}, "wx1");
   auto quick = node.ask({}, "wx2");
   EXPECT_FALSE(slow.ready());
   EXPECT_TRUE(quick.ready());
-  world.platform->release();
+  cluster.platform->release();
   node.run();
   EXPECT_TRUE(slow.ready());
 }
@@ -143,192 +143,192 @@ TEST(Get, WaitsOnlyForItsOwnApp) {
 // ---- the schedule
 
 TEST(Schedule, FetchesWhatWasNeverFetchedSoonAfterTheStart) {
-  World world;
-  Node node(world);
+  TestCluster cluster;
+  Node node(cluster);
   node.start();
   node.pass(seconds(1));
-  EXPECT_EQ(world.platform->calls.size(), 1U);
+  EXPECT_EQ(cluster.platform->calls.size(), 1U);
 }
 
 TEST(Schedule, SpreadsFirstFetchesBelowFiftyASecondThoughTheLoopFallsBehind) {
-  World world;
+  TestCluster cluster;
   std::vector<AppConfig> apps;
   for (int i = 0; i < 200; ++i) {
     apps.push_back({"wx" + std::to_string(i), "fake", "e", Secret(std::string_view("x")), true});
   }
-  Node node(world, true, std::move(apps));
+  Node node(cluster, true, std::move(apps));
   node.start();
   node.pass(seconds(1), Milliseconds(100));
-  EXPECT_NEAR(static_cast<double>(world.platform->calls.size()), 46, 2);
+  EXPECT_NEAR(static_cast<double>(cluster.platform->calls.size()), 46, 2);
   node.pass(seconds(4), Milliseconds(10));
-  EXPECT_EQ(world.platform->calls.size(), 200U);
+  EXPECT_EQ(cluster.platform->calls.size(), 200U);
 }
 
 TEST(Schedule, RenewsAheadOfTheEnd) {
-  World world;
-  Node node(world);
+  TestCluster cluster;
+  Node node(cluster);
   node.start();
   node.pass(seconds(5480), seconds(1));
-  EXPECT_EQ(world.platform->calls.size(), 1U);
+  EXPECT_EQ(cluster.platform->calls.size(), 1U);
   node.pass(seconds(20), seconds(1));
-  EXPECT_EQ(world.platform->calls.size(), 2U);
+  EXPECT_EQ(cluster.platform->calls.size(), 2U);
   EXPECT_EQ(node.token(), "token-2");
 }
 
 TEST(Schedule, ADayTakesAsManyCallsAsThereAreLives) {
-  World world;
-  Node node(world);
+  TestCluster cluster;
+  Node node(cluster);
   node.start();
   node.pass(hours(24), seconds(1));
-  EXPECT_NEAR(static_cast<double>(world.platform->calls.size()), 86400.0 / 5490, 1);
+  EXPECT_NEAR(static_cast<double>(cluster.platform->calls.size()), 86400.0 / 5490, 1);
 }
 
 TEST(Schedule, RenewsAWindowedTokenInItsWindowWithOneCall) {
-  World world(World::windowed());
-  Node node(world);
+  TestCluster cluster(TestCluster::windowed());
+  Node node(cluster);
   node.start();
   node.pass(hours(24), seconds(1));
-  EXPECT_NEAR(static_cast<double>(world.platform->calls.size()), 86400.0 / 6960, 1);
-  for (const auto& call : world.platform->calls) EXPECT_FALSE(call.force);
+  EXPECT_NEAR(static_cast<double>(cluster.platform->calls.size()), 86400.0 / 6960, 1);
+  for (const auto& call : cluster.platform->calls) EXPECT_FALSE(call.force);
 }
 
 TEST(Schedule, ThirtyRestartsCallNobody) {
-  World world;
+  TestCluster cluster;
   for (int i = 0; i < 31; ++i) {
-    Node node(world);
+    Node node(cluster);
     node.start();
     node.pass(seconds(5));
     EXPECT_EQ(node.token(), "token-1");
   }
-  EXPECT_EQ(world.platform->calls.size(), 1U);
+  EXPECT_EQ(cluster.platform->calls.size(), 1U);
 }
 
 TEST(Schedule, KeepsTheRolledMomentOverARestart) {
-  World world;
+  TestCluster cluster;
   {
-    Node node(world);
+    Node node(cluster);
     node.start();
     node.pass(seconds(1));
   }
-  world.dice.load(0.0);  // Would be 90 s earlier if it were rolled again.
-  Node node(world);
+  cluster.jitter.load(0.0);  // Would be 90 s earlier if it were rolled again.
+  Node node(cluster);
   node.start();
   node.pass(seconds(5450), seconds(1));
-  EXPECT_EQ(world.platform->calls.size(), 1U);
+  EXPECT_EQ(cluster.platform->calls.size(), 1U);
   node.pass(seconds(60), seconds(1));
-  EXPECT_EQ(world.platform->calls.size(), 2U);
+  EXPECT_EQ(cluster.platform->calls.size(), 2U);
 }
 
 TEST(Schedule, ATokenShorterThanTheSlackIsNoStorm) {
-  World world;
-  world.platform->life = seconds(10);
-  Node node(world);
+  TestCluster cluster;
+  cluster.platform->life = seconds(10);
+  Node node(cluster);
   node.start();
   for (int i = 0; i < 60; ++i) {
     EXPECT_EQ(node.token(), "");
     node.pass(seconds(1));
   }
-  EXPECT_LE(world.platform->calls.size(), 15U);
+  EXPECT_LE(cluster.platform->calls.size(), 15U);
 }
 
 TEST(Schedule, IgnoresTheWallClockBeingSet) {
-  World world;
-  Node node(world);
+  TestCluster cluster;
+  Node node(cluster);
   node.start();
   node.pass(seconds(10));
   for (auto step : {hours(1), -hours(2), hours(1)}) {
-    world.clock.step_wall(step);
+    cluster.clock.step_wall(step);
     node.pass(seconds(60), seconds(1));
     EXPECT_EQ(node.token(), "token-1");
     EXPECT_NE(node.stepped, Milliseconds(0));
   }
-  EXPECT_EQ(world.platform->calls.size(), 1U);
+  EXPECT_EQ(cluster.platform->calls.size(), 1U);
 }
 
 TEST(Schedule, ProbesATokenThatSeemsToComeFromTheFuture) {
-  World world;
+  TestCluster cluster;
   {
-    Node node(world);
+    Node node(cluster);
     node.start();
     node.pass(seconds(1));
   }
-  world.clock.step_wall(-hours(1));
-  world.platform->revoke("token-1");
-  world.platform->usual = Fate::no_connection;
-  Node node(world);
+  cluster.clock.step_wall(-hours(1));
+  cluster.platform->revoke("token-1");
+  cluster.platform->usual = Fate::no_connection;
+  Node node(cluster);
   node.start();
   EXPECT_EQ(node.token(), "");
-  EXPECT_EQ(world.platform->probes, 1);
+  EXPECT_EQ(cluster.platform->probes, 1);
 }
 
 TEST(Schedule, LeavesALoadedTokenOfNoKnownIssuerAlone) {
-  World world;
+  TestCluster cluster;
   {
-    Node node(world);
+    Node node(cluster);
     node.start();
     node.pass(seconds(1));
   }
   std::optional<Result<Record>> record;
-  world.store->load(Key{"wx1"}, [&](Result<Record> r) { record = std::move(r); });
+  cluster.store->load(Key{"wx1"}, [&](Result<Record> r) { record = std::move(r); });
   (*record)->token->issuer.clear();  // As a callback store has it.
-  std::optional<Result<BeginOutcome>> begun;
-  world.store->begin({Key{"wx1"}, 1, "loader", seconds(30), {}},
-                     [&](Result<BeginOutcome> r) { begun = std::move(r); });
-  world.store->commit(std::get<Granted>(**begun).lease, std::move(**record),
-                      [](const Result<WriteOutcome>&) {});
-  Node node(world);
+  std::optional<Result<AcquireOutcome>> begun;
+  cluster.store->acquire_lease({Key{"wx1"}, 1, "loader", seconds(30), {}},
+                               [&](Result<AcquireOutcome> r) { begun = std::move(r); });
+  cluster.store->commit(std::get<Acquired>(**begun).lease, std::move(**record),
+                        [](const Result<WriteOutcome>&) {});
+  Node node(cluster);
   node.start();
   node.pass(seconds(60), seconds(1));
-  EXPECT_EQ(world.platform->calls.size(), 1U);
+  EXPECT_EQ(cluster.platform->calls.size(), 1U);
   EXPECT_LE(node.ask()->value().expires_in, seconds(5490 + 280));
 }
 
 TEST(Schedule, WhatIsOverTheLimitOfCallsWaitsItsTurn) {
-  World world;
+  TestCluster cluster;
   std::vector<AppConfig> apps;
   for (int i = 0; i < 600; ++i) {
     apps.push_back({"wx" + std::to_string(i), "fake", "e", Secret(std::string_view("x")), true});
   }
-  world.platform->usual = Fate::hold;
-  Node node(world, true, std::move(apps));
+  cluster.platform->usual = Fate::hold;
+  Node node(cluster, true, std::move(apps));
   node.start();
   node.pass(seconds(14), Milliseconds(250));
-  EXPECT_EQ(world.platform->in_flight(), 256U);
-  world.platform->usual = Fate::answer;
-  world.platform->release();
+  EXPECT_EQ(cluster.platform->in_flight(), 256U);
+  cluster.platform->usual = Fate::answer;
+  cluster.platform->release();
   node.run();
-  EXPECT_EQ(world.platform->calls.size(), 600U);
+  EXPECT_EQ(cluster.platform->calls.size(), 600U);
 }
 
 // ---- failures
 
 TEST(Failure, NeverTakesAwayATokenThatStillWorks) {
-  World world;
-  Node node(world);
+  TestCluster cluster;
+  Node node(cluster);
   node.start();
   node.pass(seconds(5400), seconds(1));
-  world.platform->usual = Fate::no_connection;
+  cluster.platform->usual = Fate::no_connection;
   for (int t = 5400; t < 7178; ++t) {
     node.pass(seconds(1), seconds(1));
     ASSERT_EQ(node.token(), "token-1") << t;
   }
   node.pass(seconds(5), seconds(1));
   EXPECT_EQ(node.token(), "");
-  world.platform->usual = Fate::answer;
+  cluster.platform->usual = Fate::answer;
   node.pass(seconds(16), seconds(1));
   EXPECT_EQ(node.token(), "token-2");
 }
 
 TEST(Failure, BacksOffWithGrowingGaps) {
-  World world;
-  world.dice.load(0.999);
-  Node node(world);
-  world.platform->usual = Fate::refuse;
+  TestCluster cluster;
+  cluster.jitter.load(0.999);
+  Node node(cluster);
+  cluster.platform->usual = Fate::refuse;
   node.start();
   node.pass(seconds(1));
   // No token at all: at most 15 s apart.
   node.pass(minutes(10), Milliseconds(100));
-  const auto& calls = world.platform->calls;
+  const auto& calls = cluster.platform->calls;
   const int steps[] = {1, 2, 4, 8, 15, 15, 15};
   for (std::size_t i = 0; i < 7; ++i) {
     const double gap = static_cast<double>((calls[i + 1].at - calls[i].at).count()) / 1000;
@@ -337,95 +337,95 @@ TEST(Failure, BacksOffWithGrowingGaps) {
 }
 
 TEST(Failure, ASchoolOfProcessesSharesOneBackoff) {
-  World world;
-  world.platform->usual = Fate::refuse_for_good;
+  TestCluster cluster;
+  cluster.platform->usual = Fate::refuse_for_good;
   for (int i = 0; i < 20; ++i) {
-    Node cron(world, false);
+    Node cron(cluster, false);
     cron.start();
     EXPECT_EQ(cron.token(), "");
-    world.clock.advance(seconds(10));
+    cluster.clock.advance(seconds(10));
   }
-  EXPECT_EQ(world.platform->calls.size(), 1U);
+  EXPECT_EQ(cluster.platform->calls.size(), 1U);
 }
 
 TEST(Failure, OtherCredentialsDeserveATryOfTheirOwn) {
-  World world;
-  world.platform->usual = Fate::refuse_for_good;
+  TestCluster cluster;
+  cluster.platform->usual = Fate::refuse_for_good;
   {
-    Node wrong(world, false);
+    Node wrong(cluster, false);
     wrong.start();
     wrong.token();
   }
-  world.platform->usual = Fate::answer;
+  cluster.platform->usual = Fate::answer;
   auto apps = Node::default_apps();
   apps[0].secret = Secret(std::string_view("the-right-one"));
-  Node right(world, false, std::move(apps));
+  Node right(cluster, false, std::move(apps));
   right.start();
   EXPECT_EQ(right.token(), "token-1");
 }
 
-// ---- lost answers and marks
+// ---- lost answers and in_doubt
 
 TEST(LostAnswer, OldTokenIsPromisedOnlyForTheOverlapAndRepairedLateInIt) {
-  World world;
-  Node node(world);
+  TestCluster cluster;
+  Node node(cluster);
   node.start();
   node.pass(seconds(5480), seconds(1));
-  world.platform->fates = {Fate::lose_answer};
+  cluster.platform->fates = {Fate::lose_answer};
   node.pass(seconds(15), seconds(1));
-  ASSERT_EQ(world.platform->calls.size(), 2U);
-  const WallTime lost_at = world.platform->calls[1].at;
+  ASSERT_EQ(cluster.platform->calls.size(), 2U);
+  const WallTime lost_at = cluster.platform->calls[1].at;
   auto answer = node.ask();
   EXPECT_EQ(answer->value().token.reveal(), "token-1");
-  EXPECT_LE(world.clock.wall() + answer->value().expires_in, lost_at + seconds(280));
+  EXPECT_LE(cluster.clock.wall() + answer->value().expires_in, lost_at + seconds(280));
   node.pass(seconds(260), seconds(1));
-  EXPECT_EQ(world.platform->calls.size(), 2U) << "not before the promise has ended";
+  EXPECT_EQ(cluster.platform->calls.size(), 2U) << "not before the promise has ended";
   node.pass(seconds(30), seconds(1));
-  ASSERT_EQ(world.platform->calls.size(), 3U);
-  EXPECT_GE(world.platform->calls[2].at, lost_at + seconds(280));
-  EXPECT_LE(world.platform->calls[2].at, lost_at + seconds(300));
+  ASSERT_EQ(cluster.platform->calls.size(), 3U);
+  EXPECT_GE(cluster.platform->calls[2].at, lost_at + seconds(280));
+  EXPECT_LE(cluster.platform->calls[2].at, lost_at + seconds(300));
   EXPECT_EQ(node.token(), "token-3");
 }
 
 TEST(LostAnswer, OfTheFirstFetchIsSimplyTriedAgain) {
-  World world;
-  world.platform->fates = {Fate::lose_answer};
-  Node node(world);
+  TestCluster cluster;
+  cluster.platform->fates = {Fate::lose_answer};
+  Node node(cluster);
   node.start();
   node.pass(seconds(3));
   EXPECT_EQ(node.token(), "token-2");
 }
 
 TEST(LostAnswer, AWindowedTokenIsNotMarkedByIt) {
-  World world(World::windowed());
-  Node node(world);
+  TestCluster cluster(TestCluster::windowed());
+  Node node(cluster);
   node.start();
   node.pass(seconds(6950), seconds(1));
-  world.platform->fates = {Fate::lose_answer};
+  cluster.platform->fates = {Fate::lose_answer};
   node.pass(seconds(30), seconds(1));
-  EXPECT_GE(world.platform->calls.size(), 3U);
+  EXPECT_GE(cluster.platform->calls.size(), 3U);
   EXPECT_EQ(node.token(), "token-2");
 }
 
 TEST(MarkedToken, IsProbedBeforeItIsHandedOutAgain) {
-  World world;
-  Node node(world);
+  TestCluster cluster;
+  Node node(cluster);
   node.start();
   node.pass(seconds(5480), seconds(1));
-  world.platform->usual = Fate::lose_request;
+  cluster.platform->usual = Fate::lose_request;
   node.pass(seconds(320), seconds(1));
-  EXPECT_EQ(world.platform->probes, 0) << "nobody asked";
+  EXPECT_EQ(cluster.platform->probes, 0) << "nobody asked";
   EXPECT_EQ(node.token(), "token-1");
-  EXPECT_EQ(world.platform->probes, 1);
+  EXPECT_EQ(cluster.platform->probes, 1);
 }
 
 TEST(MarkedToken, IsSuspectWhenThePlatformCannotBeAsked) {
-  World world;
-  Node node(world);
+  TestCluster cluster;
+  Node node(cluster);
   node.start();
   node.pass(seconds(5480), seconds(1));
-  world.platform->usual = Fate::lose_request;
-  world.platform->reachable = false;
+  cluster.platform->usual = Fate::lose_request;
+  cluster.platform->reachable = false;
   node.pass(seconds(330), seconds(1));
   auto answer = node.ask();
   ASSERT_TRUE(answer->has_value());
@@ -435,71 +435,71 @@ TEST(MarkedToken, IsSuspectWhenThePlatformCannotBeAsked) {
 }
 
 TEST(MarkedToken, ThatTheProbeFindsDeadIsNotHandedOut) {
-  World world;
-  Node node(world);
+  TestCluster cluster;
+  Node node(cluster);
   node.start();
   node.pass(seconds(5480), seconds(1));
-  world.platform->fates = {Fate::lose_answer, Fate::no_connection, Fate::no_connection,
-                           Fate::no_connection, Fate::no_connection};
-  world.platform->usual = Fate::no_connection;
+  cluster.platform->fates = {Fate::lose_answer, Fate::no_connection, Fate::no_connection,
+                             Fate::no_connection, Fate::no_connection};
+  cluster.platform->usual = Fate::no_connection;
   node.pass(seconds(340), seconds(1));
   EXPECT_EQ(node.token(), "");
-  world.platform->usual = Fate::answer;
-  world.platform->fates.clear();
+  cluster.platform->usual = Fate::answer;
+  cluster.platform->fates.clear();
   node.pass(seconds(20), seconds(1));
   EXPECT_EQ(node.token(), "token-3");
 }
 
 TEST(MarkedToken, IsNotPromisedAcrossItsOwnRenewal) {
-  World world;
-  Node node(world);
+  TestCluster cluster;
+  Node node(cluster);
   node.start();
   node.pass(seconds(5480), seconds(1));
-  world.platform->fates = {Fate::lose_answer};
+  cluster.platform->fates = {Fate::lose_answer};
   node.pass(seconds(15), seconds(1));
-  ASSERT_EQ(world.platform->calls.size(), 2U);
-  const WallTime promise_ends = world.platform->calls[1].at + seconds(280);
-  node.pass(promise_ends - world.clock.wall() - Milliseconds(400));
+  ASSERT_EQ(cluster.platform->calls.size(), 2U);
+  const WallTime promise_ends = cluster.platform->calls[1].at + seconds(280);
+  node.pass(promise_ends - cluster.clock.wall() - Milliseconds(400));
 
   auto answer = node.ask();
   EXPECT_FALSE(answer.ready()) << "no promise fits into the time that is left";
   auto told = node.report("token-1");
   EXPECT_FALSE(told.ready()) << "nor for whoever reports it";
   node.pass(Milliseconds(1399), Milliseconds(1));
-  EXPECT_TRUE(world.platform->alive("token-1")) << "another node may still be promising it";
+  EXPECT_TRUE(cluster.platform->alive("token-1")) << "another node may still be promising it";
   EXPECT_FALSE(node.ask().ready());
   node.pass(Milliseconds(1));
   ASSERT_TRUE(answer.ready());
   EXPECT_EQ(answer->value().token.reveal(), "token-3");
   EXPECT_FALSE(answer->value().suspect);
-  EXPECT_FALSE(world.platform->alive("token-1")) << "which is why";
+  EXPECT_FALSE(cluster.platform->alive("token-1")) << "which is why";
   EXPECT_EQ(told->value().outcome, ReportOutcome::already_newer);
   EXPECT_EQ(told->value().grant.token.reveal(), "token-3");
 }
 
 TEST(MarkedToken, IsProbedAgainOnceItMayBeDead) {
-  World world;
-  Node node(world);
+  TestCluster cluster;
+  Node node(cluster);
   node.start();
   node.pass(seconds(5480), seconds(1));
-  world.platform->fates = {Fate::lose_answer};
-  world.platform->usual = Fate::no_connection;
+  cluster.platform->fates = {Fate::lose_answer};
+  cluster.platform->usual = Fate::no_connection;
   node.pass(seconds(15), seconds(1));
-  const WallTime dies_at = world.platform->calls[1].at + seconds(300);
-  node.pass(dies_at - world.clock.wall() - seconds(6), seconds(1));
+  const WallTime dies_at = cluster.platform->calls[1].at + seconds(300);
+  node.pass(dies_at - cluster.clock.wall() - seconds(6), seconds(1));
 
   auto before = node.ask();
   ASSERT_TRUE(before.ready());
   EXPECT_EQ(before->value().token.reveal(), "token-1");
-  EXPECT_LE(world.clock.wall() + before->value().expires_in, dies_at) << "a promise to be kept";
+  EXPECT_LE(cluster.clock.wall() + before->value().expires_in, dies_at) << "a promise to be kept";
   node.pass(seconds(8), seconds(1));
   EXPECT_EQ(node.token(), "") << "alive a moment ago, dead by now";
 }
 
 /// From now on calls and probes hang, and whoever asks within `span` is answered all the same.
-void expect_no_wait_though_all_hangs(World& world, Node& node, seconds span) {
-  world.platform->usual = Fate::hold;
-  world.platform->hold_probes = true;
+void expect_no_wait_though_all_hangs(TestCluster& cluster, Node& node, seconds span) {
+  cluster.platform->usual = Fate::hold;
+  cluster.platform->hold_probes = true;
   for (seconds passed(0); passed < span; ++passed) {
     auto answer = node.ask();
     ASSERT_TRUE(answer.ready()) << passed.count();
@@ -509,77 +509,80 @@ void expect_no_wait_though_all_hangs(World& world, Node& node, seconds span) {
 }
 
 TEST(MarkedToken, WarmVerdictsSpareCallersAHangingPlatform) {
-  World world;
-  Node node(world);
+  TestCluster cluster;
+  Node node(cluster);
   node.start();
   node.pass(seconds(5480), seconds(1));
-  world.platform->usual = Fate::lose_request;
-  world.platform->reachable = false;
+  cluster.platform->usual = Fate::lose_request;
+  cluster.platform->reachable = false;
   node.pass(seconds(330), seconds(1));
   node.ask();
-  expect_no_wait_though_all_hangs(world, node, seconds(50));
+  expect_no_wait_though_all_hangs(cluster, node, seconds(50));
 }
 
 TEST(MarkedToken, WarmVerdictsSpareCallersAHangingPlatformAlsoRightAfterAForcedCall) {
-  World world(World::windowed());
-  Node node(world);
+  TestCluster cluster(TestCluster::windowed());
+  Node node(cluster);
   node.start();
   node.token();
   // Somebody was killed in a forced call, and the platform hangs since.
-  const WallTime now = world.clock.wall();
-  world.store->begin({Key{"wx1"}, 1, "gone", Milliseconds(1), {now, now, true}},
-                     [](const Result<BeginOutcome>&) {});
-  world.platform->usual = Fate::lose_request;
-  world.platform->reachable = false;
+  const WallTime now = cluster.clock.wall();
+  cluster.store->acquire_lease({Key{"wx1"}, 1, "gone", Milliseconds(1), {now, now, true}},
+                               [](const Result<AcquireOutcome>&) {});
+  cluster.platform->usual = Fate::lose_request;
+  cluster.platform->reachable = false;
   node.pass(seconds(2));
   node.ask();
-  expect_no_wait_though_all_hangs(world, node, seconds(20));
+  expect_no_wait_though_all_hangs(cluster, node, seconds(20));
 }
 
 // ---- crashes
 
 TEST(Crash, BetweenTheAnswerAndTheCommitCostsOneCallMore) {
-  World world;
+  TestCluster cluster;
   {
-    Node node(world, false);
+    Node node(cluster, false);
     node.start();
     node.token();
   }
-  world.clock.advance(seconds(5500));
-  // What a process leaves behind that dies after the platform answered: a lease, a mark, and at the
-  // platform a token that nobody knows.
-  std::optional<Result<BeginOutcome>> begun;
-  world.store->begin(
-      {Key{"wx1"}, 1, "gone", seconds(30), {world.clock.wall(), world.clock.wall() + seconds(300)}},
-      [&](Result<BeginOutcome> r) { begun = std::move(r); });
-  world.platform->issue({}, [](IssueOutcome) {});
-  ASSERT_EQ(world.platform->calls.size(), 2U);
+  cluster.clock.advance(seconds(5500));
+  // What a process leaves behind that dies after the platform answered: a lease, an in-doubt call,
+  // and at the platform a token that nobody knows.
+  std::optional<Result<AcquireOutcome>> begun;
+  cluster.store->acquire_lease({Key{"wx1"},
+                                1,
+                                "gone",
+                                seconds(30),
+                                {cluster.clock.wall(), cluster.clock.wall() + seconds(300)}},
+                               [&](Result<AcquireOutcome> r) { begun = std::move(r); });
+  cluster.platform->issue({}, [](IssueOutcome) {});
+  ASSERT_EQ(cluster.platform->calls.size(), 2U);
 
-  Node successor(world);
+  Node successor(cluster);
   successor.start();
   for (int i = 0; i < 400; ++i) {
     auto answer = successor.ask();
     if (!answer.ready()) successor.pass(seconds(2));  // No promise fits before the renewal.
     ASSERT_TRUE(answer.ready());
     ASSERT_TRUE(answer->has_value());
-    EXPECT_TRUE(world.platform->alive(answer->value().token.reveal())) << i;
+    EXPECT_TRUE(cluster.platform->alive(answer->value().token.reveal())) << i;
     successor.pass(seconds(1));
   }
-  EXPECT_EQ(world.platform->calls.size(), 3U);
+  EXPECT_EQ(cluster.platform->calls.size(), 3U);
   EXPECT_EQ(successor.token(), "token-3");
 }
 
 // ---- the store
 
 TEST(StoreOut, ReadersGoOnAndThePlatformIsNotCalled) {
-  World world;
-  Node node(world);
+  TestCluster cluster;
+  Node node(cluster);
   node.start();
   node.pass(seconds(1));
   node.store->out = true;
   node.pass(seconds(5600), seconds(1));
   EXPECT_EQ(node.token(), "token-1");
-  EXPECT_EQ(world.platform->calls.size(), 1U);
+  EXPECT_EQ(cluster.platform->calls.size(), 1U);
   EXPECT_FALSE(node.heart->health().store_ok);
   node.store->out = false;
   node.pass(seconds(61), seconds(1));
@@ -588,8 +591,8 @@ TEST(StoreOut, ReadersGoOnAndThePlatformIsNotCalled) {
 }
 
 TEST(StoreReadOnly, IsSaidWithinSecondsAndUntilAWriteSucceeds) {
-  World world;
-  Node node(world);
+  TestCluster cluster;
+  Node node(cluster);
   node.start();
   node.pass(seconds(1));
   node.store->read_only = true;
@@ -606,8 +609,8 @@ TEST(StoreReadOnly, IsSaidWithinSecondsAndUntilAWriteSucceeds) {
 }
 
 TEST(StoreReadOnly, ARefusedLeaseIsLookedIntoAtOnce) {
-  World world;
-  Node node(world);
+  TestCluster cluster;
+  Node node(cluster);
   node.start();
   node.pass(seconds(1));
   node.store->read_only = true;
@@ -616,26 +619,26 @@ TEST(StoreReadOnly, ARefusedLeaseIsLookedIntoAtOnce) {
 }
 
 TEST(StoreReadOnly, WhatFailsForOneRecordAloneIsNoFailureOfTheStore) {
-  World world;
-  Node node(world);
+  TestCluster cluster;
+  Node node(cluster);
   node.start();
   node.pass(seconds(1));
-  node.store->refuse_begins = true;
+  node.store->refuse_leases = true;
   node.store->refuse_loads = true;
   node.pass(seconds(5600), seconds(1));
   EXPECT_EQ(node.token(), "token-1");
-  EXPECT_GT(node.store->begins, 1);
+  EXPECT_GT(node.store->acquisitions, 1);
   EXPECT_TRUE(node.heart->health().store_ok);
   EXPECT_EQ(node.store_turns, 0);
 }
 
 TEST(StoreReadOnly, ALeaseOfAnotherIsNoFailureOfTheStore) {
-  World world;
-  Node holder(world);
-  Node other(world);
+  TestCluster cluster;
+  Node holder(cluster);
+  Node other(cluster);
   holder.start();
   other.start();
-  world.platform->usual = FakePlatform::Fate::hold;
+  cluster.platform->usual = FakePlatform::Fate::hold;
   holder.pass(seconds(1));
   other.pass(seconds(10));
   EXPECT_TRUE(other.heart->health().store_ok);
@@ -643,10 +646,10 @@ TEST(StoreReadOnly, ALeaseOfAnotherIsNoFailureOfTheStore) {
 }
 
 TEST(LegacyDocument, IsShownWithItsAppAsLongAsTheConfigNamesIt) {
-  World world;
+  TestCluster cluster;
   auto apps = Node::default_apps();
   apps[0].legacy_document = "access_token";
-  Node node(world, true, std::move(apps));
+  Node node(cluster, true, std::move(apps));
   node.start();
   EXPECT_EQ(node.heart->app("wx1")->legacy_document, "access_token");
   EXPECT_EQ(node.heart->app("wx1")->legacy_collection, "tokens");
@@ -656,8 +659,8 @@ TEST(LegacyDocument, IsShownWithItsAppAsLongAsTheConfigNamesIt) {
 }
 
 TEST(LegacyDocument, IsRefusedWhereItMakesNoSense) {
-  World world;
-  Node node(world);
+  TestCluster cluster;
+  Node node(cluster);
   node.start();
   const auto put = [&](const std::string& document, const std::string& collection) {
     AppConfig app = std::move(Node::default_apps()[0]);
@@ -680,8 +683,8 @@ TEST(LegacyDocument, IsRefusedWhereItMakesNoSense) {
 }
 
 TEST(Replicas, ThatAreBehindAreCountedAtOnceAndWarnedOfOnceAMinute) {
-  World world;
-  Node node(world);
+  TestCluster cluster;
+  Node node(cluster);
   node.start();
   node.pass(seconds(30), seconds(1));
   EXPECT_TRUE(node.warnings.empty());
@@ -699,8 +702,8 @@ TEST(Replicas, ThatAreBehindAreCountedAtOnceAndWarnedOfOnceAMinute) {
 }
 
 TEST(CommitFails, TheTokenIsServedFromMemoryAndStoredLater) {
-  World world;
-  Node node(world);
+  TestCluster cluster;
+  Node node(cluster);
   node.store->refuse_commits = true;
   node.start();
   node.pass(seconds(1));
@@ -711,54 +714,54 @@ TEST(CommitFails, TheTokenIsServedFromMemoryAndStoredLater) {
   node.pass(seconds(16), seconds(1));
   EXPECT_GT(node.ask()->value().expires_in, seconds(5000));
   {
-    Node successor(world, false);
+    Node successor(cluster, false);
     successor.start();
     EXPECT_EQ(successor.token(), "token-1");
   }
-  EXPECT_EQ(world.platform->calls.size(), 1U);
+  EXPECT_EQ(cluster.platform->calls.size(), 1U);
 }
 
 TEST(CommitFails, TheFirstTokenIsPromisedAsIfASuccessorCameAtOnce) {
-  World world;
-  Node node(world);
+  TestCluster cluster;
+  Node node(cluster);
   node.store->refuse_commits = true;
   node.start();
   node.pass(seconds(25), seconds(1));
   auto answer = node.ask();
-  const WallTime promised = world.clock.wall() + answer->value().expires_in;
+  const WallTime promised = cluster.clock.wall() + answer->value().expires_in;
   // The lease runs out; who comes next finds no token, and fetches one.
-  world.clock.advance(seconds(6));
-  Node successor(world);
+  cluster.clock.advance(seconds(6));
+  Node successor(cluster);
   successor.start();
   successor.pass(seconds(1));
   ASSERT_EQ(successor.token(), "token-2");
-  while (world.clock.wall() < promised - seconds(1)) successor.pass(seconds(1), seconds(1));
-  EXPECT_TRUE(world.platform->alive("token-1"));
+  while (cluster.clock.wall() < promised - seconds(1)) successor.pass(seconds(1), seconds(1));
+  EXPECT_TRUE(cluster.platform->alive("token-1"));
 }
 
 TEST(CommitFails, ForLongIsNoStorm) {
-  World world;
-  Node node(world);
+  TestCluster cluster;
+  Node node(cluster);
   node.start();
   node.pass(seconds(5400), seconds(1));
   node.store->refuse_commits = true;
   node.pass(seconds(200), seconds(1));
-  ASSERT_EQ(world.platform->calls.size(), 2U);
-  world.platform->usual = Fate::no_connection;
+  ASSERT_EQ(cluster.platform->calls.size(), 2U);
+  cluster.platform->usual = Fate::no_connection;
   node.pass(minutes(20), seconds(1));
-  EXPECT_LE(world.platform->calls.size(), 2U);
+  EXPECT_LE(cluster.platform->calls.size(), 2U);
   EXPECT_EQ(node.token(), "token-2");
-  world.platform->usual = Fate::answer;
+  cluster.platform->usual = Fate::answer;
   node.store->refuse_commits = false;
   node.pass(seconds(16), seconds(1));
   EXPECT_GT(node.ask()->value().expires_in, seconds(3000));
-  EXPECT_LE(world.platform->calls.size(), 3U);
+  EXPECT_LE(cluster.platform->calls.size(), 3U);
 }
 
 TEST(CommitFails, ACallOfAnotherNodeCapsTheTokenInMemory) {
-  World world;
-  Node a(world);
-  Node b(world);
+  TestCluster cluster;
+  Node a(cluster);
+  Node b(cluster);
   a.store->refuse_commits = true;
   b.store->refuse_commits = true;
   a.start();
@@ -766,23 +769,23 @@ TEST(CommitFails, ACallOfAnotherNodeCapsTheTokenInMemory) {
   ASSERT_EQ(a.token(), "token-1");
   b.start();
   // The lease of the first runs out; the second finds nothing in the store, and calls.
-  while (world.platform->calls.size() < 2) {
-    world.clock.advance(seconds(1));
+  while (cluster.platform->calls.size() < 2) {
+    cluster.clock.advance(seconds(1));
     a.run();
     b.run();
   }
-  const WallTime called_at = world.clock.wall();
+  const WallTime called_at = cluster.clock.wall();
   a.pass(seconds(100), seconds(1));
   auto answer = a.ask();
   ASSERT_TRUE(answer.ready() && answer->has_value());
-  EXPECT_LE(world.clock.wall() + answer->value().expires_in, called_at + seconds(300))
+  EXPECT_LE(cluster.clock.wall() + answer->value().expires_in, called_at + seconds(300))
       << answer->value().token.reveal();
 }
 
 TEST(CommitFails, ARevisionIsOneTokenAlthoughAnotherNodeTakesOver) {
-  World world;
-  Node a(world);
-  Node b(world);
+  TestCluster cluster;
+  Node a(cluster);
+  Node b(cluster);
   a.start();
   a.pass(seconds(1));
   b.start();
@@ -792,8 +795,8 @@ TEST(CommitFails, ARevisionIsOneTokenAlthoughAnotherNodeTakesOver) {
   ASSERT_EQ(held->value().token.reveal(), "token-2");
   EXPECT_EQ(held->value().revision, 2U);
   // Its lease runs out before it can store that, and the other node renews late in the overlap.
-  while (world.platform->calls.size() < 3) {
-    world.clock.advance(seconds(1));
+  while (cluster.platform->calls.size() < 3) {
+    cluster.clock.advance(seconds(1));
     b.run();
   }
   auto stored = b.ask();
@@ -810,43 +813,43 @@ TEST(CommitFails, ARevisionIsOneTokenAlthoughAnotherNodeTakesOver) {
 }
 
 TEST(CommitFails, TheSameTokenStoredByAnotherNodeIsNoStorm) {
-  World world(World::windowed());
-  Node a(world);
-  Node b(world);
+  TestCluster cluster(TestCluster::windowed());
+  Node a(cluster);
+  Node b(cluster);
   a.store->refuse_commits = true;
   a.start();
   a.pass(seconds(1));
   ASSERT_EQ(a.token(), "token-1");
   b.start();
   for (int second = 0; second < 40; ++second) {
-    world.clock.advance(seconds(1));
+    cluster.clock.advance(seconds(1));
     b.run();
   }
   ASSERT_EQ(b.token(), "token-1");
   a.store->refuse_commits = false;
-  const auto calls = world.platform->calls.size();
+  const auto calls = cluster.platform->calls.size();
   a.pass(minutes(10), seconds(1));
   EXPECT_EQ(a.token(), "token-1");
-  EXPECT_EQ(world.platform->calls.size(), calls);
+  EXPECT_EQ(cluster.platform->calls.size(), calls);
 }
 
 // ---- the cap before the call
 
 TEST(Cap, NothingIsPromisedBeyondWhatACallInFlightLeavesAlive) {
-  World world;
-  Node node(world);
+  TestCluster cluster;
+  Node node(cluster);
   node.start();
   node.pass(seconds(1));
   ASSERT_GT(node.ask()->value().expires_in, seconds(5000));
-  world.platform->fates = {Fate::hold};
-  const WallTime called_at = world.clock.wall();
+  cluster.platform->fates = {Fate::hold};
+  const WallTime called_at = cluster.clock.wall();
   auto refreshed = node.refresh();
-  ASSERT_EQ(world.platform->in_flight(), 1U);
+  ASSERT_EQ(cluster.platform->in_flight(), 1U);
   node.pass(seconds(5));
   auto answer = node.ask();
   ASSERT_TRUE(answer.ready() && answer->has_value());
-  EXPECT_LE(world.clock.wall() + answer->value().expires_in, called_at + seconds(280));
-  world.platform->release_as(IssueFailure::Delivery::not_sent);
+  EXPECT_LE(cluster.clock.wall() + answer->value().expires_in, called_at + seconds(280));
+  cluster.platform->release_as(IssueFailure::Delivery::not_sent);
   node.run();
   EXPECT_GT(node.ask()->value().expires_in, seconds(5000)) << "nothing was displaced";
 }
@@ -854,28 +857,28 @@ TEST(Cap, NothingIsPromisedBeyondWhatACallInFlightLeavesAlive) {
 // ---- several processes
 
 TEST(TwoNodes, OneFetchesForBoth) {
-  World world;
-  Node a(world);
-  Node b(world);
+  TestCluster cluster;
+  Node a(cluster);
+  Node b(cluster);
   a.start();
   b.start();
-  world.platform->fates = {Fate::hold};
+  cluster.platform->fates = {Fate::hold};
   auto first = a.ask();
   auto second = b.ask();
-  world.platform->release();
+  cluster.platform->release();
   a.run();
   b.pass(Milliseconds(100));
   ASSERT_TRUE(first.ready());
   ASSERT_TRUE(second.ready());
   EXPECT_EQ(first->value().token.reveal(), "token-1");
   EXPECT_EQ(second->value().token.reveal(), "token-1");
-  EXPECT_EQ(world.platform->calls.size(), 1U);
+  EXPECT_EQ(cluster.platform->calls.size(), 1U);
 }
 
 TEST(TwoNodes, OneSeesTheOthersRenewalWithinASecond) {
-  World world;
-  Node a(world);
-  Node b(world);
+  TestCluster cluster;
+  Node a(cluster);
+  Node b(cluster);
   a.start();
   b.start();
   a.token();
@@ -888,11 +891,11 @@ TEST(TwoNodes, OneSeesTheOthersRenewalWithinASecond) {
 }
 
 TEST(TwoNodes, OnMachinesWhoseClocksAreFarApartAgreeOnEveryToken) {
-  World world;
-  SkewedClock early(world.clock, -minutes(10));
-  SkewedClock late(world.clock, minutes(10));
-  Node a(world, early);
-  Node b(world, late);
+  TestCluster cluster;
+  SkewedClock early(cluster.clock, -minutes(10));
+  SkewedClock late(cluster.clock, minutes(10));
+  Node a(cluster, early);
+  Node b(cluster, late);
   a.start();
   b.start();
   a.token();
@@ -908,107 +911,107 @@ TEST(TwoNodes, OnMachinesWhoseClocksAreFarApartAgreeOnEveryToken) {
     b.pass(minutes(1), seconds(1));
     a.run();
   }
-  EXPECT_EQ(world.platform->calls.size(), 1U) << "nobody takes it for old";
+  EXPECT_EQ(cluster.platform->calls.size(), 1U) << "nobody takes it for old";
 }
 
 TEST(TwoNodes, AMachineWhoseClockRunsTooFastStaysOnTheDatabasesTime) {
-  World world;
-  const SkewedClock fast(world.clock, minutes(10), 100);
-  Node node(world, fast);
+  TestCluster cluster;
+  const SkewedClock fast(cluster.clock, minutes(10), 100);
+  Node node(cluster, fast);
   node.start();
   for (int hour = 0; hour < 4; ++hour) {
     node.pass(hours(1), seconds(5));
-    EXPECT_LE(abs(node.heart->now() - world.clock.wall()), Milliseconds(2)) << hour;
+    EXPECT_LE(abs(node.heart->now() - cluster.clock.wall()), Milliseconds(2)) << hour;
   }
 }
 
 TEST(TwoNodes, ADatabaseWhoseClockWasSetIsNotFollowed) {
-  World world;
-  const SkewedClock set(world.clock, hours(1));
-  Node node(world);
+  TestCluster cluster;
+  const SkewedClock set(cluster.clock, hours(1));
+  Node node(cluster);
   node.start();
   node.store->own_clock = &set;
   node.pass(minutes(60), seconds(5));
-  EXPECT_EQ(node.heart->now(), world.clock.wall());
+  EXPECT_EQ(node.heart->now(), cluster.clock.wall());
 }
 
 TEST(TwoNodes, ADatabaseThatIsASecondOffIsFollowedNoFasterBecauseItCannotBeWritten) {
-  World world;
-  const SkewedClock off(world.clock, seconds(1));
-  Node node(world);
+  TestCluster cluster;
+  const SkewedClock off(cluster.clock, seconds(1));
+  Node node(cluster);
   node.start();
   node.store->own_clock = &off;
   node.store->read_only = true;  // Announced once a second.
   node.pass(seconds(50), seconds(1));
-  EXPECT_LE(node.heart->now() - world.clock.wall(), Milliseconds(20));
-  EXPECT_GT(node.heart->now(), world.clock.wall());
+  EXPECT_LE(node.heart->now() - cluster.clock.wall(), Milliseconds(20));
+  EXPECT_GT(node.heart->now(), cluster.clock.wall());
 }
 
 TEST(TwoNodes, ARestartWithAClockThatWasSetMeanwhileRenewsNothing) {
-  World world;
-  SkewedClock right(world.clock, Milliseconds(0));
+  TestCluster cluster;
+  SkewedClock right(cluster.clock, Milliseconds(0));
   {
-    Node node(world, right);
+    Node node(cluster, right);
     node.start();
     node.pass(seconds(1));
   }
   for (auto step : {hours(1), -hours(1)}) {
-    SkewedClock set(world.clock, step);
-    Node node(world, set);
+    SkewedClock set(cluster.clock, step);
+    Node node(cluster, set);
     node.start();
     node.pass(seconds(60), seconds(1));
     EXPECT_EQ(node.token(), "token-1");
   }
-  EXPECT_EQ(world.platform->calls.size(), 1U);
-  EXPECT_EQ(world.platform->probes, 0);
+  EXPECT_EQ(cluster.platform->calls.size(), 1U);
+  EXPECT_EQ(cluster.platform->probes, 0);
 }
 
 /// A node of another machine took the lease, to make a call that displaces nothing, and was never
 /// heard of again.
-void take_lease(World& world) {
-  const WallTime now = world.clock.wall();
-  Intent intent{{"wx1"}, 1, "elsewhere", seconds(30), {now, now + hours(2)}, {}};
-  world.store->begin(std::move(intent), [](Result<BeginOutcome> outcome) {
-    ASSERT_TRUE(std::holds_alternative<Granted>(*outcome));
+void take_lease(TestCluster& cluster) {
+  const WallTime now = cluster.clock.wall();
+  LeaseRequest lease_request{{"wx1"}, 1, "elsewhere", seconds(30), {now, now + hours(2)}, {}};
+  cluster.store->acquire_lease(std::move(lease_request), [](Result<AcquireOutcome> outcome) {
+    ASSERT_TRUE(std::holds_alternative<Acquired>(*outcome));
   });
 }
 
 TEST(TwoNodes, WhoTakesOverFromTheDeadWaitsUntilTheirCallCannotComeAnyMore) {
-  World world(World::windowed());
-  Node node(world);
+  TestCluster cluster(TestCluster::windowed());
+  Node node(cluster);
   node.start();
   node.pass(seconds(1));
-  world.clock.advance(seconds(7000));  // Stale: into the platform's window.
-  take_lease(world);
-  const WallTime taken = world.clock.wall();
-  while (world.platform->calls.size() < 2 && world.clock.wall() < taken + seconds(60)) {
+  cluster.clock.advance(seconds(7000));  // Stale: into the platform's window.
+  take_lease(cluster);
+  const WallTime taken = cluster.clock.wall();
+  while (cluster.platform->calls.size() < 2 && cluster.clock.wall() < taken + seconds(60)) {
     node.pass(Milliseconds(250));
-    EXPECT_EQ(node.token(), world.platform->calls.size() < 2 ? "token-1" : "token-2");
+    EXPECT_EQ(node.token(), cluster.platform->calls.size() < 2 ? "token-1" : "token-2");
   }
-  ASSERT_EQ(world.platform->calls.size(), 2U);
-  EXPECT_GE(world.clock.wall() - taken, seconds(30) + seconds(8));
-  EXPECT_LE(world.clock.wall() - taken, seconds(30) + seconds(9));
+  ASSERT_EQ(cluster.platform->calls.size(), 2U);
+  EXPECT_GE(cluster.clock.wall() - taken, seconds(30) + seconds(8));
+  EXPECT_LE(cluster.clock.wall() - taken, seconds(30) + seconds(9));
 }
 
 TEST(TwoNodes, WhoTakesOverWithNothingToHandOutDoesNotWait) {
-  World world;
-  Node node(world);
+  TestCluster cluster;
+  Node node(cluster);
   node.start();
   node.pass(seconds(1));
-  world.clock.advance(seconds(7195));  // Unusable.
-  take_lease(world);
-  const WallTime taken = world.clock.wall();
-  while (world.platform->calls.size() < 2 && world.clock.wall() < taken + seconds(60)) {
+  cluster.clock.advance(seconds(7195));  // Unusable.
+  take_lease(cluster);
+  const WallTime taken = cluster.clock.wall();
+  while (cluster.platform->calls.size() < 2 && cluster.clock.wall() < taken + seconds(60)) {
     node.pass(Milliseconds(250));
   }
-  ASSERT_EQ(world.platform->calls.size(), 2U);
-  EXPECT_LE(world.clock.wall() - taken, seconds(31));
+  ASSERT_EQ(cluster.platform->calls.size(), 2U);
+  EXPECT_LE(cluster.clock.wall() - taken, seconds(31));
 }
 
 TEST(TwoNodes, SeeEachOtherAndWhoLeft) {
-  World world;
-  SkewedClock late(world.clock, minutes(10));
-  Node node(world, late);
+  TestCluster cluster;
+  SkewedClock late(cluster.clock, minutes(10));
+  Node node(cluster, late);
   node.start();
   node.pass(seconds(1));
   std::optional<Result<store::ClusterView>> seen;
@@ -1027,23 +1030,23 @@ TEST(TwoNodes, SeeEachOtherAndWhoLeft) {
   node.heart->stop([&] { stopped = true; });
   node.run();
   EXPECT_TRUE(stopped);
-  world.store->view([](Result<store::ClusterView> view) { EXPECT_TRUE(view->nodes.empty()); });
+  cluster.store->view([](Result<store::ClusterView> view) { EXPECT_TRUE(view->nodes.empty()); });
 }
 
 TEST(TwoNodes, TheSlowerRenewalNeverOverwritesTheNewerToken) {
-  World world;
-  Node slow(world, false);
-  Node quick(world, false);
+  TestCluster cluster;
+  Node slow(cluster, false);
+  Node quick(cluster, false);
   slow.start();
   quick.start();
   quick.token();
-  world.clock.advance(seconds(5500));
-  world.platform->fates = {Fate::hold};
+  cluster.clock.advance(seconds(5500));
+  cluster.platform->fates = {Fate::hold};
   slow.token();
   // The slow one stands still for longer than its lease.
-  world.clock.advance(seconds(300));
+  cluster.clock.advance(seconds(300));
   EXPECT_EQ(quick.token(), "token-2");
-  world.platform->release();
+  cluster.platform->release();
   slow.run();
   EXPECT_EQ(slow.times_fenced, 1);
   EXPECT_EQ(slow.token(), "token-2");
@@ -1051,25 +1054,25 @@ TEST(TwoNodes, TheSlowerRenewalNeverOverwritesTheNewerToken) {
 }
 
 TEST(TwoNodes, TheFencedOneMarksTheTokenItMayHaveDisplaced) {
-  World world;
-  Node slow(world, false);
+  TestCluster cluster;
+  Node slow(cluster, false);
   slow.start();
   slow.token();
-  world.clock.advance(seconds(5500));
-  Node quick(world);
-  world.platform->fates = {Fate::hold};
+  cluster.clock.advance(seconds(5500));
+  Node quick(cluster);
+  cluster.platform->fates = {Fate::hold};
   slow.token();
-  world.clock.advance(seconds(300));
+  cluster.clock.advance(seconds(300));
   quick.start();
   quick.pass(seconds(1));
-  world.platform->release();  // token-3 at the platform: token-2 lives 300 s longer.
+  cluster.platform->release();  // token-3 at the platform: token-2 lives 300 s longer.
   slow.run();
   ASSERT_EQ(slow.times_fenced, 1);
   for (int i = 0; i < 600; ++i) {
     auto answer = quick.ask();
     if (!answer.ready()) quick.pass(seconds(2));  // No promise fits before the renewal.
     ASSERT_TRUE(answer.ready() && answer->has_value());
-    ASSERT_TRUE(world.platform->alive(answer->value().token.reveal())) << i;
+    ASSERT_TRUE(cluster.platform->alive(answer->value().token.reveal())) << i;
     quick.pass(seconds(1));
   }
 }
@@ -1077,80 +1080,82 @@ TEST(TwoNodes, TheFencedOneMarksTheTokenItMayHaveDisplaced) {
 TEST(TwoNodes, TheFencedOneMarksTheTokenThatItsForcedCallHasKilled) {
   enum class End { stored_late, stored_later_still, lost };
   for (const End end : {End::stored_late, End::stored_later_still, End::lost}) {
-    World world(World::windowed());
-    Node slow(world, false);
+    TestCluster cluster(TestCluster::windowed());
+    Node slow(cluster, false);
     slow.start();
     slow.token();
-    Node quick(world);
+    Node quick(cluster);
     quick.start();
-    world.platform->fates = {Fate::hold};
+    cluster.platform->fates = {Fate::hold};
     auto operated = slow.refresh();
-    world.clock.advance(seconds(40));
+    cluster.clock.advance(seconds(40));
     quick.pass(seconds(1));
     ASSERT_EQ(quick.token(), "token-1") << "the platform brought it again";
 
     if (end == End::lost) {
-      world.platform->release_unheard();
+      cluster.platform->release_unheard();
     } else {
       slow.store->refuse_commits = end == End::stored_later_still;
-      world.platform->release();
+      cluster.platform->release();
       slow.run();
       slow.store->refuse_commits = false;
     }
     slow.pass(seconds(2));
     ASSERT_EQ(slow.times_fenced, 1);
-    ASSERT_FALSE(world.platform->alive("token-1"));
+    ASSERT_FALSE(cluster.platform->alive("token-1"));
     quick.pass(seconds(1));
     EXPECT_EQ(quick.token(), "token-2");
   }
 }
 
 TEST(TwoNodes, AMarkedTokenIsPromisedByOneAsLongAsTheOtherLetsItLive) {
-  World world;
+  TestCluster cluster;
   // By so much, or so little, a node misjudges the database's time when its answers are slow.
-  const SkewedClock behind(world.clock, -Milliseconds(900));
-  Node renewing(world);
-  Node asked(world, behind, true, Node::default_apps());
+  const SkewedClock behind(cluster.clock, -Milliseconds(900));
+  Node renewing(cluster);
+  Node asked(cluster, behind, true, Node::default_apps());
   renewing.start();
   renewing.pass(seconds(5480), seconds(1));
-  world.platform->fates = {Fate::lose_answer};
+  cluster.platform->fates = {Fate::lose_answer};
   renewing.pass(seconds(15), seconds(1));
-  ASSERT_EQ(world.platform->calls.size(), 2U);
+  ASSERT_EQ(cluster.platform->calls.size(), 2U);
   asked.start();
 
   std::map<WallTime, std::string> promises;
-  while (world.platform->calls.size() < 3 || !promises.empty()) {
+  while (cluster.platform->calls.size() < 3 || !promises.empty()) {
     auto answer = asked.ask();
-    if (world.platform->calls.size() < 3 && answer.ready() && answer->has_value()) {
-      promises[world.clock.wall() + answer->value().expires_in] = answer->value().token.reveal();
+    if (cluster.platform->calls.size() < 3 && answer.ready() && answer->has_value()) {
+      promises[cluster.clock.wall() + answer->value().expires_in] = answer->value().token.reveal();
     }
     renewing.pass(Milliseconds(10));
-    for (; !promises.empty() && promises.begin()->first <= world.clock.wall();
+    for (; !promises.empty() && promises.begin()->first <= cluster.clock.wall();
          promises.erase(promises.begin())) {
-      ASSERT_TRUE(world.platform->alive(promises.begin()->second));
+      ASSERT_TRUE(cluster.platform->alive(promises.begin()->second));
     }
   }
 }
 
 TEST(TwoNodes, TwoOperatorsAtOnceMakeOneCallThoughItsAnswerIsLost) {
-  World world;
-  Node a(world);
-  Node b(world);
+  TestCluster cluster;
+  Node a(cluster);
+  Node b(cluster);
   a.start();
   a.token();
   b.start();
-  world.platform->fates = {Fate::lose_answer};
-  b.store->before_begin = [&] { a.refresh(); };  // After the other looked, before it has the lease.
+  cluster.platform->fates = {Fate::lose_answer};
+  b.store->before_acquire = [&] {
+    a.refresh();
+  };  // After the other looked, before it has the lease.
   auto second = b.refresh();
   ASSERT_TRUE(second.ready());
-  EXPECT_EQ(world.platform->calls.size(), 2U) << "a second call could end a promised token early";
+  EXPECT_EQ(cluster.platform->calls.size(), 2U) << "a second call could end a promised token early";
   EXPECT_EQ(second->error().fault, Fault::too_soon);
 }
 
 TEST(TwoNodes, AChangeThatCouldNotBeReadIsReadLater) {
-  World world;
-  Node a(world);
-  Node b(world);
+  TestCluster cluster;
+  Node a(cluster);
+  Node b(cluster);
   a.start();
   a.token();
   b.start();
@@ -1165,9 +1170,9 @@ TEST(TwoNodes, AChangeThatCouldNotBeReadIsReadLater) {
 }
 
 TEST(TwoNodes, AReadThatFailsAfterASilenceSpeaksForTheStoreAndOneThatFailsAtOnceForItself) {
-  World world;
-  Node a(world);
-  Node b(world);
+  TestCluster cluster;
+  Node a(cluster);
+  Node b(cluster);
   a.start();
   a.token();
   b.start();
@@ -1176,7 +1181,7 @@ TEST(TwoNodes, AReadThatFailsAfterASilenceSpeaksForTheStoreAndOneThatFailsAtOnce
     a.pass(seconds(300), seconds(1));
     b.pass(seconds(2));
     ASSERT_TRUE(b.heart->health().store_ok);
-    if (silent) b.store->before_load = [&] { world.clock.advance(seconds(5)); };
+    if (silent) b.store->before_load = [&] { cluster.clock.advance(seconds(5)); };
     ASSERT_TRUE(a.refresh()->has_value());
     b.pass(Milliseconds(250));
     EXPECT_EQ(b.heart->health().store_ok, !silent);
@@ -1184,19 +1189,19 @@ TEST(TwoNodes, AReadThatFailsAfterASilenceSpeaksForTheStoreAndOneThatFailsAtOnce
 }
 
 TEST(TwoNodes, AVerdictOnTheOldTokenDoesNotConcernItsSuccessor) {
-  World world;
-  Node a(world);
-  Node b(world);
+  TestCluster cluster;
+  Node a(cluster);
+  Node b(cluster);
   a.start();
   a.token();
   b.start();
   b.pass(seconds(1));
-  world.platform->revoke("token-1");
-  world.platform->fates = {Fate::hold};
+  cluster.platform->revoke("token-1");
+  cluster.platform->fates = {Fate::hold};
   auto first = a.report("token-1");
-  world.clock.advance(seconds(1));
+  cluster.clock.advance(seconds(1));
   auto second = b.report("token-1");  // Finds it dead while the other renews it.
-  world.platform->release();
+  cluster.platform->release();
   a.run();
   for (int i = 0; i < 20; ++i) {
     b.pass(Milliseconds(250));
@@ -1205,7 +1210,7 @@ TEST(TwoNodes, AVerdictOnTheOldTokenDoesNotConcernItsSuccessor) {
   ASSERT_TRUE(first.ready() && second.ready());
   EXPECT_EQ(first->value().outcome, ReportOutcome::renewed);
   EXPECT_EQ(second->value().outcome, ReportOutcome::renewed);
-  EXPECT_EQ(world.platform->calls.size(), 2U);
+  EXPECT_EQ(cluster.platform->calls.size(), 2U);
   EXPECT_EQ(a.token(), "token-2");
   EXPECT_EQ(b.token(), "token-2");
 }
@@ -1217,26 +1222,26 @@ class ForcedElsewhere : public ::testing::Test {
     forcing.start();
     forcing.token();
     other.start();
-    world.platform->fates = {Fate::hold};
+    cluster.platform->fates = {Fate::hold};
     operated = forcing.refresh();
-    world.clock.advance(seconds(1));
+    cluster.clock.advance(seconds(1));
   }
 
-  World world{World::windowed()};
-  Node forcing{world};
-  Node other{world};
+  TestCluster cluster{TestCluster::windowed()};
+  Node forcing{cluster};
+  Node other{cluster};
   Node::Pending<Result<Grant>> operated;
 };
 
 TEST_F(ForcedElsewhere, AProbeSaysNothingAboutTheCallThatIsUnderWay) {
   auto told = other.report("token-1");
-  EXPECT_EQ(world.platform->probes, 1);
+  EXPECT_EQ(cluster.platform->probes, 1);
   auto asked = other.ask();
   EXPECT_FALSE(told.ready() || asked.ready()) << "both wait for the call";
 
-  world.platform->release();
+  cluster.platform->release();
   forcing.run();
-  EXPECT_FALSE(world.platform->alive("token-1"));
+  EXPECT_FALSE(cluster.platform->alive("token-1"));
   other.pass(seconds(1));
   EXPECT_EQ(asked->value().token.reveal(), "token-2");
   EXPECT_EQ(told->value().outcome, ReportOutcome::already_newer);
@@ -1245,9 +1250,9 @@ TEST_F(ForcedElsewhere, AProbeSaysNothingAboutTheCallThatIsUnderWay) {
 
 TEST_F(ForcedElsewhere, AProbeSaysNothingAboutItAfterItsAnswerWasLostEither) {
   auto told = other.report("token-1");
-  world.clock.advance(seconds(3));
-  world.platform->usual = Fate::hold;
-  world.platform->release_unheard();
+  cluster.clock.advance(seconds(3));
+  cluster.platform->usual = Fate::hold;
+  cluster.platform->release_unheard();
   forcing.run();
   other.pass(Milliseconds(250));
   for (Node* node : {&forcing, &other}) {
@@ -1258,101 +1263,101 @@ TEST_F(ForcedElsewhere, AProbeSaysNothingAboutItAfterItsAnswerWasLostEither) {
 }
 
 TEST(TwoNodes, ShareTheThrottleOnReports) {
-  World world;
-  Node a(world);
-  Node b(world);
+  TestCluster cluster;
+  Node a(cluster);
+  Node b(cluster);
   a.start();
   a.token();
   b.start();
   for (int i = 0; i < 3; ++i) {
-    world.platform->revoke(world.platform->newest());
-    ASSERT_EQ(a.report(world.platform->newest())->value().outcome, ReportOutcome::renewed) << i;
+    cluster.platform->revoke(cluster.platform->newest());
+    ASSERT_EQ(a.report(cluster.platform->newest())->value().outcome, ReportOutcome::renewed) << i;
   }
   b.pass(seconds(1));
-  world.platform->revoke(world.platform->newest());
-  EXPECT_EQ(a.report(world.platform->newest())->value().outcome, ReportOutcome::throttled);
+  cluster.platform->revoke(cluster.platform->newest());
+  EXPECT_EQ(a.report(cluster.platform->newest())->value().outcome, ReportOutcome::throttled);
   b.pass(seconds(20), Milliseconds(250));
-  EXPECT_EQ(world.platform->calls.size(), 4U);
+  EXPECT_EQ(cluster.platform->calls.size(), 4U);
   b.pass(seconds(15), Milliseconds(250));
-  EXPECT_EQ(world.platform->calls.size(), 5U);
+  EXPECT_EQ(cluster.platform->calls.size(), 5U);
   EXPECT_EQ(b.token(), "token-5");
 }
 
 // ---- reports
 
 TEST(Report, OfAnOlderTokenCostsNoCall) {
-  World world;
-  Node node(world);
+  TestCluster cluster;
+  Node node(cluster);
   node.start();
   node.token();
   node.refresh();
   auto report = node.report("token-1");
   EXPECT_EQ(report->value().outcome, ReportOutcome::already_newer);
   EXPECT_EQ(report->value().grant.token.reveal(), "token-2");
-  EXPECT_EQ(world.platform->calls.size(), 2U);
-  EXPECT_EQ(world.platform->probes, 0);
+  EXPECT_EQ(cluster.platform->calls.size(), 2U);
+  EXPECT_EQ(cluster.platform->probes, 0);
 }
 
 TEST(Report, OfAnUnknownTokenCostsNoCall) {
-  World world;
-  Node node(world);
+  TestCluster cluster;
+  Node node(cluster);
   node.start();
   node.token();
   auto report = node.report("somebody-elses");
   EXPECT_EQ(report->value().outcome, ReportOutcome::unknown);
   EXPECT_EQ(report->value().grant.token.reveal(), "token-1");
-  EXPECT_EQ(world.platform->probes, 0);
+  EXPECT_EQ(cluster.platform->probes, 0);
 }
 
 TEST(Report, OfALiveTokenRenewsNothing) {
-  World world;
-  Node node(world);
+  TestCluster cluster;
+  Node node(cluster);
   node.start();
   node.token();
   auto report = node.report("token-1");
   EXPECT_EQ(report->value().outcome, ReportOutcome::alive);
-  EXPECT_EQ(world.platform->probes, 1);
-  EXPECT_EQ(world.platform->calls.size(), 1U);
+  EXPECT_EQ(cluster.platform->probes, 1);
+  EXPECT_EQ(cluster.platform->calls.size(), 1U);
 }
 
 TEST(Report, OfADeadTokenRenewsOnceForAllWhoReportIt) {
-  World world;
-  Node node(world);
+  TestCluster cluster;
+  Node node(cluster);
   node.start();
   node.token();
-  world.platform->revoke("token-1");
-  world.platform->hold_probes = true;
+  cluster.platform->revoke("token-1");
+  cluster.platform->hold_probes = true;
   std::vector<Node::Pending<Result<Report>>> reports;
   for (int i = 0; i < 1000; ++i) reports.push_back(node.report("token-1"));
-  world.platform->release_probes();
+  cluster.platform->release_probes();
   node.run();
   for (auto& report : reports) {
     ASSERT_TRUE(report.ready());
     EXPECT_EQ(report->value().outcome, ReportOutcome::renewed);
     EXPECT_EQ(report->value().grant.token.reveal(), "token-2");
   }
-  EXPECT_EQ(world.platform->calls.size(), 2U);
-  EXPECT_EQ(world.platform->probes, 1);
+  EXPECT_EQ(cluster.platform->calls.size(), 2U);
+  EXPECT_EQ(cluster.platform->probes, 1);
 }
 
 TEST(Report, ADeadTokenIsHandedOutNoMore) {
-  World world;
-  Node node(world);
+  TestCluster cluster;
+  Node node(cluster);
   node.start();
   node.token();
-  world.platform->revoke("token-1");
-  world.platform->usual = Fate::no_connection;
+  cluster.platform->revoke("token-1");
+  cluster.platform->usual = Fate::no_connection;
   auto report = node.report("token-1");
   EXPECT_FALSE(report->has_value());
   EXPECT_EQ(node.token(), "");
-  world.platform->usual = Fate::answer;
+  cluster.platform->usual = Fate::answer;
   node.pass(seconds(5));
   EXPECT_EQ(node.token(), "token-2");
 }
 
 TEST(Report, ThatGoesOnForThirtySecondsOutweighsTheProbe) {
-  World world;
-  Node node(world);
+  TestCluster cluster;
+  Node node(cluster);
   node.start();
   node.token();
   for (int i = 0; i < 6; ++i) {
@@ -1363,8 +1368,8 @@ TEST(Report, ThatGoesOnForThirtySecondsOutweighsTheProbe) {
 }
 
 TEST(Report, ThatPausesStartsAnew) {
-  World world;
-  Node node(world);
+  TestCluster cluster;
+  Node node(cluster);
   node.start();
   node.token();
   node.report("token-1");
@@ -1373,111 +1378,113 @@ TEST(Report, ThatPausesStartsAnew) {
 }
 
 TEST(Report, ACrowdSharesItsVerdictForASecond) {
-  World world;
-  Node node(world);
+  TestCluster cluster;
+  Node node(cluster);
   node.start();
   node.token();
-  world.platform->hold_probes = true;
+  cluster.platform->hold_probes = true;
   auto first = node.report("token-1");
   auto second = node.report("token-1");
-  world.platform->release_probes();
+  cluster.platform->release_probes();
   node.run();
-  world.platform->hold_probes = false;
+  cluster.platform->hold_probes = false;
   EXPECT_EQ(node.report("token-1")->value().outcome, ReportOutcome::alive);
-  EXPECT_EQ(world.platform->probes, 1);
+  EXPECT_EQ(cluster.platform->probes, 1);
   node.pass(seconds(1));
   node.report("token-1");
-  EXPECT_EQ(world.platform->probes, 2);
+  EXPECT_EQ(cluster.platform->probes, 2);
 }
 
 TEST(Report, ThreeInARowThenOneEveryThirtySeconds) {
-  World world;
-  Node node(world);
+  TestCluster cluster;
+  Node node(cluster);
   node.start();
   node.token();
   for (int i = 0; i < 3; ++i) {
-    world.platform->revoke(world.platform->newest());
-    EXPECT_EQ(node.report(world.platform->newest())->value().outcome, ReportOutcome::renewed) << i;
+    cluster.platform->revoke(cluster.platform->newest());
+    EXPECT_EQ(node.report(cluster.platform->newest())->value().outcome, ReportOutcome::renewed)
+        << i;
   }
-  world.platform->revoke(world.platform->newest());
-  EXPECT_EQ(node.report(world.platform->newest())->value().outcome, ReportOutcome::throttled);
-  EXPECT_EQ(world.platform->calls.size(), 4U);
+  cluster.platform->revoke(cluster.platform->newest());
+  EXPECT_EQ(node.report(cluster.platform->newest())->value().outcome, ReportOutcome::throttled);
+  EXPECT_EQ(cluster.platform->calls.size(), 4U);
   node.pass(seconds(31), seconds(1));
-  EXPECT_EQ(world.platform->calls.size(), 5U);
+  EXPECT_EQ(cluster.platform->calls.size(), 5U);
   EXPECT_EQ(node.token(), "token-5");
 }
 
 TEST(Report, OfADeadWindowedTokenForcesARefresh) {
-  World world(World::windowed());
-  Node node(world);
+  TestCluster cluster(TestCluster::windowed());
+  Node node(cluster);
   node.start();
   node.token();
-  world.platform->revoke("token-1");
+  cluster.platform->revoke("token-1");
   EXPECT_EQ(node.report("token-1")->value().outcome, ReportOutcome::renewed);
-  EXPECT_TRUE(world.platform->calls.back().force);
-  world.platform->revoke("token-2");
+  EXPECT_TRUE(cluster.platform->calls.back().force);
+  cluster.platform->revoke("token-2");
   EXPECT_EQ(node.report("token-2")->value().outcome, ReportOutcome::throttled) << "30 s apart";
   node.pass(seconds(31), seconds(1));
   EXPECT_EQ(node.token(), "token-3");
 }
 
 TEST(Report, ForcesAWindowedTokenTwentyTimesADayAtMost) {
-  World world(World::windowed());
-  Node node(world);
+  TestCluster cluster(TestCluster::windowed());
+  Node node(cluster);
   node.start();
   node.token();
   for (int i = 0; i < 30; ++i) {
-    world.platform->revoke(world.platform->newest());
-    node.report(world.platform->newest());
+    cluster.platform->revoke(cluster.platform->newest());
+    node.report(cluster.platform->newest());
     node.pass(seconds(61), seconds(1));
   }
   int forced = 0;
-  for (const auto& call : world.platform->calls) forced += call.force ? 1 : 0;
+  for (const auto& call : cluster.platform->calls) forced += call.force ? 1 : 0;
   EXPECT_EQ(forced, 20);
 }
 
 class Stubborn : public ::testing::TestWithParam<RenewalRule> {};
 
 TEST_P(Stubborn, PlatformThatBringsTheDeadTokenAgainIsNoStorm) {
-  World world(GetParam());
-  Node node(world);
+  TestCluster cluster(GetParam());
+  Node node(cluster);
   node.start();
   node.token();
   node.pass(seconds(10));
-  world.platform->revoke("token-1");
-  world.platform->stubborn = true;
+  cluster.platform->revoke("token-1");
+  cluster.platform->stubborn = true;
   node.report("token-1");
   for (int i = 0; i < 300; ++i) {
     node.pass(seconds(1));
     ASSERT_EQ(node.token(), "") << i;
   }
-  EXPECT_LE(world.platform->calls.size(), 4U + 300 / 30);
-  world.platform->stubborn = false;
+  EXPECT_LE(cluster.platform->calls.size(), 4U + 300 / 30);
+  cluster.platform->stubborn = false;
   node.pass(seconds(31), seconds(1));
   EXPECT_EQ(node.token(), "token-2");
 }
 
-INSTANTIATE_TEST_SUITE_P(Shapes, Stubborn, ::testing::Values(World::windowed(), World::sticky()));
+INSTANTIATE_TEST_SUITE_P(Shapes, Stubborn,
+                         ::testing::Values(TestCluster::windowed(), TestCluster::sticky()));
 
 TEST(Report, OfADeadWindowedTokenForcesNothingWhileAnAnswerIsLost) {
-  World world(World::windowed());
-  Node node(world);
+  TestCluster cluster(TestCluster::windowed());
+  Node node(cluster);
   node.start();
   node.token();
-  world.platform->revoke("token-1");
+  cluster.platform->revoke("token-1");
   // Another process got token-2, and hands it out though it could not store it.
-  const Mark lost{world.clock.wall(), world.clock.wall() + seconds(300)};
-  world.store->begin({Key{"wx1"}, 1, "gone", Milliseconds(1), lost},
-                     [](const Result<BeginOutcome>&) {});
-  world.platform->issue({}, [](const IssueOutcome&) {});
-  world.clock.advance(seconds(1));
+  const InDoubtCall lost{cluster.clock.wall(), cluster.clock.wall() + seconds(300)};
+  cluster.store->acquire_lease({Key{"wx1"}, 1, "gone", Milliseconds(1), lost},
+                               [](const Result<AcquireOutcome>&) {});
+  cluster.platform->issue({}, [](const IssueOutcome&) {});
+  cluster.clock.advance(seconds(1));
   EXPECT_EQ(node.report("token-1")->value().grant.token.reveal(), "token-2");
-  EXPECT_TRUE(world.platform->alive("token-2"));
+  EXPECT_TRUE(cluster.platform->alive("token-2"));
 }
 
 TEST(Report, ByFingerprintIsTheSame) {
-  World world;
-  Node node(world);
+  TestCluster cluster;
+  Node node(cluster);
   node.start();
   const Fingerprint named = node.ask()->value().fingerprint;
   std::optional<Result<Report>> result;
@@ -1489,16 +1496,16 @@ TEST(Report, ByFingerprintIsTheSame) {
 // ---- an operator's refresh
 
 TEST(Refresh, IsDoneAtOnce) {
-  World world;
-  Node node(world);
+  TestCluster cluster;
+  Node node(cluster);
   node.start();
   node.token();
   EXPECT_EQ(node.refresh()->value().token.reveal(), "token-2");
 }
 
 TEST(Refresh, IsTooSoonWithinTheOverlapOfTheLastDisplacement) {
-  World world;
-  Node node(world);
+  TestCluster cluster;
+  Node node(cluster);
   node.start();
   node.token();
   node.refresh();
@@ -1506,35 +1513,35 @@ TEST(Refresh, IsTooSoonWithinTheOverlapOfTheLastDisplacement) {
   auto again = node.refresh();
   EXPECT_EQ(again->error().fault, Fault::too_soon);
   EXPECT_NEAR(static_cast<double>(again->error().retry_after->count()), 200'000, 2000);
-  EXPECT_EQ(world.platform->calls.size(), 2U);
+  EXPECT_EQ(cluster.platform->calls.size(), 2U);
   node.pass(seconds(200), seconds(1));
   EXPECT_TRUE(node.refresh()->has_value());
 }
 
 TEST(Refresh, DoesNotWaitForABackoff) {
-  World world;
-  world.platform->fates = {Fate::refuse_for_good};
-  Node node(world, false);
+  TestCluster cluster;
+  cluster.platform->fates = {Fate::refuse_for_good};
+  Node node(cluster, false);
   node.start();
   node.token();
   EXPECT_EQ(node.refresh()->value().token.reveal(), "token-1");
 }
 
 TEST(Refresh, OfAWindowedTokenForcesAndIsThirtySecondsApart) {
-  World world(World::windowed());
-  Node node(world);
+  TestCluster cluster(TestCluster::windowed());
+  Node node(cluster);
   node.start();
   node.token();
   EXPECT_EQ(node.refresh()->value().token.reveal(), "token-2");
-  EXPECT_TRUE(world.platform->calls.back().force);
+  EXPECT_TRUE(cluster.platform->calls.back().force);
   EXPECT_EQ(node.refresh()->error().fault, Fault::too_soon);
 }
 
 // ---- waiting for another revision
 
 TEST(Wait, AnswersWhenTheRevisionChanges) {
-  World world;
-  Node node(world);
+  TestCluster cluster;
+  Node node(cluster);
   node.start();
   node.token();
   std::optional<Result<std::optional<Grant>>> answer;
@@ -1547,8 +1554,8 @@ TEST(Wait, AnswersWhenTheRevisionChanges) {
 }
 
 TEST(Wait, AnswersEmptyWhenPatienceIsOver) {
-  World world;
-  Node node(world);
+  TestCluster cluster;
+  Node node(cluster);
   node.start();
   node.token();
   std::optional<Result<std::optional<Grant>>> answer;
@@ -1561,8 +1568,8 @@ TEST(Wait, AnswersEmptyWhenPatienceIsOver) {
 }
 
 TEST(Wait, IsOverForEverybodyWhenTheProcessIsAboutToStop) {
-  World world;
-  Node node(world);
+  TestCluster cluster;
+  Node node(cluster);
   node.start();
   node.token();
   std::optional<Result<std::optional<Grant>>> answer;
@@ -1581,23 +1588,23 @@ TEST(Wait, IsOverForEverybodyWhenTheProcessIsAboutToStop) {
 // ---- apps
 
 TEST(Apps, PutInTheStoreAreKnownToARunningNodeWithinASecond) {
-  World world;
-  Node node(world, true, {});
+  TestCluster cluster;
+  Node node(cluster, true, {});
   node.start();
   store::AppRow row;
   row.id = "wx9";
   row.platform = "fake";
   row.endpoint = "e";
   row.secret = Secret(std::string_view("x"));
-  world.store->put_app(std::move(row), [](Result<void>) {});
+  cluster.store->put_app(std::move(row), [](Result<void>) {});
   node.pass(seconds(1));
   EXPECT_TRUE(node.heart->knows("wx9"));
   EXPECT_EQ(node.ask({}, "wx9")->value().token.reveal(), "token-1");
 }
 
 TEST(Apps, RemovedAreForgottenWithTheirTokens) {
-  World world;
-  Node node(world, true, {});
+  TestCluster cluster;
+  Node node(cluster, true, {});
   node.start();
   std::optional<Result<AppInfo>> put;
   node.heart->put_app({"wx9", "fake", "e", Secret(std::string_view("x")), true},
@@ -1612,17 +1619,17 @@ TEST(Apps, RemovedAreForgottenWithTheirTokens) {
 }
 
 TEST(Apps, RemovedDuringARenewalLeaveNothingBehind) {
-  World world;
-  Node node(world, true, {});
+  TestCluster cluster;
+  Node node(cluster, true, {});
   node.start();
-  world.platform->fates = {Fate::hold};
+  cluster.platform->fates = {Fate::hold};
   node.heart->put_app({"wx9", "fake", "e", Secret(std::string_view("x")), true},
                       [](const Result<AppInfo>&) {});
   node.run();
   auto waiting = node.ask({}, "wx9");
   node.heart->remove_app("wx9", [](const Result<bool>&) {});
   node.run();
-  world.platform->release();
+  cluster.platform->release();
   node.run();
   ASSERT_TRUE(waiting.ready());
   EXPECT_EQ(waiting->error().fault, Fault::unknown_app);
@@ -1642,13 +1649,13 @@ store::AppRow stored_app(std::string_view secret = "x") {
 }  // namespace
 
 TEST(Apps, RemovedWhileTheirSecretIsReadLeaveNothingBehind) {
-  World world;
-  world.platform->fates = {Fate::refuse_for_good};
-  world.store->put_app(stored_app(), [](const Result<void>&) {});
-  Node node(world, true, {});
+  TestCluster cluster;
+  cluster.platform->fates = {Fate::refuse_for_good};
+  cluster.store->put_app(stored_app(), [](const Result<void>&) {});
+  Node node(cluster, true, {});
   node.start();
   node.pass(seconds(1));
-  node.store->before_begin = [&] { node.heart->remove_app("wx9", [](const Result<bool>&) {}); };
+  node.store->before_acquire = [&] { node.heart->remove_app("wx9", [](const Result<bool>&) {}); };
   auto answer = node.refresh("wx9");
   ASSERT_TRUE(answer.ready());
   EXPECT_EQ(answer->error().fault, Fault::unknown_app);
@@ -1656,15 +1663,15 @@ TEST(Apps, RemovedWhileTheirSecretIsReadLeaveNothingBehind) {
 }
 
 TEST(Apps, RemovedAndPutAgainDuringARenewalAreNotConfused) {
-  World world;
-  world.store->put_app(stored_app(), [](const Result<void>&) {});
-  Node node(world, true, {});
+  TestCluster cluster;
+  cluster.store->put_app(stored_app(), [](const Result<void>&) {});
+  Node node(cluster, true, {});
   node.start();
   node.pass(seconds(1));
   // Somebody else holds the lease, so the renewal waits.
-  const Mark past{world.clock.wall() - seconds(301), world.clock.wall() - seconds(1)};
-  world.store->begin({Key{"wx9"}, 1, "other", seconds(30), past},
-                     [](const Result<BeginOutcome>&) {});
+  const InDoubtCall past{cluster.clock.wall() - seconds(301), cluster.clock.wall() - seconds(1)};
+  cluster.store->acquire_lease({Key{"wx9"}, 1, "other", seconds(30), past},
+                               [](const Result<AcquireOutcome>&) {});
   std::optional<Result<Grant>> answer;
   node.heart->refresh(Key{"wx9"}, [&](Result<Grant> r) { answer = std::move(r); });
   node.run();
@@ -1675,40 +1682,40 @@ TEST(Apps, RemovedAndPutAgainDuringARenewalAreNotConfused) {
   node.run();
   node.pass(seconds(1), Milliseconds(50));
   EXPECT_TRUE(answer);
-  EXPECT_EQ(node.ask({}, "wx9")->value().token.reveal(), world.platform->newest());
+  EXPECT_EQ(node.ask({}, "wx9")->value().token.reveal(), cluster.platform->newest());
 }
 
 TEST(Apps, RemovedAndPutAgainBehindTheNodesBackAreNoStorm) {
-  World world;
-  world.store->put_app(stored_app(), [](const Result<void>&) {});
-  Node node(world, true, {});
+  TestCluster cluster;
+  cluster.store->put_app(stored_app(), [](const Result<void>&) {});
+  Node node(cluster, true, {});
   node.start();
   node.pass(seconds(1));
   node.refresh("wx9");
-  ASSERT_EQ(world.platform->calls.size(), 2U);
-  world.store->remove_app("wx9", [](const Result<bool>&) {});
-  world.store->put_app(stored_app(), [](const Result<void>&) {});
+  ASSERT_EQ(cluster.platform->calls.size(), 2U);
+  cluster.store->remove_app("wx9", [](const Result<bool>&) {});
+  cluster.store->put_app(stored_app(), [](const Result<void>&) {});
   node.pass(seconds(2));
   EXPECT_EQ(node.ask({}, "wx9")->value().token.reveal(), "token-3");
   node.pass(minutes(100), seconds(1));
-  EXPECT_LE(world.platform->calls.size(), 4U);
-  EXPECT_EQ(node.ask({}, "wx9")->value().token.reveal(), world.platform->newest());
+  EXPECT_LE(cluster.platform->calls.size(), 4U);
+  EXPECT_EQ(node.ask({}, "wx9")->value().token.reveal(), cluster.platform->newest());
 }
 
 TEST(Apps, RemovedWhileTheFeedHasForgottenAreForgottenToo) {
-  World world;
-  world.store->put_app(stored_app(), [](const Result<void>&) {});
-  Node node(world, true, {});
+  TestCluster cluster;
+  cluster.store->put_app(stored_app(), [](const Result<void>&) {});
+  Node node(cluster, true, {});
   node.start();
   node.pass(seconds(1));
-  world.store->remove_app("wx9", [](const Result<bool>&) {});
+  cluster.store->remove_app("wx9", [](const Result<bool>&) {});
   node.store->forgetful = true;
   node.pass(seconds(1));
   EXPECT_FALSE(node.heart->knows("wx9"));
 }
 
 TEST(Apps, ThatWaitForTheirFirstFetchKeepTheirPlaceWhenTheConfigIsReadAgain) {
-  World world;
+  TestCluster cluster;
   const auto many = [] {
     std::vector<AppConfig> apps;
     for (int i = 0; i < 200; ++i) {
@@ -1716,34 +1723,34 @@ TEST(Apps, ThatWaitForTheirFirstFetchKeepTheirPlaceWhenTheConfigIsReadAgain) {
     }
     return apps;
   };
-  Node node(world, true, many());
+  Node node(cluster, true, many());
   node.start();
   for (int i = 0; i < 20; ++i) {
     node.heart->set_config_apps(many(), [](const Result<void>&) {});
     node.pass(Milliseconds(250), Milliseconds(10));
   }
-  EXPECT_EQ(world.platform->calls.size(), 200U);
+  EXPECT_EQ(cluster.platform->calls.size(), 200U);
 }
 
 TEST(Apps, ASecretThatChangesDuringARefusedCallIsTriedAtOnce) {
-  World world;
-  world.store->put_app(stored_app("wrong"), [](const Result<void>&) {});
-  world.platform->fates = {Fate::hold};
-  Node node(world, true, {});
+  TestCluster cluster;
+  cluster.store->put_app(stored_app("wrong"), [](const Result<void>&) {});
+  cluster.platform->fates = {Fate::hold};
+  Node node(cluster, true, {});
   node.start();
   auto waiting = node.ask({}, "wx9");
   node.heart->put_app({"wx9", "fake", "e", Secret(std::string_view("right")), true},
                       [](const Result<AppInfo>&) {});
   node.run();
-  world.platform->release_as(IssueFailure::Delivery::answered);
+  cluster.platform->release_as(IssueFailure::Delivery::answered);
   node.run();
   EXPECT_EQ(node.ask({}, "wx9")->value().token.reveal(), "token-1");
-  EXPECT_EQ(world.platform->secrets.back(), "right");
+  EXPECT_EQ(cluster.platform->secrets.back(), "right");
 }
 
 TEST(Apps, OfTheConfigCannotBePut) {
-  World world;
-  Node node(world);
+  TestCluster cluster;
+  Node node(cluster);
   node.start();
   std::optional<Result<AppInfo>> put;
   node.heart->put_app({"wx1", "fake", "e", Secret(std::string_view("x")), true},
@@ -1753,8 +1760,8 @@ TEST(Apps, OfTheConfigCannotBePut) {
 }
 
 TEST(Apps, AreRecognisedByTheirSecret) {
-  World world;
-  Node node(world);
+  TestCluster cluster;
+  Node node(cluster);
   node.start();
   EXPECT_TRUE(node.heart->is_secret_of("wx1", "not-a-secret"));
   EXPECT_FALSE(node.heart->is_secret_of("wx1", "a-secret"));
@@ -1764,63 +1771,63 @@ TEST(Apps, AreRecognisedByTheirSecret) {
 // ---- stopping
 
 TEST(Stop, WaitsForTheRenewalInFlight) {
-  World world;
-  Node node(world, false);
+  TestCluster cluster;
+  Node node(cluster, false);
   node.start();
-  world.platform->fates = {Fate::hold};
+  cluster.platform->fates = {Fate::hold};
   auto caller = node.ask();
   bool stopped = false;
   node.heart->stop([&] { stopped = true; });
   node.run();
   EXPECT_FALSE(stopped);
-  world.platform->release();
+  cluster.platform->release();
   node.run();
   EXPECT_TRUE(stopped);
   EXPECT_EQ(caller->value().token.reveal(), "token-1");
 }
 
 TEST(Stop, DoesNotSpinWhileItWaits) {
-  World world;
+  TestCluster cluster;
   auto apps = Node::default_apps();
   apps.push_back({"wx2", "fake", "e", Secret(std::string_view("x")), true});
-  Node node(world, true, std::move(apps));
-  world.platform->fates = {Fate::hold, Fate::hold};
+  Node node(cluster, true, std::move(apps));
+  cluster.platform->fates = {Fate::hold, Fate::hold};
   node.start();
   auto caller = node.ask();
   node.heart->stop([] {});
   node.run();
-  world.clock.advance(seconds(1));
+  cluster.clock.advance(seconds(1));
   EXPECT_GT(node.heart->run_due(), node.heart->now());
 }
 
 // ---- the promise, whatever happens
 
-/// Hours of random trouble; every token that was handed out must live, at a strict platform, to the
+/// Hours of random failure; every token that was handed out must live, at a strict platform, to the
 /// last second that was promised (suspect ones excepted: they say so).
 class ThePromise : public ::testing::TestWithParam<int> {};
 
 TEST_P(ThePromise, HoldsThroughRandomTrouble) {
-  std::mt19937 dice(static_cast<unsigned>(GetParam()));
-  const auto chance = [&](int percent) { return static_cast<int>(dice() % 100) < percent; };
-  World world(GetParam() % 2 == 0 ? World::rotating() : World::windowed());
-  auto node = std::make_unique<Node>(world);
+  std::mt19937 jitter(static_cast<unsigned>(GetParam()));
+  const auto chance = [&](int percent) { return static_cast<int>(jitter() % 100) < percent; };
+  TestCluster cluster(GetParam() % 2 == 0 ? TestCluster::rotating() : TestCluster::windowed());
+  auto node = std::make_unique<Node>(cluster);
   node->start();
   std::multimap<WallTime, std::string> promised;
   int handed_out = 0;
 
   for (int second = 0; second < 6 * 3600; ++second) {
-    world.dice.load(static_cast<double>(dice() % 1000) / 1000);
+    cluster.jitter.load(static_cast<double>(jitter() % 1000) / 1000);
     // The weather changes every ten minutes or so.
-    if (dice() % 600 == 0) {
+    if (jitter() % 600 == 0) {
       const Fate weather[] = {Fate::answer,       Fate::answer, Fate::answer,
                               Fate::lose_answer,  Fate::refuse, Fate::lose_request,
                               Fate::no_connection};
-      world.platform->usual = weather[dice() % 7];
-      world.platform->reachable = chance(70);
+      cluster.platform->usual = weather[jitter() % 7];
+      cluster.platform->reachable = chance(70);
     }
-    if (dice() % 3600 == 0) {  // A restart.
+    if (jitter() % 3600 == 0) {  // A restart.
       node.reset();
-      node = std::make_unique<Node>(world);
+      node = std::make_unique<Node>(cluster);
       node->start();
     }
     node->pass(seconds(1), Milliseconds(500));
@@ -1829,12 +1836,12 @@ TEST_P(ThePromise, HoldsThroughRandomTrouble) {
       if (answer.ready() && answer->has_value() && !answer->value().suspect) {
         const Grant& grant = answer->value();
         ++handed_out;
-        promised.emplace(world.clock.wall() + grant.expires_in - seconds(1),
+        promised.emplace(cluster.clock.wall() + grant.expires_in - seconds(1),
                          std::string(grant.token.reveal()));
       }
     }
-    while (!promised.empty() && promised.begin()->first <= world.clock.wall()) {
-      ASSERT_TRUE(world.platform->alive(promised.begin()->second))
+    while (!promised.empty() && promised.begin()->first <= cluster.clock.wall()) {
+      ASSERT_TRUE(cluster.platform->alive(promised.begin()->second))
           << promised.begin()->second << " died before its promise, second " << second;
       promised.erase(promised.begin());
     }
@@ -1843,20 +1850,20 @@ TEST_P(ThePromise, HoldsThroughRandomTrouble) {
 }
 
 TEST_P(ThePromise, HoldsForTwoNodesAndTokensTakenBack) {
-  std::mt19937 dice(static_cast<unsigned>(GetParam()) + 1000);
-  const auto chance = [&](int percent) { return static_cast<int>(dice() % 100) < percent; };
-  World world(GetParam() % 2 == 0 ? World::rotating() : World::windowed());
+  std::mt19937 jitter(static_cast<unsigned>(GetParam()) + 1000);
+  const auto chance = [&](int percent) { return static_cast<int>(jitter() % 100) < percent; };
+  TestCluster cluster(GetParam() % 2 == 0 ? TestCluster::rotating() : TestCluster::windowed());
   std::unique_ptr<Node> nodes[2];
   // For two thirds of the seeds, on a database with a clock, and on machines whose clocks are
   // wrong.
-  const SkewedClock clocks[] = {{world.clock, seconds(0)},
-                                {world.clock, minutes(10)},
-                                {world.clock, -minutes(10)},
-                                {world.clock, hours(1)}};
+  const SkewedClock clocks[] = {{cluster.clock, seconds(0)},
+                                {cluster.clock, minutes(10)},
+                                {cluster.clock, -minutes(10)},
+                                {cluster.clock, hours(1)}};
   const auto restart = [&](std::unique_ptr<Node>& node) {
     node.reset();
-    node = GetParam() % 3 == 0 ? std::make_unique<Node>(world)
-                               : std::make_unique<Node>(world, clocks[dice() % 4]);
+    node = GetParam() % 3 == 0 ? std::make_unique<Node>(cluster)
+                               : std::make_unique<Node>(cluster, clocks[jitter() % 4]);
     node->start();
   };
   for (auto& node : nodes) restart(node);
@@ -1865,23 +1872,23 @@ TEST_P(ThePromise, HoldsForTwoNodesAndTokensTakenBack) {
   int handed_out = 0;
 
   for (int second = 0; second < 6 * 3600; ++second) {
-    world.dice.load(static_cast<double>(dice() % 1000) / 1000);
-    if (dice() % 600 == 0) {
+    cluster.jitter.load(static_cast<double>(jitter() % 1000) / 1000);
+    if (jitter() % 600 == 0) {
       const Fate weather[] = {Fate::answer, Fate::answer, Fate::lose_answer, Fate::lose_request,
                               Fate::no_connection};
-      world.platform->usual = weather[dice() % 5];
-      world.platform->reachable = chance(70);
+      cluster.platform->usual = weather[jitter() % 5];
+      cluster.platform->reachable = chance(70);
     }
     for (auto& node : nodes) {
-      if (dice() % 7200 == 0) restart(node);
+      if (jitter() % 7200 == 0) restart(node);
     }
-    if (dice() % 7200 == 0 && !world.platform->newest().empty()) {
+    if (jitter() % 7200 == 0 && !cluster.platform->newest().empty()) {
       // The renewal that follows at once displaces the token before, too.
-      taken_back.insert(world.platform->newest());
-      taken_back.insert(world.platform->before());
-      world.platform->revoke(world.platform->newest());
+      taken_back.insert(cluster.platform->newest());
+      taken_back.insert(cluster.platform->before());
+      cluster.platform->revoke(cluster.platform->newest());
     }
-    world.clock.advance(seconds(1));
+    cluster.clock.advance(seconds(1));
     for (auto& node : nodes) node->run();
     for (auto& node : nodes) {
       if (!chance(20)) continue;
@@ -1890,85 +1897,85 @@ TEST_P(ThePromise, HoldsForTwoNodesAndTokensTakenBack) {
       const Grant& grant = answer->value();
       const std::string token(grant.token.reveal());
       ++handed_out;
-      promised.emplace(world.clock.wall() + grant.expires_in - seconds(1), token);
+      promised.emplace(cluster.clock.wall() + grant.expires_in - seconds(1), token);
       if (taken_back.contains(token)) node->report(token);
     }
-    while (!promised.empty() && promised.begin()->first <= world.clock.wall()) {
+    while (!promised.empty() && promised.begin()->first <= cluster.clock.wall()) {
       const std::string& token = promised.begin()->second;
-      ASSERT_TRUE(world.platform->alive(token) || taken_back.contains(token))
+      ASSERT_TRUE(cluster.platform->alive(token) || taken_back.contains(token))
           << token << " died before its promise, second " << second;
       promised.erase(promised.begin());
     }
   }
   EXPECT_GT(handed_out, 1000);
-  EXPECT_LT(world.platform->calls.size(), 2500U);
+  EXPECT_LT(cluster.platform->calls.size(), 2500U);
 }
 
 INSTANTIATE_TEST_SUITE_P(Seeds, ThePromise, ::testing::Range(1, 25));
 
-// ---- the outlet
+// ---- the listener
 
 TEST(HeartOutlet, HearsOfATokenThatIsThereAtTheStart) {
-  World world;
+  TestCluster cluster;
   {
-    Node before(world);
+    Node before(cluster);
     before.start();
     before.run();
   }
-  Node node(world);
+  Node node(cluster);
   node.start();
-  ASSERT_FALSE(node.outlet.empty());
-  EXPECT_EQ(node.outlet.front(), Key{"wx1"});
+  ASSERT_FALSE(node.listener.empty());
+  EXPECT_EQ(node.listener.front(), Key{"wx1"});
 }
 
 TEST(HeartOutlet, HearsOfARenewal) {
-  World world;
-  Node node(world);
+  TestCluster cluster;
+  Node node(cluster);
   node.start();
   ASSERT_EQ(node.token(), "token-1");
-  node.outlet.clear();
+  node.listener.clear();
   node.pass(seconds(5700));
   ASSERT_EQ(node.token(), "token-2");
-  EXPECT_FALSE(node.outlet.empty());
+  EXPECT_FALSE(node.listener.empty());
 }
 
 TEST(HeartOutlet, HearsOfARenewalOnAnotherNode) {
-  World world;
-  Node node(world);
+  TestCluster cluster;
+  Node node(cluster);
   node.start();
   ASSERT_EQ(node.token(), "token-1");
-  Node other(world);
+  Node other(cluster);
   other.start();
-  world.clock.advance(seconds(400));
-  node.outlet.clear();
+  cluster.clock.advance(seconds(400));
+  node.listener.clear();
   ASSERT_TRUE(*other.refresh());
   node.pass(seconds(1));
   EXPECT_EQ(node.token(), "token-2");
-  EXPECT_FALSE(node.outlet.empty());
+  EXPECT_FALSE(node.listener.empty());
 }
 
 // What it reads then is nothing, or less: it must not leave the old promise where it brought it.
 TEST(HeartOutlet, HearsOfATokenThatWasFoundDead) {
-  World world;
-  Node node(world);
+  TestCluster cluster;
+  Node node(cluster);
   node.start();
   ASSERT_EQ(node.token(), "token-1");
-  world.platform->revoke("token-1");
-  world.platform->usual = FakePlatform::Fate::refuse;
-  node.outlet.clear();
+  cluster.platform->revoke("token-1");
+  cluster.platform->usual = FakePlatform::Fate::refuse;
+  node.listener.clear();
   node.report("token-1");
-  EXPECT_FALSE(node.outlet.empty());
+  EXPECT_FALSE(node.listener.empty());
 }
 
 TEST(HeartOutlet, HearsOfAnAppThatIsGone) {
-  World world;
-  Node node(world);
+  TestCluster cluster;
+  Node node(cluster);
   node.start();
   ASSERT_EQ(node.token(), "token-1");
-  node.outlet.clear();
+  node.listener.clear();
   node.heart->set_config_apps({}, [](const Result<void>&) {});
   node.run();
-  EXPECT_FALSE(node.outlet.empty());
+  EXPECT_FALSE(node.listener.empty());
 }
 
 }  // namespace

@@ -16,11 +16,11 @@
 #include "testing/fake_clock.hpp"
 
 /// What the tests of the keeper stand on: a platform that remembers, a store that can be broken,
-/// and a world in which time passes only when told.
+/// and a cluster in which time passes only when told.
 namespace hufu::keeper::testing {
 
 using hufu::testing::FakeClock;
-using hufu::testing::LoadedDice;
+using hufu::testing::FixedJitter;
 
 /// A platform in one object: it follows its own rule strictly (only the newest token and the one
 /// before live), remembers every token, and answers when the test lets it.
@@ -57,25 +57,22 @@ class FakePlatform final : public Issuer {
       case Fate::hold: held_.emplace_back(request.force, std::move(done)); return;
       case Fate::lose_answer: mint(request.force); [[fallthrough]];
       case Fate::lose_request:
-        return done(
-            failure(Fault::unreachable, IssueFailure::Delivery::lost, IssueFailure::Lane::backoff));
+        return done(failure(Fault::unreachable, IssueFailure::Delivery::lost, RetryClass::backoff));
       case Fate::no_connection:
-        return done(failure(Fault::unreachable, IssueFailure::Delivery::not_sent,
-                            IssueFailure::Lane::backoff));
+        return done(
+            failure(Fault::unreachable, IssueFailure::Delivery::not_sent, RetryClass::backoff));
       case Fate::refuse:
-        return done(
-            failure(Fault::refused, IssueFailure::Delivery::answered, IssueFailure::Lane::backoff));
+        return done(failure(Fault::refused, IssueFailure::Delivery::answered, RetryClass::backoff));
       case Fate::refuse_for_good:
-        return done(
-            failure(Fault::refused, IssueFailure::Delivery::answered, IssueFailure::Lane::slow));
+        return done(failure(Fault::refused, IssueFailure::Delivery::answered, RetryClass::slow));
     }
   }
 
-  void probe(const Secret& token, Milliseconds, Done<Pulse> done) override {
+  void probe(const Secret& token, Milliseconds, Done<ProbeResult> done) override {
     ++probes;
-    const Pulse verdict = !reachable              ? Pulse::unknown
-                          : alive(token.reveal()) ? Pulse::alive
-                                                  : Pulse::dead;
+    const ProbeResult verdict = !reachable              ? ProbeResult::unknown
+                                : alive(token.reveal()) ? ProbeResult::alive
+                                                        : ProbeResult::dead;
     if (hold_probes) {
       held_probes_.emplace_back([verdict, done = std::move(done)] { done(verdict); });
     } else {
@@ -104,7 +101,7 @@ class FakePlatform final : public Issuer {
   void release_as(IssueFailure::Delivery delivery) {
     auto held = std::exchange(held_, {});
     for (auto& [force, done] : held) {
-      done(failure(Fault::unreachable, delivery, IssueFailure::Lane::backoff));
+      done(failure(Fault::unreachable, delivery, RetryClass::backoff));
     }
   }
   void release_probes() {
@@ -128,12 +125,12 @@ class FakePlatform final : public Issuer {
 
  private:
   static IssueOutcome failure(Fault fault, IssueFailure::Delivery delivery,
-                              IssueFailure::Lane lane) {
+                              RetryClass retry_class) {
     IssueFailure failed;
     failed.error = {fault, "the platform said no", "wait", {}, {}};
     if (fault == Fault::refused) failed.error.errcode = 40164;
     failed.delivery = delivery;
-    failed.lane = lane;
+    failed.retry_class = retry_class;
     return tl::unexpected(std::move(failed));
   }
 
@@ -171,29 +168,29 @@ class FakePlatform final : public Issuer {
   std::vector<std::function<void()>> held_probes_;
 };
 
-/// Another clock of the same world: its wall is that much ahead, now and for ever, unless it also
+/// Another clock of the same cluster: its wall is that much ahead, now and for ever, unless it also
 /// runs too fast.
 class SkewedClock final : public Clock {
  public:
-  SkewedClock(const Clock& world, Milliseconds ahead, int millionths_too_fast = 0)
-      : world_(world),
+  SkewedClock(const Clock& cluster, Milliseconds ahead, int millionths_too_fast = 0)
+      : cluster_(cluster),
         ahead_(ahead),
         millionths_too_fast_(millionths_too_fast),
-        began_(world.steady()) {}
+        began_(cluster.steady()) {}
   [[nodiscard]] WallTime wall() const noexcept override {
-    return world_.wall() + ahead_ + gained();
+    return cluster_.wall() + ahead_ + gained();
   }
   /// Another machine was booted at another time.
   [[nodiscard]] SteadyTime steady() const noexcept override {
-    return world_.steady() + 7 * ahead_ + std::chrono::hours(5000) + gained();
+    return cluster_.steady() + 7 * ahead_ + std::chrono::hours(5000) + gained();
   }
 
  private:
   [[nodiscard]] Milliseconds gained() const noexcept {
-    return (world_.steady() - began_) * millionths_too_fast_ / 1'000'000;
+    return (cluster_.steady() - began_) * millionths_too_fast_ / 1'000'000;
   }
 
-  const Clock& world_;
+  const Clock& cluster_;
   const Milliseconds ahead_;
   const int millionths_too_fast_;
   const SteadyTime began_;
@@ -201,23 +198,23 @@ class SkewedClock final : public Clock {
 
 /// A memory store whose verbs can be made to fail, and that may have a clock of its own, as a
 /// database server has.
-class BrittleStore final : public TokenStore {
+class FaultyStore final : public TokenStore {
  public:
-  explicit BrittleStore(std::shared_ptr<store::MemoryStore> inner) : inner_(std::move(inner)) {}
+  explicit FaultyStore(std::shared_ptr<store::MemoryStore> inner) : inner_(std::move(inner)) {}
 
   const Clock* own_clock = nullptr;
 
   bool out = false;               ///< Every verb fails.
   bool read_only = false;         ///< Every verb that writes fails, a node's announcement included.
-  bool refuse_begins = false;     ///< Only begins fail.
+  bool refuse_leases = false;     ///< Only begins fail.
   bool refuse_commits = false;    ///< Only commits fail.
   bool refuse_loads = false;      ///< Only loads fail.
   bool forgetful = false;         ///< The feed has forgotten what changed.
   std::uint64_t unconfirmed = 0;  ///< Writes that too few replicas have.
-  int begins = 0;
+  int acquisitions = 0;
   int commits = 0;
   std::function<void()> before_load;
-  std::function<void()> before_begin;
+  std::function<void()> before_acquire;
   std::function<void()> before_commit;
 
   void load(const Key& key, Done<Result<Record>> done) override {
@@ -225,11 +222,11 @@ class BrittleStore final : public TokenStore {
     if (out || refuse_loads) return done(broken());
     inner_->load(key, std::move(done));
   }
-  void begin(Intent intent, Done<Result<BeginOutcome>> done) override {
-    ++begins;
-    if (before_begin) std::exchange(before_begin, nullptr)();
-    if (out || read_only || refuse_begins) return done(broken());
-    inner_->begin(std::move(intent), std::move(done));
+  void acquire_lease(LeaseRequest lease_request, Done<Result<AcquireOutcome>> done) override {
+    ++acquisitions;
+    if (before_acquire) std::exchange(before_acquire, nullptr)();
+    if (out || read_only || refuse_leases) return done(broken());
+    inner_->acquire_lease(std::move(lease_request), std::move(done));
   }
   void commit(Lease lease, Record next, Done<Result<WriteOutcome>> done) override {
     if (before_commit) std::exchange(before_commit, nullptr)();
@@ -241,9 +238,9 @@ class BrittleStore final : public TokenStore {
     if (out || read_only) return done(broken());
     inner_->abandon(std::move(lease), std::move(next), std::move(done));
   }
-  void mark(const Key& key, Mark mark, Done<Result<void>> done) override {
+  void add_in_doubt(const Key& key, InDoubtCall in_doubt_call, Done<Result<void>> done) override {
     if (out || read_only) return done(broken());
-    inner_->mark(key, mark, std::move(done));
+    inner_->add_in_doubt(key, in_doubt_call, std::move(done));
   }
   void changes(std::string cursor, Done<Result<Changes>> done) override {
     if (out) return done(broken());
@@ -272,27 +269,27 @@ class BrittleStore final : public TokenStore {
 };
 
 /// The fourth face of the same store: it fails when that does.
-class BrittleCluster final : public store::Cluster {
+class FaultyCluster final : public store::Cluster {
  public:
-  BrittleCluster(std::shared_ptr<BrittleStore> store, std::shared_ptr<store::MemoryStore> inner)
+  FaultyCluster(std::shared_ptr<FaultyStore> store, std::shared_ptr<store::MemoryStore> inner)
       : store_(std::move(store)), inner_(std::move(inner)) {}
 
   void announce(store::NodeRow node, Milliseconds forget, Done<Result<void>> done) override {
-    if (store_->out || store_->read_only) return done(BrittleStore::broken());
+    if (store_->out || store_->read_only) return done(FaultyStore::broken());
     inner_->announce(std::move(node), forget, std::move(done));
   }
   void leave(const std::string& name, Done<Result<void>> done) override {
-    if (store_->out || store_->read_only) return done(BrittleStore::broken());
+    if (store_->out || store_->read_only) return done(FaultyStore::broken());
     inner_->leave(name, std::move(done));
   }
   [[nodiscard]] std::uint64_t unconfirmed() const override { return store_->unconfirmed; }
   void view(Done<Result<store::ClusterView>> done) override {
-    if (store_->out) return done(BrittleStore::broken());
+    if (store_->out) return done(FaultyStore::broken());
     inner_->view(std::move(done));
   }
 
  private:
-  std::shared_ptr<BrittleStore> store_;
+  std::shared_ptr<FaultyStore> store_;
   std::shared_ptr<store::MemoryStore> inner_;
 };
 
@@ -317,9 +314,9 @@ class PlainSealer final : public store::Sealer {
 };
 
 /// One clock, one store, one platform, and any number of keepers on them.
-class World {
+class TestCluster {
  public:
-  explicit World(RenewalRule rule = rotating())
+  explicit TestCluster(RenewalRule rule = rotating())
       : platform(std::make_shared<FakePlatform>(clock, rule)) {}
 
   static RenewalRule rotating() {
@@ -336,38 +333,40 @@ class World {
   }
 
   FakeClock clock;
-  LoadedDice dice;
+  FixedJitter jitter;
   std::shared_ptr<FakePlatform> platform;
   std::shared_ptr<store::MemoryStore> store = std::make_shared<store::MemoryStore>(clock);
 };
 
-/// One process: a loop, a heart, and a view of the world's store that can break by itself.
-class Node : public Observer, public Outlet {
+/// One process: a loop, a heart, and a view of the cluster's store that can break by itself.
+class Node : public Observer, public TokenListener {
  public:
-  explicit Node(World& world, bool background = true, std::vector<AppConfig> apps = default_apps())
-      : Node(world, world.clock, background, std::move(apps)) {}
+  explicit Node(TestCluster& cluster, bool background = true,
+                std::vector<AppConfig> apps = default_apps())
+      : Node(cluster, cluster.clock, background, std::move(apps)) {}
   /// A node on a machine whose clock is wrong, on a database that has one.
-  Node(World& world, const SkewedClock& clock) : Node(world, clock, true, default_apps()) {
-    store->own_clock = &world.clock;
+  Node(TestCluster& cluster, const SkewedClock& clock)
+      : Node(cluster, clock, true, default_apps()) {
+    store->own_clock = &cluster.clock;
   }
-  Node(World& world, const Clock& clock, bool background, std::vector<AppConfig> apps)
-      : world_(world), store(std::make_shared<BrittleStore>(world.store)) {
+  Node(TestCluster& cluster, const Clock& clock, bool background, std::vector<AppConfig> apps)
+      : cluster_(cluster), store(std::make_shared<FaultyStore>(cluster.store)) {
     Parts parts;
     parts.clock = &clock;
-    parts.cluster = std::make_shared<BrittleCluster>(store, world.store);
+    parts.cluster = std::make_shared<FaultyCluster>(store, cluster.store);
     parts.version = "0.0.0";
-    parts.random = &world.dice;
+    parts.random = &cluster.jitter;
     parts.observer = this;
-    parts.outlet = this;
+    parts.listener = this;
     parts.tokens = store;
-    parts.registry = world.store;
+    parts.registry = cluster.store;
     parts.sealer = std::make_shared<PlainSealer>();
-    parts.make_issuer = [&world](const std::string& platform, const std::string&,
-                                 const std::string& kind) -> Result<std::shared_ptr<Issuer>> {
+    parts.make_issuer = [&cluster](const std::string& platform, const std::string&,
+                                   const std::string& kind) -> Result<std::shared_ptr<Issuer>> {
       if (platform != "fake" || kind != kAccessToken) {
         return hufu::fail(Fault::config, "no such platform or kind");
       }
-      return std::shared_ptr<Issuer>(world.platform);
+      return std::shared_ptr<Issuer>(cluster.platform);
     };
     parts.timing = {};
     parts.apps = std::move(apps);
@@ -379,8 +378,8 @@ class Node : public Observer, public Outlet {
     bool stopped = false;
     heart->stop([&stopped] { stopped = true; });
     run();
-    world_.platform->release_as(IssueFailure::Delivery::lost);
-    world_.platform->release_probes();
+    cluster_.platform->release_as(IssueFailure::Delivery::lost);
+    cluster_.platform->release_probes();
     run();
   }
 
@@ -416,7 +415,7 @@ class Node : public Observer, public Outlet {
     run();
     while (span > Milliseconds(0)) {
       const auto part = std::min(span, step);
-      world_.clock.advance(part);
+      cluster_.clock.advance(part);
       span -= part;
       run();
     }
@@ -463,7 +462,7 @@ class Node : public Observer, public Outlet {
   void renewed(const Key&, Cause cause, std::uint64_t, Fingerprint, Milliseconds) override {
     causes.push_back(cause);
   }
-  void changed(const Key& key) override { outlet.push_back(key); }
+  void changed(const Key& key) override { listener.push_back(key); }
   void fenced(const Key&) override { ++times_fenced; }
   void store_changed(bool usable, const Error*) override {
     store_usable = usable;
@@ -474,15 +473,15 @@ class Node : public Observer, public Outlet {
   void clock_stepped(Milliseconds by) override { stepped = by; }
 
  private:
-  World& world_;
+  TestCluster& cluster_;
   boost::asio::io_context loop_;
 
  public:
-  std::shared_ptr<BrittleStore> store;
+  std::shared_ptr<FaultyStore> store;
   std::unique_ptr<Heart> heart;
   Error error;
   std::vector<Cause> causes;
-  std::vector<Key> outlet;  ///< What it was told of.
+  std::vector<Key> listener;  ///< What it was told of.
   int times_fenced = 0;
   std::uint64_t writes_unconfirmed = 0;
   std::vector<std::uint64_t> warnings;  ///< Of replicas that are behind.

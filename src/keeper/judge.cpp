@@ -62,7 +62,7 @@ Heart::Task<Result<Report>> Heart::judge(Key key, Refused refused) {
   }
 
   const bool persistent = reports_go_on(row);
-  // A row without trouble forgets its budget; whoever is about to spend from it must know it.
+  // A row without failure forgets its budget; whoever is about to spend from it must know it.
   if (record && !is_in_flight(row)) case_of(row).budget = record->budget;
   const std::uint64_t revision = table_.outline(row)->revision;
   const auto replaced = [&] {
@@ -72,9 +72,9 @@ Heart::Task<Result<Report>> Heart::judge(Key key, Refused refused) {
   const bool renewing = is_in_flight(row);
   if (!renewing) {
     const bool known_dead = case_at(row) != nullptr && case_at(row)->condemned;
-    const Pulse verdict = known_dead ? Pulse::dead : co_await pulse(row);
+    const ProbeResult verdict = known_dead ? ProbeResult::dead : co_await probe_token(row);
     if (replaced()) co_return co_await conclude(key, ReportOutcome::already_newer);
-    if (verdict == Pulse::alive && !persistent) {
+    if (verdict == ProbeResult::alive && !persistent) {
       if (!in_doubt(row)) co_return finish(row, key, ReportOutcome::alive);
       // A call may be under way that ends it, or its renewal is due in a moment: whoever reports
       // waits for that as whoever asks does.
@@ -87,10 +87,10 @@ Heart::Task<Result<Report>> Heart::judge(Key key, Refused refused) {
     }
     const Terms& terms = issuer_of(row).terms;
     const Budget budget = record ? record->budget : Budget{};
-    const bool unsure = verdict != Pulse::dead;
+    const bool unsure = verdict != ProbeResult::dead;
     const Case* file = case_at(row);
     const bool backing_off =
-        unsure ? file != nullptr && file->trouble && file->trouble->next_attempt_at > now()
+        unsure ? file != nullptr && file->failure && file->failure->next_attempt_at > now()
                : due_at(row) > now();
     if (throttled_until(budget, terms) > now() || backing_off ||
         (unsure && record && too_soon_until(*record, terms) > now())) {
@@ -133,14 +133,14 @@ bool Heart::reports_go_on(RowId row) {
 /// Until when a renewal caused by a report must wait.
 WallTime Heart::throttled_until(const Budget& budget, const Terms& terms) const {
   WallTime until{};
-  if (goes_on(budget, terms.rule, now()) && budget.streak >= kReportsInARow) {
-    until = budget.streak_at + kBetweenThrottled;
+  if (goes_on(budget, terms.rule, now()) && budget.report_count >= kReportsInARow) {
+    until = budget.report_counted_at + kBetweenThrottled;
   }
   if (terms.rule.shape == Shape::windowed && budget.forced_at) {
     until = std::max(until, *budget.forced_at + terms.rule.forced_apart);
     const bool exhausted =
         day_of(*budget.forced_at) == day_of(now()) && budget.forced >= terms.rule.forced_a_day;
-    if (exhausted) until = std::max(until, budget.streak_at + kBetweenThrottled);
+    if (exhausted) until = std::max(until, budget.report_counted_at + kBetweenThrottled);
   }
   return until;
 }
@@ -149,15 +149,15 @@ WallTime Heart::throttled_until(const Budget& budget, const Terms& terms) const 
 
 /// Asks the platform about the row's token; everybody who wants to know meanwhile shares the
 /// answer.
-Heart::Task<Pulse> Heart::pulse(RowId row) {
+Heart::Task<ProbeResult> Heart::probe_token(RowId row) {
   const Verdict last = case_of(row).verdict;
   const bool warm = last.at != WallTime{} && last.crowd > 1 && now() - last.at < kCrowdVerdict;
   std::shared_ptr<Probe> probe = case_of(row).probe;
   if (probe) {
-    auto share = [probe](Done<Pulse> done) { probe->waiting.push_back(std::move(done)); };
-    co_return co_await await<Pulse>(std::move(share));
+    auto share = [probe](Done<ProbeResult> done) { probe->waiting.push_back(std::move(done)); };
+    co_return co_await await<ProbeResult>(std::move(share));
   }
-  if (warm) co_return last.pulse;
+  if (warm) co_return last.result;
 
   probe = std::make_shared<Probe>();
   case_of(row).probe = probe;
@@ -165,7 +165,7 @@ Heart::Task<Pulse> Heart::pulse(RowId row) {
   const Secret token = table_.token(row);
   const std::shared_ptr<Issuer> issuer = issuer_of(row).issuer;
   const WallTime asked_at = now();
-  const Pulse verdict = co_await await<Pulse>(
+  const ProbeResult verdict = co_await await<ProbeResult>(
       [&](auto done) { issuer->probe(token, parts_.timing.request_timeout, std::move(done)); });
   observer_.probed(before.key, verdict);
 
@@ -175,15 +175,15 @@ Heart::Task<Pulse> Heart::pulse(RowId row) {
     if (file.probe == probe) file.probe.reset();
     if (outline->revision == before.revision) {
       file.verdict = {verdict, now(), asked_at, probe->waiting.size() + 1};
-      if (verdict == Pulse::alive) {
+      if (verdict == ProbeResult::alive) {
         // Calls that are over and should have killed it before it was asked were not carried out.
         Record judged = known(row);
-        settle_marks(judged, issuer_of(row).terms, asked_at);
-        file.marks = std::move(judged.marks);
+        settle_in_doubt(judged, issuer_of(row).terms, asked_at);
+        file.in_doubt = std::move(judged.in_doubt);
         file.alive_at = judged.alive_at;
         file.condemned = false;
         rebound(row);
-      } else if (verdict == Pulse::dead) {
+      } else if (verdict == ProbeResult::dead) {
         condemn(row);
       }
     }
@@ -199,10 +199,10 @@ void Heart::condemn(RowId row) {
   Case& file = case_of(row);
   if (file.condemned) return;
   file.condemned = true;
-  const Mark dead = death_of(table_.outline(row)->obtained_at, now());
-  file.marks.push_back(dead);
+  const InDoubtCall dead = known_dead_call(table_.outline(row)->obtained_at, now());
+  file.in_doubt.push_back(dead);
   rebound(row);
-  parts_.tokens->mark(table_.outline(row)->key, dead, [](const Result<void>&) {});
+  parts_.tokens->add_in_doubt(table_.outline(row)->key, dead, [](const Result<void>&) {});
 }
 
 // ---- an operator's choice

@@ -48,7 +48,7 @@ class Observer {
   virtual ~Observer() = default;
   virtual void renewed(const Key&, Cause, std::uint64_t /*revision*/, Fingerprint,
                        Milliseconds /*call*/) {}
-  virtual void renewal_failed(const Key&, Cause, const Error&, IssueFailure::Lane,
+  virtual void renewal_failed(const Key&, Cause, const Error&, RetryClass,
                               Milliseconds /*until next attempt*/) {}
   /// A call for a token has ended, with this errcode; 0 brought one. Empty: no answer with a code.
   virtual void called(std::string_view /*issuer*/, std::optional<int> /*errcode*/) {}
@@ -58,7 +58,7 @@ class Observer {
   virtual void commit_failed(const Key&, const Error&) {}
   virtual void fenced(const Key&) {}
   virtual void lease(std::string_view /*"granted", "held", "newer" or "error"*/) {}
-  virtual void probed(const Key&, Pulse) {}
+  virtual void probed(const Key&, ProbeResult) {}
   virtual void reported(const Key&, ReportOutcome) {}
   virtual void store_changed(bool /*usable*/, const Error* /*why not*/) {}
   /// So many leases and tokens more were confirmed by fewer replicas of the store than it was told

@@ -11,7 +11,6 @@
 namespace hufu::keeper {
 using std::chrono::seconds;
 using Delivery = IssueFailure::Delivery;
-using Lane = IssueFailure::Lane;
 using Shape = RenewalRule::Shape;
 
 namespace {
@@ -98,19 +97,21 @@ Heart::Task<Heart::Failure> Heart::renew(RowId row, Key key, Cause cause) {
                        may_force(file.budget, terms);
 
     // From here on readers promise no more than a call made now would leave alive.
-    Mark mark = mark_for(known(row), terms, force, now());
-    mark.pending = true;
-    expect(row, mark);
-    Intent intent{key, seen, process_identity(), parts_.timing.lease, mark, {}};
+    InDoubtCall in_doubt_call = in_doubt_call_for(known(row), terms, force, now());
+    in_doubt_call.pending = true;
+    expect(row, in_doubt_call);
+    LeaseRequest lease_request{key,           seen, process_identity(), parts_.timing.lease,
+                               in_doubt_call, {}};
     // Whoever held the lease before may be dead while their call is still on its way. As long as
     // there is a token to hand out, it is given the time that such a call can take.
-    if (!dead && grant(row, key, 0)) intent.grace = parts_.timing.request_timeout;
-    intent.copy = copy_place(key);
+    if (!dead && grant(row, key, 0)) lease_request.grace = parts_.timing.request_timeout;
+    lease_request.copy = copy_place(key);
     const WallTime lease_end = now() + parts_.timing.lease;
-    auto begun = co_await await<Result<BeginOutcome>>(
-        [&](auto done) { parts_.tokens->begin(std::move(intent), std::move(done)); });
+    auto begun = co_await await<Result<AcquireOutcome>>([&](auto done) {
+      parts_.tokens->acquire_lease(std::move(lease_request), std::move(done));
+    });
     // A lease that another holds is an answer, but it proves nothing about writing.
-    if (!begun || std::holds_alternative<Granted>(*begun)) {
+    if (!begun || std::holds_alternative<Acquired>(*begun)) {
       note_write(begun ? nullptr : &begun.error());
     }
     if (const auto outline = table_.outline(row); !outline || !(outline->key == key)) {
@@ -119,25 +120,25 @@ Heart::Task<Heart::Failure> Heart::renew(RowId row, Key key, Cause cause) {
 
     if (!begun) {
       observer_.lease("error");
-      unexpect(row, mark);
+      unexpect(row, in_doubt_call);
       // Without the store nobody knows who else is renewing: the platform is not called.
-      Trouble trouble = case_of(row).trouble.value_or(Trouble{});
-      trouble.error = begun.error();
-      trouble.at = now();
-      trouble.next_attempt_at =
-          now() + delay_after(++trouble.failures, Lane::backoff, true, parts_.random->uniform());
-      case_of(row).trouble = trouble;
+      FailureState failure = case_of(row).failure.value_or(FailureState{});
+      failure.error = begun.error();
+      failure.at = now();
+      failure.next_attempt_at = now() + delay_after(++failure.failures, RetryClass::backoff, true,
+                                                    parts_.random->uniform());
+      case_of(row).failure = failure;
       co_return begun.error();
     }
     if (auto* newer = std::get_if<Newer>(&*begun)) {
       observer_.lease("newer");
-      unexpect(row, mark);
+      unexpect(row, in_doubt_call);
       adopt(row, newer->record);
       co_return std::nullopt;
     }
     if (auto* held = std::get_if<Held>(&*begun)) {
       observer_.lease("held");
-      unexpect(row, mark);
+      unexpect(row, in_doubt_call);
       co_await sleep(std::min(pause, held->remaining));
       co_await reload(row, key);
       const auto outline = table_.outline(row);
@@ -148,7 +149,7 @@ Heart::Task<Heart::Failure> Heart::renew(RowId row, Key key, Cause cause) {
     }
     observer_.lease("granted");
     pass_failpoint("renew.after_begin");
-    auto& granted = std::get<Granted>(*begun);
+    auto& granted = std::get<Acquired>(*begun);
     co_return co_await renew_under(row, std::move(granted.lease), std::move(granted.record),
                                    lease_end, cause, force);
   }
@@ -158,7 +159,7 @@ Heart::Task<Heart::Failure> Heart::renew(RowId row, Key key, Cause cause) {
 Heart::Task<Heart::Failure> Heart::renew_under(RowId row, Lease lease, Record record,
                                                WallTime lease_end, Cause cause, bool force) {
   const Key key = lease.key;
-  const Mark own = record.marks.back();  // What `begin` appended.
+  const InDoubtCall own = record.in_doubt.back();  // What `acquire_lease` appended.
   adopt(row, record, Standing::leased);
   const KnownIssuer issuer = issuer_of(row);
 
@@ -166,7 +167,7 @@ Heart::Task<Heart::Failure> Heart::renew_under(RowId row, Lease lease, Record re
   // must hold now. One backoff for all; and whoever renews a token that lives, an operator or for
   // reports that go on, must not displace a second one within the overlap.
   unexpect(row, own);
-  record.marks.pop_back();
+  record.in_doubt.pop_back();
   if (record.copy && cause != Cause::operated) {
     auto next =
         taken_over(record, issuer.issuer->name(), issuer.terms, now(), parts_.random->uniform());
@@ -190,12 +191,12 @@ Heart::Task<Heart::Failure> Heart::renew_under(RowId row, Lease lease, Record re
     co_return why;
   }
   if (cause != Cause::operated &&
-      !std::all_of(record.marks.begin(), record.marks.end(), is_death)) {
+      !std::all_of(record.in_doubt.begin(), record.in_doubt.end(), is_known_dead)) {
     // Somebody's answer was lost, and they may be handing out its token from memory: to force would
     // end that one at once. Without force the platform shows it.
     force = false;
   }
-  record.marks.push_back(own);
+  record.in_doubt.push_back(own);
   expect(row, own);
 
   Result<Secret> secret = co_await secret_of(key);
@@ -207,7 +208,8 @@ Heart::Task<Heart::Failure> Heart::renew_under(RowId row, Lease lease, Record re
     IssueFailure failure;
     failure.error = secret ? needed.error() : secret.error();
     failure.delivery = Delivery::not_sent;
-    failure.lane = failure.error.fault == Fault::config ? Lane::slow : Lane::backoff;
+    failure.retry_class =
+        failure.error.fault == Fault::config ? RetryClass::slow : RetryClass::backoff;
     co_return co_await note_failure(row, std::move(lease), std::move(record), std::move(failure),
                                     Call{cause}, std::move(credentials));
   }
@@ -238,9 +240,9 @@ Heart::Task<Heart::Failure> Heart::call_platform(RowId row, Lease lease, Record 
                                                  bool force, IssueRequest request) {
   const KnownIssuer issuer = issuer_of(row);
   if (cause == Cause::report) {
-    record.budget.streak =
-        goes_on(record.budget, issuer.terms.rule, now()) ? record.budget.streak + 1 : 1;
-    record.budget.streak_at = now();
+    record.budget.report_count =
+        goes_on(record.budget, issuer.terms.rule, now()) ? record.budget.report_count + 1 : 1;
+    record.budget.report_counted_at = now();
   }
   if (force) {
     const bool same_day =
@@ -267,23 +269,24 @@ Heart::Task<Heart::Failure> Heart::call_platform(RowId row, Lease lease, Record 
                                     std::move(credentials));
   }
 
-  if (!record.marks.empty()) record.marks.pop_back();  // This call's own: its outcome is known.
+  if (!record.in_doubt.empty())
+    record.in_doubt.pop_back();  // This call's own: its outcome is known.
   Record next = succeed(record, std::move(*outcome), outline->fingerprint, issuer.issuer->name(),
                         issuer.terms, sent_at, now(), parts_.random->uniform());
   const Bounds bounds = bounds_of(next, issuer.terms, false);
   if (bounds.promise(now()) < 1) {
     // Alive, but shorter than the slack: nobody could use it, and asking on would be a storm.
-    const int failures = record.trouble ? record.trouble->failures + 1 : 1;
-    next.trouble =
-        Trouble{{Fault::unreachable,
-                 "the platform issued a token that ends within the use slack",
-                 "lower timing.use_slack, or look at the platform's clock",
-                 {},
-                 {}},
-                now(),
-                now() + delay_after(failures, Lane::backoff, true, parts_.random->uniform()),
-                failures,
-                {}};
+    const int failures = record.failure ? record.failure->failures + 1 : 1;
+    next.failure = FailureState{
+        {Fault::unreachable,
+         "the platform issued a token that ends within the use slack",
+         "lower timing.use_slack, or look at the platform's clock",
+         {},
+         {}},
+        now(),
+        now() + delay_after(failures, RetryClass::backoff, true, parts_.random->uniform()),
+        failures,
+        {}};
   }
   co_return co_await keep(row, std::move(lease), std::move(record), std::move(next),
                           Call{cause, force, sent_at, took});
@@ -309,14 +312,14 @@ Heart::Task<Heart::Failure> Heart::keep(RowId row, Lease lease, Record before, R
 
   if (!written) {
     // The token exists and the one in the store is on its way out. Serve it from memory, promise no
-    // more than what holds when this process dies and its successor, who finds only the mark,
-    // renews: late in the overlap, or at once where there is no token to wait for. And go on trying
-    // to store it.
+    // more than what holds when this process dies and its successor, who finds only the in-doubt
+    // call, renews: late in the overlap, or at once where there is no token to wait for. And go on
+    // trying to store it.
     observer_.commit_failed(key, written.error());
     const Terms& terms = issuer_of(row).terms;
     Record left = before.clone();
-    left.trouble.reset();
-    left.marks.push_back(mark_for(before, terms, false, lease.called_at));
+    left.failure.reset();
+    left.in_doubt.push_back(in_doubt_call_for(before, terms, false, lease.called_at));
     const WallTime successor_renews =
         next_attempt(left, terms, left.token && left.token->issuer != next.token->issuer);
     Record shown = next.clone();
@@ -354,17 +357,17 @@ Heart::Task<void> Heart::doubt_theirs(RowId row, Key key, Call call) {
   const auto theirs = table_.outline(row);
   if (!theirs || !theirs->has_token) co_return;
   const auto doubt =
-      mark_after_fence(theirs->obtained_at, issuer_of(row).terms, call.force, call.sent_at, now());
+      fenced_call(theirs->obtained_at, issuer_of(row).terms, call.force, call.sent_at, now());
   if (!doubt) co_return;
   co_await await<Result<void>>(
-      [&](auto done) { parts_.tokens->mark(key, *doubt, std::move(done)); });
+      [&](auto done) { parts_.tokens->add_in_doubt(key, *doubt, std::move(done)); });
   co_await reload(row, key);
 }
 
 /// Stores a token that is served from memory, until it is stored or somebody else's is newer.
 Heart::Task<void> Heart::keep_trying(RowId row, Lease lease, Record next, Call call) {
   for (int failures = 1;; ++failures) {
-    co_await sleep(delay_after(failures, Lane::backoff, true, parts_.random->uniform()));
+    co_await sleep(delay_after(failures, RetryClass::backoff, true, parts_.random->uniform()));
     const auto outline = table_.outline(row);
     if (!outline || !(outline->key == lease.key) || outline->revision > next.revision) co_return;
     auto written = co_await await<Result<WriteOutcome>>(
@@ -394,37 +397,37 @@ Heart::Task<Heart::Failure> Heart::note_failure(RowId row, Lease lease, Record r
   const Key key = lease.key;
   const KnownIssuer& issuer = issuer_of(row);
   const bool lost = failure.delivery == Delivery::lost;
-  if (!record.marks.empty()) {  // This call's own: what came of it is told now.
+  if (!record.in_doubt.empty()) {  // This call's own: what came of it is told now.
     if (lost) {
-      record.marks.back() = mark_of_lost(record.marks.back(), now());
+      record.in_doubt.back() = lost_call(record.in_doubt.back(), now());
     } else {
-      record.marks.pop_back();
+      record.in_doubt.pop_back();
     }
   }
   if (const Case* file = case_at(row)) record.alive_at = file->alive_at;
-  merge_marks(record, issuer.terms, now());
+  merge_in_doubt(record, issuer.terms, now());
 
   const bool usable = record.token && !case_of(row).condemned &&
                       record.token->expires_at - issuer.terms.slack() > now();
   const bool urgent = issuer.terms.rule.shape == Shape::windowed || !usable;
-  Trouble trouble;
-  trouble.failures = record.trouble ? record.trouble->failures + 1 : 1;
-  trouble.at = now();
-  const double dice = parts_.random->uniform();
-  Milliseconds delay = delay_after(trouble.failures, failure.lane, urgent, dice);
-  if (usable && failure.lane == Lane::backoff) {
+  FailureState state;
+  state.failures = record.failure ? record.failure->failures + 1 : 1;
+  state.at = now();
+  const double jitter = parts_.random->uniform();
+  Milliseconds delay = delay_after(state.failures, failure.retry_class, urgent, jitter);
+  if (usable && failure.retry_class == RetryClass::backoff) {
     // When the token runs out meanwhile, the shorter patience of that moment counts.
     const Milliseconds left = record.token->expires_at - issuer.terms.slack() - now();
-    delay =
-        std::min(delay, std::max(left, delay_after(trouble.failures, failure.lane, true, dice)));
+    delay = std::min(
+        delay, std::max(left, delay_after(state.failures, failure.retry_class, true, jitter)));
   }
-  trouble.next_attempt_at = now() + delay;
-  trouble.credentials = std::move(credentials);
-  trouble.error = failure.error;
-  record.trouble = trouble;
+  state.next_attempt_at = now() + delay;
+  state.credentials = std::move(credentials);
+  state.error = failure.error;
+  record.failure = std::move(state);
 
   adopt(row, record);
-  observer_.renewal_failed(key, call.cause, failure.error, failure.lane, delay);
+  observer_.renewal_failed(key, call.cause, failure.error, failure.retry_class, delay);
   const auto given = co_await give_back(std::move(lease), std::move(record));
   if (lost && given && *given == WriteOutcome::fenced && stands_for(row, key)) {
     co_await doubt_theirs(row, key, call);
@@ -490,17 +493,17 @@ Heart::Task<Result<Secret>> Heart::secret_of(Key key) {
   co_return tl::unexpected(unknown_app(key.app));
 }
 
-/// Takes the mark of a call that is about to be made into what readers are promised.
-void Heart::expect(RowId row, const Mark& mark) {
-  case_of(row).marks.push_back(mark);
+/// Takes the in-doubt call of a call that is about to be made into what readers are promised.
+void Heart::expect(RowId row, const InDoubtCall& in_doubt_call) {
+  case_of(row).in_doubt.push_back(in_doubt_call);
   rebound(row);
 }
 
 /// The call was not made, or not carried out.
-void Heart::unexpect(RowId row, const Mark& mark) {
-  auto& marks = case_of(row).marks;
-  const auto found = std::find(marks.rbegin(), marks.rend(), mark);
-  if (found != marks.rend()) marks.erase(std::next(found).base());
+void Heart::unexpect(RowId row, const InDoubtCall& in_doubt_call) {
+  auto& in_doubt = case_of(row).in_doubt;
+  const auto found = std::find(in_doubt.rbegin(), in_doubt.rend(), in_doubt_call);
+  if (found != in_doubt.rend()) in_doubt.erase(std::next(found).base());
   rebound(row);
 }
 

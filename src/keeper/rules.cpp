@@ -18,16 +18,18 @@ Milliseconds part(Milliseconds span, double share) {
 
 /// From when on a probe tells whether the marked call was carried out: it is over by then, and what
 /// it did at its very end has had its effect.
-WallTime judged_from(const Mark& mark, const Terms& terms) {
-  if (is_death(mark)) return mark.called_at;
-  WallTime effect = mark.called_at + (mark.pending ? terms.lease : Milliseconds(0));
+WallTime judged_from(const InDoubtCall& in_doubt_call, const Terms& terms) {
+  if (is_known_dead(in_doubt_call)) return in_doubt_call.called_at;
+  WallTime effect =
+      in_doubt_call.called_at + (in_doubt_call.pending ? terms.lease : Milliseconds(0));
   if (terms.rule.shape == Shape::rotating) effect += terms.rule.overlap;
-  return std::max(effect, mark.may_die_at);
+  return std::max(effect, in_doubt_call.may_die_at);
 }
 
 }  // namespace
 
-WallTime plan_renewal(WallTime obtained_at, WallTime expires_at, const Terms& terms, double dice) {
+WallTime plan_renewal(WallTime obtained_at, WallTime expires_at, const Terms& terms,
+                      double jitter) {
   const Milliseconds life = expires_at - obtained_at;
   const Milliseconds overlap = terms.rule.overlap;
   if (terms.rule.shape == Shape::sticky) return expires_at;
@@ -35,10 +37,10 @@ WallTime plan_renewal(WallTime obtained_at, WallTime expires_at, const Terms& te
   WallTime planned;
   WallTime earliest = obtained_at + life / 2;
   if (terms.rule.shape == Shape::rotating) {
-    planned = expires_at - part(terms.refresh_ahead, 1.0 - 0.1 * dice);
+    planned = expires_at - part(terms.refresh_ahead, 1.0 - 0.1 * jitter);
     earliest = std::max(earliest, obtained_at + overlap);
   } else {
-    planned = expires_at - part(overlap, 0.9 - 0.2 * dice);
+    planned = expires_at - part(overlap, 0.9 - 0.2 * jitter);
   }
   // A second before it becomes unusable, so that no caller waits for the renewal.
   const WallTime latest = expires_at - terms.slack() - seconds(1);
@@ -58,7 +60,7 @@ Bounds bounds_of(const Record& record, const Terms& terms, bool issued_by_other)
   Bounds bounds;
   bounds.renew_at = record.renew_at;
   bounds.last_end = record.token->expires_at - terms.slack();
-  if (auto danger = first_danger(record)) {
+  if (auto danger = first_possible_death(record)) {
     bounds.last_end = std::min(bounds.last_end, *danger - terms.slack());
   }
   if (terms.rule.shape == Shape::rotating && !issued_by_other) {
@@ -67,7 +69,7 @@ Bounds bounds_of(const Record& record, const Terms& terms, bool issued_by_other)
   return bounds;
 }
 
-Mark mark_for(const Record& record, const Terms& terms, bool force, WallTime now) {
+InDoubtCall in_doubt_call_for(const Record& record, const Terms& terms, bool force, WallTime now) {
   if (!record.token) return {now, now + terms.rule.overlap};
   switch (terms.rule.shape) {
     case Shape::rotating: return {now, now + terms.rule.overlap};
@@ -77,63 +79,69 @@ Mark mark_for(const Record& record, const Terms& terms, bool force, WallTime now
   return {now, now};
 }
 
-Mark mark_of_lost(const Mark& mark, WallTime now) noexcept {
-  return {now, std::max(mark.may_die_at, now)};
+InDoubtCall lost_call(const InDoubtCall& in_doubt_call, WallTime now) noexcept {
+  return {now, std::max(in_doubt_call.may_die_at, now)};
 }
 
-std::optional<Mark> mark_after_fence(WallTime obtained_at, const Terms& terms, bool force,
-                                     WallTime called_at, WallTime now) {
+std::optional<InDoubtCall> fenced_call(WallTime obtained_at, const Terms& terms, bool force,
+                                       WallTime called_at, WallTime now) {
   switch (terms.rule.shape) {
     case Shape::rotating:
-      // Not before now: that would be a verdict (is_death).
-      return Mark{now, std::max(now, std::max(called_at, obtained_at) + terms.rule.overlap)};
-    case Shape::windowed: return force ? std::optional(Mark{now, now}) : std::nullopt;
+      // Not before now: that would be a verdict (is_known_dead).
+      return InDoubtCall{now, std::max(now, std::max(called_at, obtained_at) + terms.rule.overlap)};
+    case Shape::windowed: return force ? std::optional(InDoubtCall{now, now}) : std::nullopt;
     case Shape::sticky: break;
   }
   return std::nullopt;
 }
 
-Mark death_of(WallTime obtained_at, WallTime now) noexcept {
+InDoubtCall known_dead_call(WallTime obtained_at, WallTime now) noexcept {
   return {std::max(now, obtained_at + Milliseconds(1)), obtained_at};
 }
 
-bool is_death(const Mark& mark) noexcept { return mark.may_die_at < mark.called_at; }
+bool is_known_dead(const InDoubtCall& in_doubt_call) noexcept {
+  return in_doubt_call.may_die_at < in_doubt_call.called_at;
+}
 
 bool is_dead(const Record& record) noexcept {
-  return record.token && std::any_of(record.marks.begin(), record.marks.end(), [&](const Mark& m) {
-           return is_death(m) && m.may_die_at == record.token->obtained_at;
+  return record.token &&
+         std::any_of(record.in_doubt.begin(), record.in_doubt.end(), [&](const InDoubtCall& m) {
+           return is_known_dead(m) && m.may_die_at == record.token->obtained_at;
          });
 }
 
-std::optional<WallTime> first_danger(const Record& record) noexcept {
+std::optional<WallTime> first_possible_death(const Record& record) noexcept {
   std::optional<WallTime> first;
-  for (const Mark& mark : record.marks) {
-    first = first ? std::min(*first, mark.may_die_at) : mark.may_die_at;
+  for (const InDoubtCall& in_doubt_call : record.in_doubt) {
+    first = first ? std::min(*first, in_doubt_call.may_die_at) : in_doubt_call.may_die_at;
   }
   return first;
 }
 
 WallTime first_judgement(const Record& record, const Terms& terms) {
   WallTime first = WallTime::max();
-  for (const Mark& mark : record.marks) first = std::min(first, judged_from(mark, terms));
+  for (const InDoubtCall& in_doubt_call : record.in_doubt)
+    first = std::min(first, judged_from(in_doubt_call, terms));
   return first;
 }
 
-void settle_marks(Record& record, const Terms& terms, WallTime when) {
-  std::erase_if(record.marks, [&](const Mark& mark) { return judged_from(mark, terms) <= when; });
+void settle_in_doubt(Record& record, const Terms& terms, WallTime when) {
+  std::erase_if(record.in_doubt, [&](const InDoubtCall& in_doubt_call) {
+    return judged_from(in_doubt_call, terms) <= when;
+  });
   record.alive_at = record.alive_at ? std::max(*record.alive_at, when) : when;
 }
 
-void merge_marks(Record& record, const Terms& terms, WallTime now) {
-  if (record.alive_at) settle_marks(record, terms, *record.alive_at);
+void merge_in_doubt(Record& record, const Terms& terms, WallTime now) {
+  if (record.alive_at) settle_in_doubt(record, terms, *record.alive_at);
   bool kept_death = false;
   bool kept_one = false;
-  std::erase_if(record.marks, [&](const Mark& mark) {
-    if (is_death(mark)) {
-      const bool own = record.token && mark.may_die_at == record.token->obtained_at;
+  std::erase_if(record.in_doubt, [&](const InDoubtCall& in_doubt_call) {
+    if (is_known_dead(in_doubt_call)) {
+      const bool own = record.token && in_doubt_call.may_die_at == record.token->obtained_at;
       return !own || std::exchange(kept_death, true);
     }
-    if (mark.pending || mark.may_die_at > now) return false;
+    if (in_doubt_call.pending || in_doubt_call.may_die_at > now) return false;
     return std::exchange(kept_one, true);
   });
 }
@@ -144,10 +152,10 @@ Milliseconds pause_after_promise(const Terms& terms) noexcept {
 }
 
 WallTime next_attempt(const Record& record, const Terms& terms, bool issued_by_other) {
-  const WallTime patience = record.trouble ? record.trouble->next_attempt_at : WallTime{};
+  const WallTime patience = record.failure ? record.failure->next_attempt_at : WallTime{};
   if (!record.token || issued_by_other) return patience;
   WallTime due = record.renew_at;
-  if (const auto danger = first_danger(record)) {
+  if (const auto danger = first_possible_death(record)) {
     const WallTime promised = std::min(*danger, record.token->expires_at) - terms.slack();
     due = terms.rule.shape == Shape::rotating ? promised + pause_after_promise(terms)
                                               : std::min(due, promised);
@@ -160,23 +168,24 @@ WallTime too_soon_until(const Record& record, const Terms& terms) {
   if (terms.rule.shape == Shape::sticky) return until;
   if (record.displaced_at) until = *record.displaced_at + terms.rule.overlap;
   if (terms.rule.shape == Shape::rotating) {
-    for (const Mark& mark : record.marks) {
-      const bool known_dead = mark.may_die_at <= mark.called_at;
-      if (!known_dead) until = std::max(until, mark.called_at + terms.rule.overlap);
+    for (const InDoubtCall& in_doubt_call : record.in_doubt) {
+      const bool known_dead = in_doubt_call.may_die_at <= in_doubt_call.called_at;
+      if (!known_dead) until = std::max(until, in_doubt_call.called_at + terms.rule.overlap);
     }
   }
   return until;
 }
 
 std::uint64_t next_revision(const Record& record) noexcept {
-  const auto taken = std::count_if(record.marks.begin(), record.marks.end(),
-                                   [](const Mark& mark) { return mark.pending; });
+  const auto taken =
+      std::count_if(record.in_doubt.begin(), record.in_doubt.end(),
+                    [](const InDoubtCall& in_doubt_call) { return in_doubt_call.pending; });
   return record.revision + 1 + static_cast<std::uint64_t>(taken);
 }
 
 Record succeed(const Record& before, Issued issued, Fingerprint fingerprint_of_old,
                std::string_view issuer, const Terms& terms, WallTime called_at, WallTime now,
-               double dice) {
+               double jitter) {
   Record next;
   const bool same = before.token && before.token->value.same_as(issued.value.reveal());
   next.created_at = before.created_at;
@@ -186,8 +195,9 @@ Record succeed(const Record& before, Issued issued, Fingerprint fingerprint_of_o
   next.displaced_at = same ? before.displaced_at : std::nullopt;
   if (same) {
     // To bring a dead token once more does not revive it.
-    next.marks = before.marks;
-    std::erase_if(next.marks, [](const Mark& mark) { return !is_death(mark); });
+    next.in_doubt = before.in_doubt;
+    std::erase_if(next.in_doubt,
+                  [](const InDoubtCall& in_doubt_call) { return !is_known_dead(in_doubt_call); });
   }
 
   WallTime expires_at = called_at + issued.lifetime;
@@ -205,7 +215,7 @@ Record succeed(const Record& before, Issued issued, Fingerprint fingerprint_of_o
   }
 
   next.renew_at =
-      plan_renewal(same ? before.token->obtained_at : called_at, expires_at, terms, dice);
+      plan_renewal(same ? before.token->obtained_at : called_at, expires_at, terms, jitter);
   if (same && next.renew_at <= now) {
     // The platform's window has not opened yet, or its clock is behind: ask again, ever sooner as
     // the end comes near, but never in a loop.
@@ -217,7 +227,7 @@ Record succeed(const Record& before, Issued issued, Fingerprint fingerprint_of_o
 }
 
 std::optional<Record> taken_over(const Record& before, std::string_view issuer, const Terms& terms,
-                                 WallTime now, double dice) {
+                                 WallTime now, double jitter) {
   constexpr seconds kBuffer{20};
   const PlainCopy& copy = *before.copy;
   if (copy.promised_until <= now || before.revision != 0) return std::nullopt;
@@ -230,7 +240,7 @@ std::optional<Record> taken_over(const Record& before, std::string_view issuer, 
   next.budget = before.budget;
   next.revision = 1;
   const WallTime obtained_at = std::clamp(copy.written_at.value_or(now), expires_at - longest, now);
-  next.renew_at = plan_renewal(obtained_at, expires_at, terms, dice);
+  next.renew_at = plan_renewal(obtained_at, expires_at, terms, jitter);
   next.token = Token{copy.token.clone(), obtained_at, expires_at, std::string(issuer)};
   return next;
 }

@@ -19,7 +19,8 @@ struct Terms {
   RenewalRule rule;
   Milliseconds use_slack{};
   Milliseconds refresh_ahead{};
-  /// Taken to be the same on every node: this long after a mark's `called_at`, its call is over.
+  /// Taken to be the same on every node: this long after an in-doubt call's `called_at`, its call
+  /// is over.
   Milliseconds lease{};
 
   /// How long before its end a token is no longer handed out: sticky ones are, to the last second.
@@ -28,7 +29,7 @@ struct Terms {
   }
 };
 
-/// When to renew a token by choice. Rolled once: `dice` is in [0, 1).
+/// When to renew a token by choice. Rolled once: `jitter` is in [0, 1).
 ///
 /// - rotating: `refresh_ahead` before the end, up to a tenth of it later;
 /// - windowed: inside the platform's window, 70 to 90 % of `overlap` before the end, because an
@@ -36,7 +37,7 @@ struct Terms {
 /// - sticky: right at the end.
 /// Never in the first half of the token's life, for a rotating one never within `overlap` of the
 /// last renewal, and always before the token becomes unusable.
-WallTime plan_renewal(WallTime obtained_at, WallTime expires_at, const Terms& terms, double dice);
+WallTime plan_renewal(WallTime obtained_at, WallTime expires_at, const Terms& terms, double jitter);
 
 /// The two numbers that a reader checks, and from which every `expires_in` is computed.
 struct Bounds {
@@ -57,43 +58,44 @@ struct Bounds {
 /// from another issuer than the app has now (its endpoint was changed): no renewal displaces it.
 Bounds bounds_of(const Record& record, const Terms& terms, bool issued_by_other);
 
-/// The mark of a call that is about to be made: when it may kill the stored token.
-Mark mark_for(const Record& record, const Terms& terms, bool force, WallTime now);
+/// The in-doubt call of a call that is about to be made: when it may kill the stored token.
+InDoubtCall in_doubt_call_for(const Record& record, const Terms& terms, bool force, WallTime now);
 
-/// What becomes of a call's mark when its answer is lost, or given up, at `now`: until then it was
-/// under way, so a probe from before then says nothing about it.
-Mark mark_of_lost(const Mark& mark, WallTime now) noexcept;
-/// The mark on a token that was obtained at `obtained_at`, when a call that was made at `called_at`
-/// comes back and its lease was lost to whoever stored that token: at the platform it may have come
-/// after theirs. Nothing where it harms no token.
-std::optional<Mark> mark_after_fence(WallTime obtained_at, const Terms& terms, bool force,
-                                     WallTime called_at, WallTime now);
+/// What becomes of a call's in-doubt call when its answer is lost, or given up, at `now`: until
+/// then it was under way, so a probe from before then says nothing about it.
+InDoubtCall lost_call(const InDoubtCall& in_doubt_call, WallTime now) noexcept;
+/// The in-doubt call on a token that was obtained at `obtained_at`, when a call that was made at
+/// `called_at` comes back and its lease was lost to whoever stored that token: at the platform it
+/// may have come after theirs. Nothing where it harms no token.
+std::optional<InDoubtCall> fenced_call(WallTime obtained_at, const Terms& terms, bool force,
+                                       WallTime called_at, WallTime now);
 
-/// The mark that says: a probe at `now` found the token dead that was obtained at `obtained_at`. It
-/// names the token by that moment, because it may reach the store when there is already another.
-Mark death_of(WallTime obtained_at, WallTime now) noexcept;
-/// Whether `mark` is such a verdict, on whatever token.
-bool is_death(const Mark& mark) noexcept;
+/// The in-doubt call that says: a probe at `now` found the token dead that was obtained at
+/// `obtained_at`. It names the token by that moment, because it may reach the store when there is
+/// already another.
+InDoubtCall known_dead_call(WallTime obtained_at, WallTime now) noexcept;
+/// Whether `in_doubt_call` is such a verdict, on whatever token.
+bool is_known_dead(const InDoubtCall& in_doubt_call) noexcept;
 /// Whether some probe found the record's own token dead, and no later one found it alive.
 bool is_dead(const Record& record) noexcept;
 
 /// The first moment at which some call of unknown outcome may have killed the token.
-std::optional<WallTime> first_danger(const Record& record) noexcept;
+std::optional<WallTime> first_possible_death(const Record& record) noexcept;
 
 /// The first moment from which a probe can tell whether some call of unknown outcome was carried
 /// out: it is no longer under way, and what it did at its very end has had its effect (for a
-/// rotating token, an overlap later). The record must hold a mark.
+/// rotating token, an overlap later). The record must hold an in-doubt call.
 WallTime first_judgement(const Record& record, const Terms& terms);
 
 /// A probe found the token alive at `when`: calls that would have killed it before then were not
-/// carried out, and their marks go. The mark of a call that may still be under way, on whatever
-/// node, stays: it may kill the token after the probe.
-void settle_marks(Record& record, const Terms& terms, WallTime when);
+/// carried out, and their in-doubt calls go. The in-doubt call of a call that may still be under
+/// way, on whatever node, stays: it may kill the token after the probe.
+void settle_in_doubt(Record& record, const Terms& terms, WallTime when);
 
-/// Verdicts on other tokens go. Marks of calls that are over and whose danger has begun are judged
-/// together by the next probe, so one stands for all: keeps the list as short as one overlap is
-/// long. Those that are pending stay as many as they are: next_revision counts them.
-void merge_marks(Record& record, const Terms& terms, WallTime now);
+/// Verdicts on other tokens go. In-doubt calls of calls that are over and whose danger has begun
+/// are judged together by the next probe, so one stands for all: keeps the list as short as one
+/// overlap is long. Those that are pending stay as many as they are: next_revision counts them.
+void merge_in_doubt(Record& record, const Terms& terms, WallTime now);
 
 /// How long a marked token is left alone when the promise on it has ended. Its renewal may end it
 /// at once, and the node that renews need not be the one that promised: their clocks differ by a
@@ -115,21 +117,22 @@ WallTime next_attempt(const Record& record, const Terms& terms, bool issued_by_o
 /// Until when an operator's refresh would be too soon; a moment in the past if it would not.
 WallTime too_soon_until(const Record& record, const Terms& terms);
 
-/// The revision of the token that comes after `record` (without the mark of the call that brings
-/// it). What stands between is left to those who may hand out a token that they could not store.
+/// The revision of the token that comes after `record` (without the in-doubt call of the call that
+/// brings it). What stands between is left to those who may hand out a token that they could not
+/// store.
 std::uint64_t next_revision(const Record& record) noexcept;
 
-/// The record that follows `before` (without the mark of this call) when the platform issued
-/// `issued` upon a call made at `called_at`. A new value gets next_revision; a windowed or
-/// sticky issuer may bring the same value back, which keeps its revision. `dice` is in [0, 1).
+/// The record that follows `before` (without the in-doubt call of this call) when the platform
+/// issued `issued` upon a call made at `called_at`. A new value gets next_revision; a windowed or
+/// sticky issuer may bring the same value back, which keeps its revision. `jitter` is in [0, 1).
 Record succeed(const Record& before, Issued issued, Fingerprint fingerprint_of_old,
                std::string_view issuer, const Terms& terms, WallTime called_at, WallTime now,
-               double dice);
+               double jitter);
 
 /// The first record of a token that programs before Hufu left where they look for it
 /// (`before.copy`); nothing where it does not last beyond the slack any more. Its end is told there
 /// less a buffer of 20 s; when it was issued, not always.
 std::optional<Record> taken_over(const Record& before, std::string_view issuer, const Terms& terms,
-                                 WallTime now, double dice);
+                                 WallTime now, double jitter);
 
 }  // namespace hufu::keeper

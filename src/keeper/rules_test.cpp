@@ -24,11 +24,11 @@ Terms terms_of(Shape shape, seconds overlap = seconds(300), seconds slack = seco
   return terms;
 }
 
-Record record_with(seconds life, const Terms& terms, double dice = 0.5) {
+Record record_with(seconds life, const Terms& terms, double jitter = 0.5) {
   Record record;
   record.token = Token{Secret(std::string_view("t1")), kT0, kT0 + life, "i"};
   record.revision = 1;
-  record.renew_at = plan_renewal(kT0, kT0 + life, terms, dice);
+  record.renew_at = plan_renewal(kT0, kT0 + life, terms, jitter);
   return record;
 }
 
@@ -41,7 +41,7 @@ struct Plan {
   seconds overlap;
   seconds slack;
   seconds ahead;
-  double dice;
+  double jitter;
   Milliseconds expected;  ///< After the token was obtained.
 };
 
@@ -50,7 +50,8 @@ class PlanRenewal : public ::testing::TestWithParam<Plan> {};
 TEST_P(PlanRenewal, IsAsTheTableSays) {
   const Plan& plan = GetParam();
   const Terms terms = terms_of(plan.shape, plan.overlap, plan.slack, plan.ahead);
-  EXPECT_EQ(plan_renewal(kT0, kT0 + plan.life, terms, plan.dice) - kT0, plan.expected) << plan.what;
+  EXPECT_EQ(plan_renewal(kT0, kT0 + plan.life, terms, plan.jitter) - kT0, plan.expected)
+      << plan.what;
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -111,7 +112,7 @@ TEST(Promise, OfAStickyTokenGoesToItsVeryEnd) {
 TEST(Promise, EndsBeforeACallOfUnknownOutcomeCanKill) {
   const Terms terms = terms_of(Shape::rotating);
   Record record = record_with(seconds(7200), terms, 0.0);
-  record.marks.push_back(mark_for(record, terms, false, kT0 + seconds(5400)));
+  record.in_doubt.push_back(in_doubt_call_for(record, terms, false, kT0 + seconds(5400)));
   const Bounds bounds = bounds_of(record, terms, false);
   EXPECT_EQ(bounds.promise(kT0 + seconds(5400)), 280);
   EXPECT_EQ(bounds.promise(kT0 + seconds(5600)), 80);
@@ -137,99 +138,102 @@ TEST(Promise, HoldsAtEverySecondOfARotatingLife) {
   }
 }
 
-// ---- marks
+// ---- in_doubt
 
-TEST(Mark, OfARotatingCallIsDangerousWhenItsOverlapIsOver) {
+TEST(InDoubtCall, OfARotatingCallIsDangerousWhenItsOverlapIsOver) {
   const Terms terms = terms_of(Shape::rotating);
   const Record record = record_with(seconds(7200), terms);
-  EXPECT_EQ(mark_for(record, terms, false, kT0).may_die_at, kT0 + seconds(300));
+  EXPECT_EQ(in_doubt_call_for(record, terms, false, kT0).may_die_at, kT0 + seconds(300));
 }
 
-TEST(Mark, OfAWindowedCallIsHarmlessUnlessForced) {
+TEST(InDoubtCall, OfAWindowedCallIsHarmlessUnlessForced) {
   const Terms terms = terms_of(Shape::windowed);
   const Record record = record_with(seconds(7200), terms);
-  EXPECT_EQ(mark_for(record, terms, false, kT0).may_die_at, record.token->expires_at);
-  EXPECT_EQ(mark_for(record, terms, true, kT0).may_die_at, kT0);
+  EXPECT_EQ(in_doubt_call_for(record, terms, false, kT0).may_die_at, record.token->expires_at);
+  EXPECT_EQ(in_doubt_call_for(record, terms, true, kT0).may_die_at, kT0);
 }
 
-TEST(Mark, GoesWhenAProbeFindsTheTokenAliveAfterItsDanger) {
+TEST(InDoubtCall, GoesWhenAProbeFindsTheTokenAliveAfterItsDanger) {
   Record record;
-  record.marks = {{kT0, kT0 + seconds(300)}, {kT0 + seconds(280), kT0 + seconds(580)}};
-  settle_marks(record, terms_of(Shape::rotating), kT0 + seconds(299));
-  EXPECT_EQ(record.marks.size(), 2U);
-  settle_marks(record, terms_of(Shape::rotating), kT0 + seconds(300));
-  ASSERT_EQ(record.marks.size(), 1U);
-  EXPECT_EQ(record.marks[0].called_at, kT0 + seconds(280));
+  record.in_doubt = {{kT0, kT0 + seconds(300)}, {kT0 + seconds(280), kT0 + seconds(580)}};
+  settle_in_doubt(record, terms_of(Shape::rotating), kT0 + seconds(299));
+  EXPECT_EQ(record.in_doubt.size(), 2U);
+  settle_in_doubt(record, terms_of(Shape::rotating), kT0 + seconds(300));
+  ASSERT_EQ(record.in_doubt.size(), 1U);
+  EXPECT_EQ(record.in_doubt[0].called_at, kT0 + seconds(280));
   EXPECT_EQ(record.alive_at, kT0 + seconds(300));
 }
 
-TEST(Mark, OfACallThatMayBeUnderWayStaysWhateverAProbeFinds) {
+TEST(InDoubtCall, OfACallThatMayBeUnderWayStaysWhateverAProbeFinds) {
   const Terms terms = terms_of(Shape::windowed);
   Record record = record_with(seconds(7200), terms);
-  record.marks = {mark_for(record, terms, true, kT0)};
-  record.marks[0].pending = true;
-  settle_marks(record, terms, kT0 + seconds(29));
-  EXPECT_EQ(record.marks.size(), 1U);
-  settle_marks(record, terms, kT0 + seconds(30));
-  EXPECT_EQ(record.marks.size(), 0U);
+  record.in_doubt = {in_doubt_call_for(record, terms, true, kT0)};
+  record.in_doubt[0].pending = true;
+  settle_in_doubt(record, terms, kT0 + seconds(29));
+  EXPECT_EQ(record.in_doubt.size(), 1U);
+  settle_in_doubt(record, terms, kT0 + seconds(30));
+  EXPECT_EQ(record.in_doubt.size(), 0U);
 }
 
-TEST(Mark, OfALostCallIsJudgedByWhatIsHeardAfterItWasGivenUp) {
+TEST(InDoubtCall, OfALostCallIsJudgedByWhatIsHeardAfterItWasGivenUp) {
   const Terms terms = terms_of(Shape::windowed);
   Record record = record_with(seconds(7200), terms);
-  const Mark lost = mark_of_lost(mark_for(record, terms, true, kT0), kT0 + seconds(8));
-  EXPECT_FALSE(is_death(lost));
-  record.marks = {lost};
+  const InDoubtCall lost = lost_call(in_doubt_call_for(record, terms, true, kT0), kT0 + seconds(8));
+  EXPECT_FALSE(is_known_dead(lost));
+  record.in_doubt = {lost};
   EXPECT_EQ(first_judgement(record, terms), kT0 + seconds(8));
-  settle_marks(record, terms, kT0 + seconds(7));
-  EXPECT_EQ(record.marks.size(), 1U);
-  settle_marks(record, terms, kT0 + seconds(8));
-  EXPECT_EQ(record.marks.size(), 0U);
+  settle_in_doubt(record, terms, kT0 + seconds(7));
+  EXPECT_EQ(record.in_doubt.size(), 1U);
+  settle_in_doubt(record, terms, kT0 + seconds(8));
+  EXPECT_EQ(record.in_doubt.size(), 0U);
 }
 
-TEST(Mark, OfARotatingCallIsJudgedAnOverlapAfterTheCallWasOver) {
+TEST(InDoubtCall, OfARotatingCallIsJudgedAnOverlapAfterTheCallWasOver) {
   Record record;
-  record.marks = {mark_of_lost({kT0, kT0 + seconds(300)}, kT0 + seconds(8))};
-  EXPECT_EQ(first_danger(record), kT0 + seconds(300)) << "it may have been carried out at once";
+  record.in_doubt = {lost_call({kT0, kT0 + seconds(300)}, kT0 + seconds(8))};
+  EXPECT_EQ(first_possible_death(record), kT0 + seconds(300))
+      << "it may have been carried out at once";
   EXPECT_EQ(first_judgement(record, terms_of(Shape::rotating)), kT0 + seconds(308));
 }
 
-TEST(Mark, AfterAFenceIsOnlyForACallThatHarmsTheToken) {
+TEST(InDoubtCall, AfterAFenceIsOnlyForACallThatHarmsTheToken) {
   const WallTime now = kT0 + seconds(100);
   const auto after = [&](Shape shape, bool force, WallTime called_at) {
-    return mark_after_fence(kT0, terms_of(shape), force, called_at, now);
+    return fenced_call(kT0, terms_of(shape), force, called_at, now);
   };
   EXPECT_EQ(after(Shape::rotating, false, kT0 + seconds(5))->may_die_at, kT0 + seconds(305));
   EXPECT_EQ(after(Shape::rotating, false, kT0 - seconds(5))->may_die_at, kT0 + seconds(300));
-  const Mark late =
-      *mark_after_fence(kT0, terms_of(Shape::rotating), false, kT0, kT0 + seconds(900));
+  const InDoubtCall late =
+      *fenced_call(kT0, terms_of(Shape::rotating), false, kT0, kT0 + seconds(900));
   EXPECT_EQ(late.may_die_at, kT0 + seconds(900));
-  EXPECT_FALSE(is_death(late));
+  EXPECT_FALSE(is_known_dead(late));
   EXPECT_EQ(after(Shape::windowed, true, kT0)->may_die_at, now);
   EXPECT_FALSE(after(Shape::windowed, false, kT0));
   EXPECT_FALSE(after(Shape::sticky, false, kT0));
 }
 
-TEST(Mark, OnesWhoseDangerHasBegunAreKeptAsOne) {
+TEST(InDoubtCall, OnesWhoseDangerHasBegunAreKeptAsOne) {
   Record record;
-  for (int i = 0; i < 50; ++i) record.marks.push_back({kT0 + seconds(i), kT0 + seconds(300 + i)});
-  merge_marks(record, terms_of(Shape::rotating), kT0 + seconds(330));
-  EXPECT_EQ(record.marks.size(), 1U + 19U);
-  EXPECT_EQ(first_danger(record), kT0 + seconds(300));
+  for (int i = 0; i < 50; ++i)
+    record.in_doubt.push_back({kT0 + seconds(i), kT0 + seconds(300 + i)});
+  merge_in_doubt(record, terms_of(Shape::rotating), kT0 + seconds(330));
+  EXPECT_EQ(record.in_doubt.size(), 1U + 19U);
+  EXPECT_EQ(first_possible_death(record), kT0 + seconds(300));
 }
 
-TEST(Mark, ThatIsPendingIsNotMergedWithOthers) {
+TEST(InDoubtCall, ThatIsPendingIsNotMergedWithOthers) {
   Record record;
-  record.marks = {{kT0, kT0 + seconds(1)}, {kT0, kT0 + seconds(2), true}, {kT0, kT0 + seconds(3)}};
-  merge_marks(record, terms_of(Shape::rotating), kT0 + seconds(10));
-  EXPECT_EQ(record.marks.size(), 2U);
+  record.in_doubt = {
+      {kT0, kT0 + seconds(1)}, {kT0, kT0 + seconds(2), true}, {kT0, kT0 + seconds(3)}};
+  merge_in_doubt(record, terms_of(Shape::rotating), kT0 + seconds(10));
+  EXPECT_EQ(record.in_doubt.size(), 2U);
 }
 
 TEST(Revision, LeavesOutWhatMayBeInTheHandsOfWhoeverHasNotAnswered) {
   Record record;
   record.revision = 7;
   EXPECT_EQ(next_revision(record), 8U);
-  record.marks = {{kT0, kT0}, {kT0, kT0, true}, {kT0, kT0, true}, death_of(kT0, kT0)};
+  record.in_doubt = {{kT0, kT0}, {kT0, kT0, true}, {kT0, kT0, true}, known_dead_call(kT0, kT0)};
   EXPECT_EQ(next_revision(record), 10U);
 }
 
@@ -244,8 +248,8 @@ TEST(NextAttempt, IsAtThePlan) {
 TEST(NextAttempt, WaitsForTheBackoff) {
   const Terms terms = terms_of(Shape::rotating);
   Record record = record_with(seconds(7200), terms, 0.0);
-  record.trouble = Trouble{};
-  record.trouble->next_attempt_at = kT0 + seconds(6000);
+  record.failure = FailureState{};
+  record.failure->next_attempt_at = kT0 + seconds(6000);
   EXPECT_EQ(next_attempt(record, terms, false), kT0 + seconds(6000));
 }
 
@@ -253,21 +257,21 @@ TEST(NextAttempt, AfterALostCallIsLateInItsOverlap) {
   const Terms terms = terms_of(Shape::rotating);
   Record record = record_with(seconds(7200), terms, 0.0);
   const WallTime lost = kT0 + seconds(5400);
-  record.marks.push_back(mark_for(record, terms, false, lost));
+  record.in_doubt.push_back(in_doubt_call_for(record, terms, false, lost));
   EXPECT_EQ(next_attempt(record, terms, false), lost + seconds(280) + seconds(1));
 }
 
 TEST(NextAttempt, AfterALostRefreshInTheMiddleOfALifeIsAlsoLateInItsOverlap) {
   const Terms terms = terms_of(Shape::rotating);
   Record record = record_with(seconds(7200), terms, 0.0);
-  record.marks.push_back(mark_for(record, terms, false, kT0 + seconds(100)));
+  record.in_doubt.push_back(in_doubt_call_for(record, terms, false, kT0 + seconds(100)));
   EXPECT_EQ(next_attempt(record, terms, false), kT0 + seconds(380) + seconds(1));
 }
 
 TEST(NextAttempt, AfterALostCallShortlyBeforeTheEndIsWhenNobodyIsPromisedTheTokenAnyMore) {
   const Terms terms = terms_of(Shape::rotating);
   Record record = record_with(seconds(7200), terms, 0.0);
-  record.marks.push_back(mark_for(record, terms, false, kT0 + seconds(7100)));
+  record.in_doubt.push_back(in_doubt_call_for(record, terms, false, kT0 + seconds(7100)));
   EXPECT_EQ(next_attempt(record, terms, false), kT0 + seconds(7180) + seconds(1));
 }
 
@@ -282,7 +286,7 @@ TEST(NextAttempt, AfterALostCallPausesForAFractionOfTheUseSlack) {
 TEST(NextAttempt, OfAWindowedTokenIsNotHeldUpByALostCall) {
   const Terms terms = terms_of(Shape::windowed);
   Record record = record_with(seconds(7200), terms, 0.0);
-  record.marks.push_back(mark_for(record, terms, false, record.renew_at));
+  record.in_doubt.push_back(in_doubt_call_for(record, terms, false, record.renew_at));
   EXPECT_EQ(next_attempt(record, terms, false), record.renew_at);
 }
 
@@ -304,14 +308,14 @@ TEST(TooSoon, IsARefreshWithinTheOverlapOfADisplacement) {
 TEST(TooSoon, IsARefreshWithinTheOverlapOfALostCall) {
   const Terms terms = terms_of(Shape::rotating);
   Record record = record_with(seconds(7200), terms);
-  record.marks.push_back(mark_for(record, terms, false, kT0 + seconds(9)));
+  record.in_doubt.push_back(in_doubt_call_for(record, terms, false, kT0 + seconds(9)));
   EXPECT_EQ(too_soon_until(record, terms), kT0 + seconds(309));
 }
 
 TEST(TooSoon, IsNotTheRefreshOfATokenThatWasFoundDead) {
   const Terms terms = terms_of(Shape::rotating);
   Record record = record_with(seconds(7200), terms);
-  record.marks.push_back({kT0 + seconds(9), kT0 + seconds(9)});
+  record.in_doubt.push_back({kT0 + seconds(9), kT0 + seconds(9)});
   EXPECT_EQ(too_soon_until(record, terms), WallTime{});
 }
 
@@ -360,11 +364,11 @@ TEST(Succeed, RemembersEightPredecessorsAtMost) {
 TEST(Succeed, ForgetsTroubleAndMarks) {
   const Terms terms = terms_of(Shape::rotating);
   Record before = record_with(seconds(7200), terms);
-  before.trouble = Trouble{};
-  before.marks.push_back({kT0, kT0 + seconds(300)});
+  before.failure = FailureState{};
+  before.in_doubt.push_back({kT0, kT0 + seconds(300)});
   const Record next = succeed(before, issued("t2", seconds(7200)), {}, "i", terms, kT0, kT0, 0.0);
-  EXPECT_FALSE(next.trouble);
-  EXPECT_TRUE(next.marks.empty());
+  EXPECT_FALSE(next.failure);
+  EXPECT_TRUE(next.in_doubt.empty());
 }
 
 TEST(Succeed, KeepsTheRevisionOfTheSameValue) {
@@ -446,26 +450,25 @@ TEST(TakenOver, BelievesNoTimeThatCannotBe) {
 // ---- backoff
 
 TEST(Backoff, DoublesUnderFullJitter) {
-  using Lane = IssueFailure::Lane;
   const int steps[] = {1, 2, 4, 8, 16, 32, 60, 60};
   for (int i = 0; i < 8; ++i) {
-    EXPECT_EQ(delay_after(i + 1, Lane::backoff, false, 0.999999) / seconds(1), steps[i] - 1);
-    EXPECT_EQ(delay_after(i + 1, Lane::backoff, false, 0.0), Milliseconds(steps[i] * 250));
+    EXPECT_EQ(delay_after(i + 1, RetryClass::backoff, false, 0.999999) / seconds(1), steps[i] - 1);
+    EXPECT_EQ(delay_after(i + 1, RetryClass::backoff, false, 0.0), Milliseconds(steps[i] * 250));
   }
 }
 
 TEST(Backoff, IsCappedAtFifteenSecondsWhenUrgent) {
-  EXPECT_LE(delay_after(99, IssueFailure::Lane::backoff, true, 0.999), seconds(15));
+  EXPECT_LE(delay_after(99, RetryClass::backoff, true, 0.999), seconds(15));
 }
 
 TEST(Backoff, GivesRefusalsThatCannotHealFiveMinutes) {
-  const auto delay = delay_after(1, IssueFailure::Lane::slow, true, 0.5);
+  const auto delay = delay_after(1, RetryClass::slow, true, 0.5);
   EXPECT_GE(delay, std::chrono::minutes(5));
   EXPECT_LE(delay, std::chrono::minutes(6));
 }
 
 TEST(Backoff, WaitsForTheQuotaOfTheNextMinute) {
-  EXPECT_GE(delay_after(1, IssueFailure::Lane::next_minute, true, 0.0), std::chrono::minutes(1));
+  EXPECT_GE(delay_after(1, RetryClass::next_minute, true, 0.0), std::chrono::minutes(1));
 }
 
 }  // namespace

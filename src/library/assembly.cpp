@@ -49,7 +49,7 @@ class Assembly::Impl {
     parts.clock = &clock;
     parts.random = &random;
     parts.observer = &observer;
-    if (background) parts.outlet = &sinks;
+    if (background) parts.listener = &sinks;
     parts.tokens = store.tokens;
     parts.registry = store.registry;
     parts.cluster = store.cluster;

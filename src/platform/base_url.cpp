@@ -9,7 +9,7 @@
 namespace hufu::platform {
 namespace {
 
-/// Parsed by libcurl, which will also make the call: what is judged here is what is called there.
+/// Parsed by libcurl, which will also make the call: what is parsed here is what is called there.
 class ParsedUrl {
  public:
   explicit ParsedUrl(const std::string& text)

@@ -77,9 +77,9 @@ TEST_F(Catalog, HoldsOnlyWholeDescriptions) {
     EXPECT_GT(each.rule.longest_life, each.rule.overlap);
     EXPECT_THAT(each.issue.path, ::testing::StartsWith("/"));
     EXPECT_TRUE(each.probe.has_value());
-    for (const auto& [code, meaning] : each.codes) {
-      EXPECT_NE(meaning.words, "") << code;
-      EXPECT_NE(meaning.fix, "") << code;
+    for (const auto& [code, mapping] : each.codes) {
+      EXPECT_NE(mapping.words, "") << code;
+      EXPECT_NE(mapping.fix, "") << code;
     }
   }
 }

@@ -2,20 +2,20 @@
 
 #include <utility>
 
-#include "platform/compose.hpp"
-#include "platform/judge.hpp"
+#include "platform/request_builder.hpp"
+#include "platform/response_parser.hpp"
 
 namespace hufu::platform {
 namespace {
 
 /// Views into `request`, which must outlive them.
-Materials materials_of(const IssueRequest& request) {
-  Materials materials;
-  materials.app = request.app;
-  materials.secret = request.secret.reveal();
-  materials.force = request.force;
-  for (const Secret& token : request.needed) materials.needed.push_back(token.reveal());
-  return materials;
+CallArguments arguments_of(const IssueRequest& request) {
+  CallArguments arguments;
+  arguments.app = request.app;
+  arguments.secret = request.secret.reveal();
+  arguments.force = request.force;
+  for (const Secret& token : request.needed) arguments.needed.push_back(token.reveal());
+  return arguments;
 }
 
 /// The body may hold a token.
@@ -36,28 +36,28 @@ void DescribedIssuer::issue(IssueRequest request, Done<IssueOutcome> done) {
   if (request.needed.size() != description_->needs.size()) {
     return done(tl::unexpected(IssueFailure{
         Error{Fault::internal, name_ + " was asked for without the tokens it needs", {}, {}, {}},
-        IssueFailure::Delivery::not_sent, IssueFailure::Lane::parent}));
+        IssueFailure::Delivery::not_sent, RetryClass::parent}));
   }
-  // Kept until the answer is judged: it must not repeat what is in here.
+  // Kept until the answer is parsed: it must not repeat what is in here.
   auto asked = std::make_shared<const IssueRequest>(std::move(request));
   client_->send(
-      compose(description_->issue, base_url_, materials_of(*asked), asked->timeout),
+      build_request(description_->issue, base_url_, arguments_of(*asked), asked->timeout),
       [description = description_, asked, done = std::move(done)](net::HttpOutcome outcome) {
-        IssueOutcome judged = judge_issue(*description, outcome, materials_of(*asked));
+        IssueOutcome parsed = parse_issue_response(*description, outcome, arguments_of(*asked));
         wipe_body(outcome);
-        done(std::move(judged));
+        done(std::move(parsed));
       });
 }
 
-void DescribedIssuer::probe(const Secret& token, Milliseconds timeout, Done<Pulse> done) {
-  if (!description_->probe) return done(Pulse::unknown);
-  Materials materials;
-  materials.token = token.reveal();
-  client_->send(compose(description_->probe->call, base_url_, materials, timeout),
+void DescribedIssuer::probe(const Secret& token, Milliseconds timeout, Done<ProbeResult> done) {
+  if (!description_->probe) return done(ProbeResult::unknown);
+  CallArguments arguments;
+  arguments.token = token.reveal();
+  client_->send(build_request(description_->probe->call, base_url_, arguments, timeout),
                 [description = description_, done = std::move(done)](net::HttpOutcome outcome) {
-                  Pulse pulse = judge_probe(*description, outcome);
+                  ProbeResult result = parse_probe_response(*description, outcome);
                   wipe_body(outcome);
-                  done(pulse);
+                  done(result);
                 });
 }
 

@@ -25,7 +25,7 @@ class DescribedIssuer final : public Issuer {
   }
 
   void issue(IssueRequest request, Done<IssueOutcome> done) override;
-  void probe(const Secret& token, Milliseconds timeout, Done<Pulse> done) override;
+  void probe(const Secret& token, Milliseconds timeout, Done<ProbeResult> done) override;
 
  private:
   std::shared_ptr<const Description> description_;  // Shared with the calls on their way.

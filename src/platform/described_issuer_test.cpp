@@ -52,9 +52,9 @@ std::future<IssueOutcome> start(Issuer& issuer, milliseconds timeout = seconds(5
   return promise->get_future();
 }
 
-Pulse probe(Issuer& issuer, std::string_view token) {
-  std::promise<Pulse> promise;
-  issuer.probe(Secret(token), seconds(5), [&](Pulse pulse) { promise.set_value(pulse); });
+ProbeResult probe(Issuer& issuer, std::string_view token) {
+  std::promise<ProbeResult> promise;
+  issuer.probe(Secret(token), seconds(5), [&](ProbeResult result) { promise.set_value(result); });
   return promise.get_future().get();
 }
 
@@ -72,7 +72,7 @@ IssueFailure failure_from(Script script, milliseconds timeout = seconds(5)) {
 
 void expect_lost(const IssueFailure& failure) {
   EXPECT_EQ(failure.delivery, Delivery::lost) << failure.error.message;
-  EXPECT_EQ(failure.lane, IssueFailure::Lane::backoff) << failure.error.message;
+  EXPECT_EQ(failure.retry_class, RetryClass::backoff) << failure.error.message;
   EXPECT_EQ(failure.error.fault, Fault::unreachable) << failure.error.message;
 }
 
@@ -145,7 +145,7 @@ TEST(DescribedIssuer, SaysWhatTheAnswerWas) {
        send(http("200 OK", R"({"errcode":40125,"errmsg":"invalid appsecret canary&secret"})",
                  "Content-Type: application/json; encoding=utf-8\r\n"))});
   EXPECT_EQ(failure.delivery, Delivery::answered);
-  EXPECT_EQ(failure.lane, IssueFailure::Lane::slow);
+  EXPECT_EQ(failure.retry_class, RetryClass::slow);
   EXPECT_EQ(failure.error.errcode, 40125);
 
   auto redirect = failure_from({read_request(), send(http("301 Moved", "", "Location: /\r\n"))});
@@ -161,9 +161,9 @@ TEST(DescribedIssuer, ProbesATokenWithOneCheapCall) {
       {{read_request(), send(http("200 OK", R"({"ip_list":["1.2.3.4"]})")), read_request(),
         send(http("200 OK", R"({"errcode":42001})")), read_request(), testing::close()}});
   auto issuer = issuer_at(server.url(), "stable");
-  EXPECT_EQ(probe(*issuer, "a+token/="), Pulse::alive);
-  EXPECT_EQ(probe(*issuer, "a+token/="), Pulse::dead);
-  EXPECT_EQ(probe(*issuer, "a+token/="), Pulse::unknown);
+  EXPECT_EQ(probe(*issuer, "a+token/="), ProbeResult::alive);
+  EXPECT_EQ(probe(*issuer, "a+token/="), ProbeResult::dead);
+  EXPECT_EQ(probe(*issuer, "a+token/="), ProbeResult::unknown);
   EXPECT_THAT(server.requests().at(0),
               StartsWith("GET /cgi-bin/getcallbackip?access_token=a%2Btoken%2F%3D HTTP/1.1\r\n"));
   EXPECT_EQ(server.requests().size(), 3U);
@@ -171,7 +171,7 @@ TEST(DescribedIssuer, ProbesATokenWithOneCheapCall) {
 
 TEST(DescribedIssuer, CannotProbeWhatHasNoProbe) {
   DescribedIssuer issuer(Description{}, "https://host", std::make_shared<net::HttpClient>());
-  EXPECT_EQ(probe(issuer, "T"), Pulse::unknown);
+  EXPECT_EQ(probe(issuer, "T"), ProbeResult::unknown);
 }
 
 TEST(DescribedIssuer, IsNotAskedWithoutTheTokensItNeeds) {

@@ -24,7 +24,7 @@ struct Value {
     secret,    ///< Its secret.
     force,     ///< Whether the present token is to be dropped: true or false.
     needed,    ///< The token number `index` of `Description::needs`.
-    token,     ///< In a probe: the token that is judged.
+    token,     ///< In a probe: the token that is parsed.
   };
   From from = From::constant;
   std::string text{};
@@ -66,8 +66,8 @@ struct Answer {
 
 /// What an error code means and what helps. In `fix`, "{app}" stands for the app's id and "{ip}"
 /// for the address that the platform names in its error text.
-struct Meaning {
-  IssueFailure::Lane lane = IssueFailure::Lane::backoff;
+struct ErrorMapping {
+  RetryClass retry_class = RetryClass::backoff;
   std::string words{};
   std::string fix{};
   /// The code handed on in place of the platform's, where that one would mislead who reads it.
@@ -92,8 +92,8 @@ struct Description {
   std::vector<std::string> needs{};
   Call issue{};
   Answer answer{};
-  /// By error code as text; codes that are not in it go to the backoff lane.
-  std::map<std::string, Meaning, std::less<>> codes{};
+  /// By error code as text; codes that are not in it go to the backoff retry class.
+  std::map<std::string, ErrorMapping, std::less<>> codes{};
   std::optional<Probe> probe{};
 };
 

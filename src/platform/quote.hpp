@@ -7,7 +7,7 @@
 
 namespace hufu::platform {
 
-/// A stranger's words, fit for a log, a terminal and an error: one line of at most 200 bytes,
+/// Somebody else's words, fit for a log, a terminal and an error: one line of at most 200 bytes,
 /// without control characters (nor those of Unicode that reorder text) or double quotes. Empty if
 /// what would be shown repeats any of `hidden`, in whole or by 8 characters in a row, plain or
 /// percent-encoded, in either case.

@@ -4,71 +4,75 @@ namespace hufu::platform {
 namespace {
 
 using std::chrono::seconds;
-using Lane = IssueFailure::Lane;
 
 /// What the two token endpoints answer with.
 /// https://developers.weixin.qq.com/doc/service/api/base/api_getstableaccesstoken.html, and what
 /// was seen from live servers. Codes only: WeChat changes its texts.
-std::map<std::string, Meaning, std::less<>> error_codes() {
-  const Meaning wrong_secret{Lane::slow, "the app secret is wrong",
-                             "set the secret of {app} anew; mp.weixin.qq.com shows it only at the "
-                             "moment when it is reset"};
-  const Meaning not_listed{Lane::slow, "this machine's address is not in the app's IP list",
-                           "add {ip} to the IP list of {app} at mp.weixin.qq.com; it takes effect "
-                           "after some minutes"};
-  const Meaning waits_for_admin{Lane::slow, "this machine's address waits for the admin's consent",
-                                "ask the admin of {app} to confirm {ip} in WeChat"};
-  const Meaning out_of_place{Lane::backoff, "an error that makes no sense for this call",
-                             "check that base_url leads to WeChat itself"};
+std::map<std::string, ErrorMapping, std::less<>> error_codes() {
+  const ErrorMapping wrong_secret{
+      RetryClass::slow, "the app secret is wrong",
+      "set the secret of {app} anew; mp.weixin.qq.com shows it only at the "
+      "moment when it is reset"};
+  const ErrorMapping not_listed{
+      RetryClass::slow, "this machine's address is not in the app's IP list",
+      "add {ip} to the IP list of {app} at mp.weixin.qq.com; it takes effect "
+      "after some minutes"};
+  const ErrorMapping waits_for_admin{RetryClass::slow,
+                                     "this machine's address waits for the admin's consent",
+                                     "ask the admin of {app} to confirm {ip} in WeChat"};
+  const ErrorMapping out_of_place{RetryClass::backoff, "an error that makes no sense for this call",
+                                  "check that base_url leads to WeChat itself"};
 
   // An old text for a wrong secret: elsewhere this code means a dead token, and a client that took
   // it for one would fetch and retry without end.
-  Meaning wrong_secret_by_its_old_code = wrong_secret;
+  ErrorMapping wrong_secret_by_its_old_code = wrong_secret;
   wrong_secret_by_its_old_code.passed_on_as = 40125;
   // For the same reason, these never leave Hufu under their own number.
-  Meaning about_a_dead_token = out_of_place;
+  ErrorMapping about_a_dead_token = out_of_place;
   about_a_dead_token.passed_on_as = -1;
 
   return {
-      {"-1", {Lane::backoff, "the platform is busy", "nothing to do: Hufu tries again by itself"}},
+      {"-1",
+       {RetryClass::backoff, "the platform is busy", "nothing to do: Hufu tries again by itself"}},
       {"40001", wrong_secret_by_its_old_code},
       {"40002",
-       {Lane::slow, "the grant type was not understood",
+       {RetryClass::slow, "the grant type was not understood",
         "check that base_url leads to WeChat itself"}},
-      {"40013", {Lane::slow, "there is no such app", "check the app id {app}"}},
+      {"40013", {RetryClass::slow, "there is no such app", "check the app id {app}"}},
       {"40014", about_a_dead_token},
       {"40125", wrong_secret},
       {"40164", not_listed},
       {"40243",
-       {Lane::slow, "the app secret is frozen",
+       {RetryClass::slow, "the app secret is frozen",
         "unfreeze the secret of {app} at mp.weixin.qq.com; it takes effect after about ten "
         "minutes"}},
       {"41002",
-       {Lane::slow, "no app id arrived", "check that nothing on the way drops parameters"}},
-      {"41004", {Lane::slow, "no app secret arrived", "set the secret of {app}"}},
+       {RetryClass::slow, "no app id arrived", "check that nothing on the way drops parameters"}},
+      {"41004", {RetryClass::slow, "no app secret arrived", "set the secret of {app}"}},
       {"42001", about_a_dead_token},
       {"43002",
-       {Lane::slow, "the call must be a POST",
+       {RetryClass::slow, "the call must be a POST",
         "check that nothing on the way turns the POST into a GET"}},
       {"45009",
-       {Lane::slow, "the calls of the day are used up",
+       {RetryClass::slow, "the calls of the day are used up",
         "find out who else fetches tokens for {app}; wait for the next day, or clear the quota "
         "(POST /cgi-bin/clear_quota/v2)"}},
       {"45011",
-       {Lane::next_minute, "the calls of this minute are used up",
+       {RetryClass::next_minute, "the calls of this minute are used up",
         "find out who else fetches tokens for {app}"}},
       {"48001",
-       {Lane::slow, "the app may not call this interface",
+       {RetryClass::slow, "the app may not call this interface",
         "check the permissions of {app} at mp.weixin.qq.com"}},
       {"50002",
-       {Lane::slow, "the account is frozen or restricted",
+       {RetryClass::slow, "the account is frozen or restricted",
         "look for a notice of the platform about {app}"}},
       {"50004",
-       {Lane::slow, "the account may not use access tokens",
+       {RetryClass::slow, "the account may not use access tokens",
         "look for a notice of the platform about {app}"}},
       {"61004", not_listed},
       {"61024",
-       {Lane::slow, "this is the id of a third-party platform, whose tokens are fetched elsewhere",
+       {RetryClass::slow,
+        "this is the id of a third-party platform, whose tokens are fetched elsewhere",
         "use the id of an official account or a mini program"}},
       {"89501", waits_for_admin},
       {"89502", waits_for_admin},
@@ -76,10 +80,11 @@ std::map<std::string, Meaning, std::less<>> error_codes() {
       {"89504", waits_for_admin},
       {"89505", waits_for_admin},
       {"89506",
-       {Lane::slow, "the admin has refused this machine's address twice; it is barred for 24 hours",
+       {RetryClass::slow,
+        "the admin has refused this machine's address twice; it is barred for 24 hours",
         "ask the admin of {app} whether {ip} may call"}},
       {"89507",
-       {Lane::slow, "the admin has refused this machine's address; it is barred for an hour",
+       {RetryClass::slow, "the admin has refused this machine's address; it is barred for an hour",
         "ask the admin of {app} whether {ip} may call"}},
   };
 }

@@ -6,39 +6,38 @@
 #include <string>
 #include <vector>
 
-#include "platform/judge.hpp"
+#include "platform/response_parser.hpp"
 
 namespace hufu::platform {
 namespace {
 
 using ::testing::HasSubstr;
 using ::testing::Not;
-using Lane = IssueFailure::Lane;
 
 IssueFailure refusal(const Description& description, const std::string& code,
                      const std::string& words = "words") {
   net::HttpResponse response;
   response.status = 200;
   response.body = R"({"errcode":)" + code + R"(,"errmsg":")" + words + "\"}";
-  Materials asked;
+  CallArguments asked;
   asked.app = "wx1";
-  auto outcome = judge_issue(description, response, asked);
+  auto outcome = parse_issue_response(description, response, asked);
   EXPECT_FALSE(outcome.has_value());
   return outcome ? IssueFailure{} : outcome.error();
 }
 
 TEST(WeChat, SendsEveryCodeToItsLane) {
-  std::vector<std::pair<const char*, Lane>> rows = {{"-1", Lane::backoff},
-                                                    {"45011", Lane::next_minute}};
+  std::vector<std::pair<const char*, RetryClass>> rows = {{"-1", RetryClass::backoff},
+                                                          {"45011", RetryClass::next_minute}};
   for (const char* slow : {"40001", "40002", "40013", "40125", "40164", "40243", "41002", "41004",
                            "43002", "45009", "48001", "50002", "50004", "61004", "61024", "89501",
                            "89502", "89503", "89504", "89505", "89506", "89507"}) {
-    rows.emplace_back(slow, Lane::slow);
+    rows.emplace_back(slow, RetryClass::slow);
   }
   for (const Description& description : {wechat_classic(), wechat_stable()}) {
-    for (const auto& [code, lane] : rows) {
+    for (const auto& [code, retry_class] : rows) {
       auto failure = refusal(description, code);
-      EXPECT_EQ(failure.lane, lane) << code;
+      EXPECT_EQ(failure.retry_class, retry_class) << code;
       EXPECT_EQ(failure.delivery, IssueFailure::Delivery::answered) << code;
       EXPECT_EQ(failure.error.fault, Fault::refused) << code;
       EXPECT_NE(failure.error.next_step, "") << code;
@@ -66,7 +65,7 @@ TEST(WeChat, NeverPassesOnCodesOfADeadToken) {
   for (const char* code : {"40014", "42001"}) {
     auto strange = refusal(wechat_stable(), code, "access_token expired");
     EXPECT_EQ(strange.error.errcode, -1);
-    EXPECT_EQ(strange.lane, Lane::backoff);
+    EXPECT_EQ(strange.retry_class, RetryClass::backoff);
     EXPECT_THAT(strange.error.message, Not(HasSubstr("expired")));
   }
 }

@@ -7,7 +7,7 @@
 #include <new>
 #include <string>
 
-#include "server/stage_testing.hpp"
+#include "server/route_fixture_testing.hpp"
 
 namespace {
 thread_local std::size_t allocations = 0;
@@ -44,29 +44,29 @@ namespace {
 using testing::Answered;
 using testing::FakeExchange;
 using testing::FakeRequest;
-using testing::Stage;
+using testing::RouteFixture;
 
 class HotPath : public ::testing::Test {
  protected:
   HotPath() {
-    stage.keeper.add("wx0123456789abcdef", std::string(160, 't')).secret = "real secret";
-    key = stage.key({.read = true}, {"wx0123456789abcdef", "wx-other"});
+    fixture.keeper.add("wx0123456789abcdef", std::string(160, 't')).secret = "real secret";
+    key = fixture.key({.read = true}, {"wx0123456789abcdef", "wx-other"});
   }
 
   /// Allocations of the second time that a request is handled: the first warms the buffers.
   std::size_t allocations_of(std::string_view target, int status) {
     FakeRequest request;
-    std::size_t mark = target.find('?');
+    std::size_t in_doubt_call = target.find('?');
     request.method = "GET";
-    request.path = target.substr(0, mark);
-    if (mark != std::string_view::npos) request.query = target.substr(mark + 1);
+    request.path = target.substr(0, in_doubt_call);
+    if (in_doubt_call != std::string_view::npos) request.query = target.substr(in_doubt_call + 1);
     request.peer = "192.0.2.1";
     request.headers = headers;
     auto answered = std::make_shared<Answered>();
     FakeExchange exchange(answered);
-    stage.routes.handle(request, exchange);
+    fixture.routes.handle(request, exchange);
     std::size_t before = allocations;
-    stage.routes.handle(request, exchange);
+    fixture.routes.handle(request, exchange);
     std::size_t taken = allocations - before;
     EXPECT_EQ(answered->times, 2);
     EXPECT_EQ(answered->status, status) << answered->body;
@@ -74,7 +74,7 @@ class HotPath : public ::testing::Test {
     return taken;
   }
 
-  Stage stage;
+  RouteFixture fixture;
   std::string key;
   std::vector<std::pair<std::string, std::string>> headers;
 };

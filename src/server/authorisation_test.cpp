@@ -5,13 +5,13 @@
 #include <string>
 #include <vector>
 
-#include "server/stage_testing.hpp"
+#include "server/route_fixture_testing.hpp"
 
 namespace hufu::server {
 namespace {
 
 using testing::Answered;
-using testing::Stage;
+using testing::RouteFixture;
 
 const std::vector<Right> kRights = {Right::read, Right::report, Right::refresh, Right::gateway,
                                     Right::admin};
@@ -62,8 +62,8 @@ std::string name_of(const Route& route) {
 class Authorisation : public ::testing::TestWithParam<Route> {
  protected:
   Authorisation() {
-    stage.keeper.add("wx1", "TOKEN-1");
-    stage.keeper.add("wx2", "TOKEN-2");
+    fixture.keeper.add("wx1", "TOKEN-1");
+    fixture.keeper.add("wx2", "TOKEN-2");
   }
 
   /// Asks the route for `app` with `key`, in the way of its guard.
@@ -72,14 +72,14 @@ class Authorisation : public ::testing::TestWithParam<Route> {
     std::string path(route.path);
     if (auto hole = path.find("{app}"); hole != std::string::npos) path.replace(hole, 5, app);
     if (route.guard != Guard::platform) {
-      return stage.ask({route.method, path, key, kRows.at(name_of(route)).body});
+      return fixture.ask({route.method, path, key, kRows.at(name_of(route)).body});
     }
     std::string query = "grant_type=client_credential&appid=" + app + "&secret=" + key;
     std::string json =
         R"({"grant_type":"client_credential","appid":")" + app + R"(","secret":")" + key + R"("})";
     bool takes_json = path.ends_with("stable_token");
-    return takes_json ? stage.ask({route.method, path, {}, json})
-                      : stage.ask({route.method, path + "?" + query});
+    return takes_json ? fixture.ask({route.method, path, {}, json})
+                      : fixture.ask({route.method, path + "?" + query});
   }
 
   /// What came out, in the words of HTTP, whatever dialect the route speaks.
@@ -97,19 +97,19 @@ class Authorisation : public ::testing::TestWithParam<Route> {
   }
   int refused() const { return GetParam().guard == Guard::platform ? 403 : 401; }
 
-  Stage stage;
+  RouteFixture fixture;
 };
 
 TEST_P(Authorisation, HasARowForTheRoute) { EXPECT_TRUE(kRows.contains(name_of(GetParam()))); }
 
 TEST_P(Authorisation, LetsInWhoeverMay) {
-  Answered answer = ask(stage.key(only(GetParam().right)));
+  Answered answer = ask(fixture.key(only(GetParam().right)));
   EXPECT_EQ(answer.times, 1);
   EXPECT_EQ(verdict(answer), kRows.at(name_of(GetParam())).granted) << answer.body;
 }
 
 TEST_P(Authorisation, LetsInAKeyForJustThisApp) {
-  Answered answer = ask(stage.key(only(GetParam().right), {"wx1"}));
+  Answered answer = ask(fixture.key(only(GetParam().right), {"wx1"}));
   EXPECT_EQ(verdict(answer), kRows.at(name_of(GetParam())).granted) << answer.body;
 }
 
@@ -121,7 +121,7 @@ TEST_P(Authorisation, AsksNothingOfAnOpenRoute) {
 
 TEST_P(Authorisation, TurnsStrangersAwayAllAlike) {
   if (GetParam().guard == Guard::open) return;
-  std::string good = stage.key(only(GetParam().right));
+  std::string good = fixture.key(only(GetParam().right));
   std::string altered = good;
   altered[10] = altered[10] == 'A' ? 'B' : 'A';
   Answered none = ask("");
@@ -136,42 +136,42 @@ TEST_P(Authorisation, TurnsStrangersAwayAllAlike) {
       EXPECT_TRUE(answer.has_header("WWW-Authenticate: Bearer"));
     }
   }
-  EXPECT_TRUE(stage.keeper.asked.empty());
+  EXPECT_TRUE(fixture.keeper.asked.empty());
 }
 
 TEST_P(Authorisation, TurnsARevokedKeyAway) {
   if (GetParam().guard == Guard::open) return;
-  std::string key = stage.key(only(GetParam().right));
-  stage.services->keys.reload({});
+  std::string key = fixture.key(only(GetParam().right));
+  fixture.services->keys.reload({});
   EXPECT_EQ(verdict(ask(key)), refused());
 }
 
 TEST_P(Authorisation, TurnsAKeyWithoutTheRightAway) {
   if (GetParam().guard == Guard::open) return;
-  EXPECT_EQ(verdict(ask(stage.key(all_but(GetParam().right)))), 403);
-  EXPECT_TRUE(stage.keeper.asked.empty());
+  EXPECT_EQ(verdict(ask(fixture.key(all_but(GetParam().right)))), 403);
+  EXPECT_TRUE(fixture.keeper.asked.empty());
 }
 
 TEST_P(Authorisation, TurnsAKeyOfAnotherAppAway) {
   if (!names_an_app()) return;
-  EXPECT_EQ(verdict(ask(stage.key(only(GetParam().right), {"wx2"}))), 403);
-  EXPECT_TRUE(stage.keeper.asked.empty());
+  EXPECT_EQ(verdict(ask(fixture.key(only(GetParam().right), {"wx2"}))), 403);
+  EXPECT_TRUE(fixture.keeper.asked.empty());
 }
 
 TEST_P(Authorisation, TellsOfUnknownAppsOnlyToAKeyThatMaySeeAll) {
   if (!names_an_app()) return;
   int unknown = GetParam().method == "PUT" ? 201 : 404;
-  EXPECT_EQ(verdict(ask(stage.key(only(GetParam().right)), "wx-nobody")), unknown);
+  EXPECT_EQ(verdict(ask(fixture.key(only(GetParam().right)), "wx-nobody")), unknown);
   // WeChat tells strangers which appids exist, so the routes in its shape do.
   int hidden = GetParam().guard == Guard::platform ? 404 : 403;
-  EXPECT_EQ(verdict(ask(stage.key(only(GetParam().right), {"wx1"}), "wx-nobody")), hidden);
+  EXPECT_EQ(verdict(ask(fixture.key(only(GetParam().right), {"wx1"}), "wx-nobody")), hidden);
 }
 
 TEST_P(Authorisation, KnowsNoAppByANameThatCannotBeDecoded) {
   if (GetParam().guard != Guard::key || !names_an_app()) return;
   for (const char* broken : {"%", "%00", "%ff", "%zz"}) {
-    EXPECT_EQ(ask(stage.key(only(GetParam().right)), broken).status, 404) << broken;
-    EXPECT_EQ(ask(stage.key(only(GetParam().right), {"wx1"}), broken).status, 403) << broken;
+    EXPECT_EQ(ask(fixture.key(only(GetParam().right)), broken).status, 404) << broken;
+    EXPECT_EQ(ask(fixture.key(only(GetParam().right), {"wx1"}), broken).status, 403) << broken;
     EXPECT_EQ(ask("wrong", broken).status, 401) << broken;
   }
 }
@@ -190,11 +190,11 @@ INSTANTIATE_TEST_SUITE_P(EveryRoute, Authorisation,
 TEST(AuthorisationMatrix, HasNoRowWithoutARoute) { EXPECT_EQ(kRows.size(), route_table().size()); }
 
 TEST(AuthorisationHeader, IsReadInAnyCaseAndNoOtherScheme) {
-  Stage stage;
-  stage.keeper.add("wx1", "TOKEN-1");
-  std::string key = stage.key({.read = true});
+  RouteFixture fixture;
+  fixture.keeper.add("wx1", "TOKEN-1");
+  std::string key = fixture.key({.read = true});
   auto ask = [&](const std::string& header) {
-    return stage.ask({"GET", "/v1/apps/wx1/token", {}, {}, {{"Authorization", header}}}).status;
+    return fixture.ask({"GET", "/v1/apps/wx1/token", {}, {}, {{"Authorization", header}}}).status;
   };
   EXPECT_EQ(ask("Bearer " + key), 200);
   EXPECT_EQ(ask("bearer " + key), 200);
@@ -207,11 +207,12 @@ TEST(AuthorisationHeader, IsReadInAnyCaseAndNoOtherScheme) {
 }
 
 TEST(AuthorisationHeader, IsTheOnlyPlaceForAKeyUnderV1) {
-  Stage stage;
-  stage.keeper.add("wx1", "TOKEN-1");
-  std::string key = stage.key({.read = true});
-  EXPECT_EQ(stage.ask({"GET", "/v1/apps/wx1/token?secret=" + key + "&access_token=" + key}).status,
-            401);
+  RouteFixture fixture;
+  fixture.keeper.add("wx1", "TOKEN-1");
+  std::string key = fixture.key({.read = true});
+  EXPECT_EQ(
+      fixture.ask({"GET", "/v1/apps/wx1/token?secret=" + key + "&access_token=" + key}).status,
+      401);
 }
 
 }  // namespace

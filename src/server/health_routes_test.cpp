@@ -2,24 +2,24 @@
 
 #include <gtest/gtest.h>
 
-#include "server/stage_testing.hpp"
+#include "server/route_fixture_testing.hpp"
 
 namespace hufu::server {
 namespace {
 
 using testing::Answered;
-using testing::Stage;
+using testing::RouteFixture;
 
 Answered ready(const keeper::Health& health) {
-  Stage stage;
-  stage.keeper.healthy = health;
-  return stage.ask({"GET", "/readyz"});
+  RouteFixture fixture;
+  fixture.keeper.healthy = health;
+  return fixture.ask({"GET", "/readyz"});
 }
 
 TEST(Healthz, IsWellWhateverElseIsNot) {
-  Stage stage;
-  stage.keeper.healthy = {false, false, 5, 0, {}};
-  EXPECT_EQ(stage.ask({"GET", "/healthz"}).status, 200);
+  RouteFixture fixture;
+  fixture.keeper.healthy = {false, false, 5, 0, {}};
+  EXPECT_EQ(fixture.ask({"GET", "/healthz"}).status, 200);
 }
 
 TEST(Readyz, IsReadyWithOneUsableTokenAndNamesTheRest) {

@@ -65,16 +65,16 @@ void open_token(std::string& out, const Grant& grant) {
   if (grant.suspect) append_flag(out, "suspect", true);
 }
 
-void append_trouble(std::string& out, const Trouble& trouble) {
+void append_trouble(std::string& out, const FailureState& failure) {
   append_name(out, "trouble");
   out += '{';
-  append_member(out, "code", name_of(trouble.error.fault));
-  if (trouble.error.errcode) append_member(out, "errcode", *trouble.error.errcode);
-  append_member(out, "message", trouble.error.message);
-  if (!trouble.error.next_step.empty()) append_member(out, "next_step", trouble.error.next_step);
-  append_time_member(out, "at", trouble.at);
-  append_time_member(out, "next_attempt_at", trouble.next_attempt_at);
-  append_member(out, "failures", trouble.failures);
+  append_member(out, "code", name_of(failure.error.fault));
+  if (failure.error.errcode) append_member(out, "errcode", *failure.error.errcode);
+  append_member(out, "message", failure.error.message);
+  if (!failure.error.next_step.empty()) append_member(out, "next_step", failure.error.next_step);
+  append_time_member(out, "at", failure.at);
+  append_time_member(out, "next_attempt_at", failure.next_attempt_at);
+  append_member(out, "failures", failure.failures);
   out += '}';
 }
 
@@ -218,7 +218,7 @@ void append_json(std::string& out, const TokenStatus& status) {
   if (status.renew_at != WallTime()) append_time_member(out, "renew_at", status.renew_at);
   if (status.suspect) append_flag(out, "suspect", true);
   if (status.renewing) append_flag(out, "renewing", true);
-  if (status.trouble) append_trouble(out, *status.trouble);
+  if (status.failure) append_trouble(out, *status.failure);
   out += '}';
 }
 
@@ -266,7 +266,7 @@ std::string verdict_on(const std::vector<TokenStatus>& status) {
   std::string names;
   for (const TokenStatus& token : status) {
     bool usable = token.state == TokenState::fresh || token.state == TokenState::stale;
-    if (usable && token.trouble) ++failing;
+    if (usable && token.failure) ++failing;
     if (usable) continue;
     if (++unusable > kNamed) continue;
     names += (names.empty() ? " " : ", ") + token.key.app;

@@ -32,7 +32,7 @@ void append_json(std::string& out, const Report& report);
 /// {"id","platform","endpoint","secret_login","origin"}; the last is "config" or "store".
 void append_json(std::string& out, const keeper::AppInfo& app);
 /// {"app","kind","issuer","state","revision","expires_in"} and, where they are known,
-/// "fingerprint", "obtained_at", "expires_at", "renew_at", "suspect", "renewing", "trouble".
+/// "fingerprint", "obtained_at", "expires_at", "renew_at", "suspect", "renewing", "failure".
 void append_json(std::string& out, const TokenStatus& status);
 /// {"name","host","version","listen","started_at","seen_at","clock_ahead","fenced"}; the last but
 /// one in seconds with three decimals.

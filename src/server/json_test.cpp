@@ -48,11 +48,11 @@ TEST(Json, WritesTimesInUtcRoundedDown) {
   EXPECT_EQ(shown(WallTime(seconds(1'709'164'800))), "\"2024-02-29T00:00:00Z\"");
 }
 
-TokenStatus token(std::string app, TokenState state, bool trouble = false) {
+TokenStatus token(std::string app, TokenState state, bool failure = false) {
   TokenStatus status;
   status.key.app = std::move(app);
   status.state = state;
-  if (trouble) status.trouble = Trouble{};
+  if (failure) status.failure = FailureState{};
   return status;
 }
 

@@ -34,7 +34,7 @@ void KeeperCounters::renewed(const Key& /*key*/, keeper::Cause cause, std::uint6
 }
 
 void KeeperCounters::renewal_failed(const Key& /*key*/, keeper::Cause cause, const Error& error,
-                                    IssueFailure::Lane /*lane*/, Milliseconds /*next*/) {
+                                    RetryClass /*retry_class*/, Milliseconds /*next*/) {
   count(renewals_[static_cast<std::size_t>(cause)][result_of(error.fault)]);
 }
 
@@ -60,8 +60,8 @@ void KeeperCounters::lease(std::string_view outcome) {
   count(leases_[static_cast<std::size_t>(found - kLeases.begin())]);
 }
 
-void KeeperCounters::probed(const Key& /*key*/, Pulse pulse) {
-  count(probes_[static_cast<std::size_t>(pulse)]);
+void KeeperCounters::probed(const Key& /*key*/, ProbeResult result) {
+  count(probes_[static_cast<std::size_t>(result)]);
 }
 
 void KeeperCounters::reported(const Key& /*key*/, ReportOutcome outcome) {
@@ -133,7 +133,7 @@ void KeeperCounters::render(MetricsText& text) const {
   text.metric("hufu_probe_total", "counter",
               "Calls that asked the platform whether a token lives.");
   for (std::size_t i = 0; i < kPulses.size(); ++i) {
-    text.value(value_of(probes_[i]), {{"pulse", kPulses[i]}});
+    text.value(value_of(probes_[i]), {{"result", kPulses[i]}});
   }
   text.metric("hufu_clock_steps_total", "counter", "Times the wall clock was set while running.")
       .value(value_of(clock_steps_));

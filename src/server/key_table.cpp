@@ -22,11 +22,11 @@ void KeyTable::reload(std::vector<store::ApiKeyRow> rows) {
 }
 
 Access KeyTable::check(std::string_view key, Right right, std::string_view app) const noexcept {
-  if (key.empty() || key.size() > kLongestKey) return Access::stranger;
+  if (key.empty() || key.size() > kLongestKey) return Access::unauthenticated;
   const KeyHash hash = hash_of(key);
   const ReadMostlyMutex::Reading reading(mutex_);
   auto found = callers_.find(hash);
-  if (found == callers_.end()) return Access::stranger;
+  if (found == callers_.end()) return Access::unauthenticated;
   const Caller& caller = found->second;
   if (!allows(caller.rights, right)) return Access::forbidden;
   return app.empty() || caller.sees(app) ? Access::granted : Access::forbidden;

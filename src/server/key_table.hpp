@@ -25,8 +25,8 @@ struct Caller {
 
 /// What a presented key is worth.
 enum class Access {
-  stranger,   ///< No key, or none that is known: all of these look alike from outside.
-  forbidden,  ///< A good key without the right, or without the app.
+  unauthenticated,  ///< No key, or none that is known: all of these look alike from outside.
+  forbidden,        ///< A good key without the right, or without the app.
   granted,
 };
 

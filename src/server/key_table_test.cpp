@@ -68,7 +68,7 @@ TEST(KeyTable, KnowsNobodyByAnEmptyUnknownAlteredOrEndlessKey) {
   for (const std::string& wrong :
        {std::string(), std::string("hf_"), altered, std::string(key.key.reveal()) + "A",
         std::string(1'000'000, 'x'), std::string("\0\xff", 2)}) {
-    EXPECT_EQ(table.check(wrong, Right::read, "wx1"), Access::stranger);
+    EXPECT_EQ(table.check(wrong, Right::read, "wx1"), Access::unauthenticated);
     EXPECT_FALSE(table.find(wrong));
   }
 }
@@ -79,7 +79,7 @@ TEST(KeyTable, ForgetsARevokedKeyWithTheNextReload) {
   KeyTable table;
   table.reload({row("a", first, {}, {.read = true}), row("b", second, {}, {.read = true})});
   table.reload({row("b", second, {}, {.read = true})});
-  EXPECT_EQ(table.check(first.key.reveal(), Right::read, ""), Access::stranger);
+  EXPECT_EQ(table.check(first.key.reveal(), Right::read, ""), Access::unauthenticated);
   EXPECT_EQ(table.check(second.key.reveal(), Right::read, ""), Access::granted);
   EXPECT_EQ(table.size(), 1U);
 }

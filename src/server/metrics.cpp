@@ -57,7 +57,7 @@ void render_tokens(MetricsText& text, const std::vector<TokenStatus>& tokens) {
   }
   text.metric("hufu_token_failures", "gauge", "Renewals that failed in a row.");
   for (const TokenStatus& token : tokens) {
-    text.value(token.trouble ? static_cast<std::uint64_t>(token.trouble->failures) : 0,
+    text.value(token.failure ? static_cast<std::uint64_t>(token.failure->failures) : 0,
                {{"app", token.key.app}, {"kind", token.key.kind}});
   }
 }

@@ -9,13 +9,13 @@
 #include <string>
 #include <thread>
 
-#include "server/stage_testing.hpp"
+#include "server/route_fixture_testing.hpp"
 
 namespace hufu::server {
 namespace {
 
 using testing::Answered;
-using testing::Stage;
+using testing::RouteFixture;
 
 std::vector<std::string> lines_of(const std::string& text) {
   std::vector<std::string> lines;
@@ -40,9 +40,9 @@ TokenStatus token(const std::string& app, TokenState state) {
 
 class MetricsPage : public ::testing::Test {
  protected:
-  MetricsPage() { key = stage.key({.read = true}); }
-  std::string page() { return stage.ask({"GET", "/metrics"}).body; }
-  Stage stage;
+  MetricsPage() { key = fixture.key({.read = true}); }
+  std::string page() { return fixture.ask({"GET", "/metrics"}).body; }
+  RouteFixture fixture;
   std::string key;
 };
 
@@ -83,9 +83,9 @@ TEST_F(MetricsPage, HasTheseMetricsAndNoOthers) {
 }
 
 TEST_F(MetricsPage, IsTextThatPrometheusReads) {
-  stage.keeper.statuses.push_back(token("wx\"1\\", TokenState::fresh));
-  stage.ask({"GET", "/cgi-bin/token"});
-  Answered answer = stage.ask({"GET", "/metrics"});
+  fixture.keeper.statuses.push_back(token("wx\"1\\", TokenState::fresh));
+  fixture.ask({"GET", "/cgi-bin/token"});
+  Answered answer = fixture.ask({"GET", "/metrics"});
   EXPECT_EQ(answer.content_type, "text/plain; version=0.0.4; charset=utf-8");
   const std::string label = R"re([a-z]+="([^"\\]|\\.)*")re";
   const std::string series = "[a-z_]+(\\{" + label + "(," + label + ")*\\})? [0-9]+(\\.[0-9]{3})?";
@@ -96,11 +96,11 @@ TEST_F(MetricsPage, IsTextThatPrometheusReads) {
 }
 
 TEST_F(MetricsPage, CountsAnswersByRouteAndStatus) {
-  stage.keeper.add("wx1", "TOKEN-1");
-  stage.ask({"GET", "/v1/apps/wx1/token", key});
-  stage.ask({"HEAD", "/v1/apps/wx1/token", key});
-  stage.ask({"GET", "/v1/apps/wx1/token"});
-  stage.ask({"GET", "/nowhere/at/all"});
+  fixture.keeper.add("wx1", "TOKEN-1");
+  fixture.ask({"GET", "/v1/apps/wx1/token", key});
+  fixture.ask({"HEAD", "/v1/apps/wx1/token", key});
+  fixture.ask({"GET", "/v1/apps/wx1/token"});
+  fixture.ask({"GET", "/nowhere/at/all"});
   std::string text = page();
   EXPECT_TRUE(has_line(
       text, R"(hufu_http_requests_total{route="GET /v1/apps/{app}/token",status="200"} 2)"));
@@ -111,14 +111,14 @@ TEST_F(MetricsPage, CountsAnswersByRouteAndStatus) {
 }
 
 TEST_F(MetricsPage, CountsErrorsInWeChatsShape) {
-  stage.ask({"GET", "/cgi-bin/token"});
-  stage.ask({"GET", "/cgi-bin/token"});
-  stage.ask({"GET", "/cgi-bin/token?appid=x"});
-  stage.keeper.add("wx1");
-  stage.keeper.on_get = [](const Key&) -> Result<Grant> {
+  fixture.ask({"GET", "/cgi-bin/token"});
+  fixture.ask({"GET", "/cgi-bin/token"});
+  fixture.ask({"GET", "/cgi-bin/token?appid=x"});
+  fixture.keeper.add("wx1");
+  fixture.keeper.on_get = [](const Key&) -> Result<Grant> {
     return tl::unexpected<Error>(Error{Fault::refused, "odd", {}, 987654, {}});
   };
-  stage.ask({"GET", "/cgi-bin/token?appid=wx1&grant_type=client_credential&secret=" + key});
+  fixture.ask({"GET", "/cgi-bin/token?appid=wx1&grant_type=client_credential&secret=" + key});
   std::string text = page();
   EXPECT_TRUE(has_line(text, R"(hufu_dropin_errors_total{errcode="41002"} 2)")) << text;
   EXPECT_TRUE(has_line(text, R"(hufu_dropin_errors_total{errcode="40013"} 1)"));
@@ -143,10 +143,10 @@ TEST_F(MetricsPage, MeasuresOnlyWhatHadToWait) {
 }
 
 TEST_F(MetricsPage, ShowsEachTokenOfAFewApps) {
-  stage.keeper.statuses.push_back(token("wx1", TokenState::stale));
-  stage.keeper.statuses.push_back(token("wx2", TokenState::missing));
-  stage.keeper.statuses.back().trouble = Trouble{};
-  stage.keeper.statuses.back().trouble->failures = 7;
+  fixture.keeper.statuses.push_back(token("wx1", TokenState::stale));
+  fixture.keeper.statuses.push_back(token("wx2", TokenState::missing));
+  fixture.keeper.statuses.back().failure = FailureState{};
+  fixture.keeper.statuses.back().failure->failures = 7;
   std::string text = page();
   EXPECT_TRUE(has_line(text, R"(hufu_token_state{app="wx1",kind="access_token",state="stale"} 1)"));
   EXPECT_TRUE(has_line(
@@ -158,23 +158,23 @@ TEST_F(MetricsPage, ShowsEachTokenOfAFewApps) {
 }
 
 TEST_F(MetricsPage, ShowsJustTheSumsOfMany) {
-  stage.keeper.statuses.push_back(token("wx1", TokenState::fresh));
-  stage.keeper.healthy = {true, true, 1'000'000, 999'998, {}};
+  fixture.keeper.statuses.push_back(token("wx1", TokenState::fresh));
+  fixture.keeper.healthy = {true, true, 1'000'000, 999'998, {}};
   std::string text = page();
   EXPECT_TRUE(has_line(text, "hufu_apps 1000000"));
   EXPECT_TRUE(has_line(text, "hufu_apps_usable 999998"));
   EXPECT_EQ(text.find("wx1"), std::string::npos);
-  EXPECT_TRUE(stage.keeper.asked.empty());
+  EXPECT_TRUE(fixture.keeper.asked.empty());
 }
 
 TEST_F(MetricsPage, CountsWhatTheKeeperTells) {
-  KeeperCounters& told = *stage.counters;
+  KeeperCounters& told = *fixture.counters;
   Key wx1{"wx1"};
   told.renewed(wx1, keeper::Cause::demand, 2, {}, Milliseconds(120));
   told.renewal_failed(wx1, keeper::Cause::schedule, {Fault::unreachable, {}, {}, {}, {}},
-                      IssueFailure::Lane::backoff, {});
+                      RetryClass::backoff, {});
   told.renewal_failed(wx1, keeper::Cause::report, {Fault::store, {}, {}, {}, {}},
-                      IssueFailure::Lane::backoff, {});
+                      RetryClass::backoff, {});
   told.called("wechat/stable/access_token", 0);
   told.called("wechat/stable/access_token", 0);
   told.called("wechat/stable/access_token", 40164);
@@ -185,7 +185,7 @@ TEST_F(MetricsPage, CountsWhatTheKeeperTells) {
   told.lease("some new word");
   told.fenced(wx1);
   told.commit_failed(wx1, {});
-  told.probed(wx1, Pulse::dead);
+  told.probed(wx1, ProbeResult::dead);
   told.reported(wx1, ReportOutcome::throttled);
   told.clock_stepped(Milliseconds(5));
   told.unconfirmed(2);
@@ -210,7 +210,7 @@ TEST_F(MetricsPage, CountsWhatTheKeeperTells) {
            "hufu_store_unconfirmed_total 3",
            "hufu_fence_rejected_total 1",
            "hufu_commit_failed_total 1",
-           R"(hufu_probe_total{pulse="dead"} 1)",
+           R"(hufu_probe_total{result="dead"} 1)",
            R"(hufu_report_total{outcome="throttled"} 1)",
            R"(hufu_report_total{outcome="renewed"} 0)",
            "hufu_clock_steps_total 1",
@@ -229,7 +229,7 @@ TEST_F(MetricsPage, CountsWhatTheKeeperTells) {
 }
 
 TEST_F(MetricsPage, IsNotFilledByAPlatformGoneMad) {
-  for (int code = 0; code < 10'000; ++code) stage.counters->called("i", code);
+  for (int code = 0; code < 10'000; ++code) fixture.counters->called("i", code);
   std::vector<std::string> lines = lines_of(page());
   auto codes = std::count_if(lines.begin(), lines.end(), [](const std::string& line) {
     return line.starts_with("hufu_platform_requests_total{");
@@ -239,8 +239,8 @@ TEST_F(MetricsPage, IsNotFilledByAPlatformGoneMad) {
 }
 
 TEST_F(MetricsPage, HoldsNoToken) {
-  stage.keeper.add("wx1", "CANARY").secret = "CANARY";
-  stage.ask({"GET", "/v1/apps/wx1/token", key});
+  fixture.keeper.add("wx1", "CANARY").secret = "CANARY";
+  fixture.ask({"GET", "/v1/apps/wx1/token", key});
   std::string text = page();
   EXPECT_EQ(text.find("CANARY"), std::string::npos);
   EXPECT_EQ(text.find(key), std::string::npos);

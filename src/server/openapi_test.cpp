@@ -6,7 +6,7 @@
 #include <set>
 #include <string>
 
-#include "server/stage_testing.hpp"
+#include "server/route_fixture_testing.hpp"
 
 namespace hufu::server {
 namespace {
@@ -101,8 +101,8 @@ void check_references(const json::value& value) {
 TEST(OpenApi, PointsOnlyAtWhatItHolds) { check_references(json::value(document())); }
 
 TEST(OpenApi, IsServedWithTheVersionOfTheProgram) {
-  testing::Stage stage;
-  testing::Answered answer = stage.ask({"GET", "/openapi.json"});
+  testing::RouteFixture fixture;
+  testing::Answered answer = fixture.ask({"GET", "/openapi.json"});
   EXPECT_EQ(answer.status, 200);
   EXPECT_EQ(answer.content_type, "application/json");
   EXPECT_EQ(answer.at("openapi"), "\"3.1.0\"");

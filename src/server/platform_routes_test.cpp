@@ -5,26 +5,26 @@
 
 #include <string>
 
-#include "server/stage_testing.hpp"
+#include "server/route_fixture_testing.hpp"
 
 namespace hufu::server {
 namespace {
 
 using testing::Answered;
 using testing::grant;
-using testing::Stage;
+using testing::RouteFixture;
 
 class PlatformRoutes : public ::testing::Test {
  protected:
   PlatformRoutes() {
-    stage.keeper.add("wx1", "TOKEN-1").secret = "the real secret";
-    stage.keeper.add("wx-new").secret = "the real secret";
-    key = stage.key({.read = true, .report = true});
+    fixture.keeper.add("wx1", "TOKEN-1").secret = "the real secret";
+    fixture.keeper.add("wx-new").secret = "the real secret";
+    key = fixture.key({.read = true, .report = true});
   }
 
-  Answered get(const std::string& query) { return stage.ask({"GET", "/cgi-bin/token?" + query}); }
+  Answered get(const std::string& query) { return fixture.ask({"GET", "/cgi-bin/token?" + query}); }
   Answered stable(const std::string& body) {
-    return stage.ask({"POST", "/cgi-bin/stable_token", {}, body});
+    return fixture.ask({"POST", "/cgi-bin/stable_token", {}, body});
   }
   std::string asking(const std::string& app) const {
     return "grant_type=client_credential&appid=" + app + "&secret=" + key;
@@ -40,7 +40,7 @@ class PlatformRoutes : public ::testing::Test {
                 ::testing::MatchesRegex("\".+ rid: [0-9a-f]{8}-[0-9a-f]{8}-[0-9a-f]{8}\""));
   }
 
-  Stage stage;
+  RouteFixture fixture;
   std::string key;
 };
 
@@ -62,7 +62,7 @@ TEST_F(PlatformRoutes, WaitForATokenThatIsNotThereYet) {
 TEST_F(PlatformRoutes, OpenToTheRealSecretWhereTheAppAllowsIt) {
   std::string query = "grant_type=client_credential&appid=wx1&secret=the+real%20secret";
   EXPECT_EQ(get(query).at("access_token"), "\"TOKEN-1\"");
-  stage.keeper.at("wx1").info.secret_login = false;
+  fixture.keeper.at("wx1").info.secret_login = false;
   expect_errcode(get(query), 40125);
 }
 
@@ -73,11 +73,11 @@ TEST_F(PlatformRoutes, TolerateWhatSdksSend) {
   EXPECT_EQ(get("grant_type=CLIENT_CREDENTIAL&appid=wx1&secret=" + key).body, good);
   EXPECT_EQ(get(asking("%77x1")).body, good);
   for (const char* path : {"//cgi-bin/token?", "///cgi-bin/token?", "/cgi-bin/token?"}) {
-    EXPECT_EQ(stage.ask({"GET", path + asking("wx1")}).body, good) << path;
-    EXPECT_EQ(stage.ask({"HEAD", path + asking("wx1")}).body, good) << path;
-    EXPECT_EQ(stage.ask({"POST", path + asking("wx1")}).body, good) << path;
+    EXPECT_EQ(fixture.ask({"GET", path + asking("wx1")}).body, good) << path;
+    EXPECT_EQ(fixture.ask({"HEAD", path + asking("wx1")}).body, good) << path;
+    EXPECT_EQ(fixture.ask({"POST", path + asking("wx1")}).body, good) << path;
   }
-  EXPECT_EQ(stage.ask({"POST", "/cgi-bin/token", {}, asking("wx1")}).body, good);
+  EXPECT_EQ(fixture.ask({"POST", "/cgi-bin/token", {}, asking("wx1")}).body, good);
 }
 
 TEST_F(PlatformRoutes, TakeTheFirstOfSeveral) {
@@ -116,10 +116,10 @@ TEST_F(PlatformRoutes, JudgeInWeChatsOrder) {
 }
 
 TEST_F(PlatformRoutes, CallNoAppInvalidBeforeTheStoreHasBeenRead) {
-  stage.keeper.healthy.started = false;
+  fixture.keeper.healthy.started = false;
   expect_errcode(get("appid=wxnew&secret=its-own&grant_type=client_credential"), -1);
   expect_errcode(get("appid=wx1&secret=wrong&grant_type=client_credential"), 40125);
-  stage.keeper.healthy.started = true;
+  fixture.keeper.healthy.started = true;
   expect_errcode(get("appid=wxnew&secret=its-own&grant_type=client_credential"), 40013);
 }
 
@@ -134,8 +134,8 @@ TEST_F(PlatformRoutes, TakeWhatCannotBeDecodedToBeWrong) {
 }
 
 TEST_F(PlatformRoutes, TurnAwayAKeyWithoutTheRightOrTheApp) {
-  std::string blind = stage.key({.report = true, .refresh = true, .admin = true});
-  std::string elsewhere = stage.key({.read = true}, {"wx-new"});
+  std::string blind = fixture.key({.report = true, .refresh = true, .admin = true});
+  std::string elsewhere = fixture.key({.read = true}, {"wx-new"});
   std::string type = "grant_type=client_credential&appid=wx1&secret=";
   expect_errcode(get(type + blind), 40125);
   expect_errcode(get(type + elsewhere), 40125);
@@ -168,7 +168,7 @@ TEST_F(PlatformRoutes, PassOnWhatThePlatformSaid) {
            Case{Fault::unknown_app, std::nullopt, 40013},
        }) {
     SCOPED_TRACE(std::string(name_of(c.fault)) + " " + std::to_string(c.given.value_or(1)));
-    stage.keeper.on_get = [&](const Key&) -> Result<Grant> {
+    fixture.keeper.on_get = [&](const Key&) -> Result<Grant> {
       return tl::unexpected<Error>(Error{c.fault, "what \"happened\"", "what to do", c.given, {}});
     };
     Answered answer = get(asking("wx-new"));
@@ -190,7 +190,7 @@ TEST_F(PlatformRoutes, GiveTheStableTokenInTheSameShape) {
                    R"("secret":"the real secret"})")
                 .body,
             R"({"access_token":"TOKEN-1","expires_in":7000})");
-  EXPECT_TRUE(stage.keeper.asked.empty());
+  EXPECT_TRUE(fixture.keeper.asked.empty());
 }
 
 TEST_F(PlatformRoutes, TakeAForceToBeAReportOfTheCurrentToken) {
@@ -198,7 +198,7 @@ TEST_F(PlatformRoutes, TakeAForceToBeAReportOfTheCurrentToken) {
       stable(R"({"appid":"wx1","force_refresh":true,"grant_type":"client_credential","secret":")" +
              key + "\"}");
   EXPECT_EQ(answer.body, R"({"access_token":"renewed","expires_in":7000})");
-  EXPECT_EQ(stage.keeper.asked, std::vector<std::string>{"report wx1 access_token #0a1b2c3d"});
+  EXPECT_EQ(fixture.keeper.asked, std::vector<std::string>{"report wx1 access_token #0a1b2c3d"});
 }
 
 TEST_F(PlatformRoutes, DoNotReportATokenThatIsFetchedJustNow) {
@@ -206,9 +206,9 @@ TEST_F(PlatformRoutes, DoNotReportATokenThatIsFetchedJustNow) {
       R"({"appid":"wx-new","force_refresh":true,"grant_type":"client_credential","secret":")" +
       key + "\"}";
   EXPECT_EQ(stable(body).at("access_token"), "\"fetched\"");
-  EXPECT_EQ(stage.keeper.asked, std::vector<std::string>{"get wx-new access_token 0"});
+  EXPECT_EQ(fixture.keeper.asked, std::vector<std::string>{"get wx-new access_token 0"});
 
-  stage.keeper.on_get = [](const Key& asked) -> Result<Grant> {
+  fixture.keeper.on_get = [](const Key& asked) -> Result<Grant> {
     Grant doubtful = grant(asked.app, "doubtful");
     doubtful.suspect = true;
     return doubtful;
@@ -217,13 +217,13 @@ TEST_F(PlatformRoutes, DoNotReportATokenThatIsFetchedJustNow) {
 }
 
 TEST_F(PlatformRoutes, PassOverTheForceOfAKeyThatMayNotReport) {
-  std::string reader = stage.key({.read = true});
+  std::string reader = fixture.key({.read = true});
   EXPECT_EQ(
       stable(R"({"appid":"wx1","force_refresh":true,"grant_type":"client_credential","secret":")" +
              reader + "\"}")
           .at("access_token"),
       "\"TOKEN-1\"");
-  EXPECT_TRUE(stage.keeper.asked.empty());
+  EXPECT_TRUE(fixture.keeper.asked.empty());
 }
 
 TEST_F(PlatformRoutes, FindNoParameterInABodyThatIsNoObject) {
@@ -235,7 +235,7 @@ TEST_F(PlatformRoutes, FindNoParameterInABodyThatIsNoObject) {
     SCOPED_TRACE(body.substr(0, 50));
     expect_errcode(stable(body), 41002);
   }
-  expect_errcode(stage.ask({"POST", "/cgi-bin/stable_token?" + asking("wx1")}), 41002);
+  expect_errcode(fixture.ask({"POST", "/cgi-bin/stable_token?" + asking("wx1")}), 41002);
 }
 
 TEST_F(PlatformRoutes, TakeParametersOfAnotherTypeToBeWrong) {
@@ -247,15 +247,15 @@ TEST_F(PlatformRoutes, TakeParametersOfAnotherTypeToBeWrong) {
 }
 
 TEST_F(PlatformRoutes, SayWhichMethodTheyWant) {
-  expect_errcode(stage.ask({"GET", "/cgi-bin/stable_token?" + asking("wx1")}), 43002);
-  expect_errcode(stage.ask({"HEAD", "/cgi-bin/stable_token"}), 43002);
-  expect_errcode(stage.ask({"PUT", "/cgi-bin/token?" + asking("wx1")}), 43001);
-  expect_errcode(stage.ask({"GET", "/cgi-bin/token/"}), 40066);
-  expect_errcode(stage.ask({"GET", "//cgi-bin/menu/get"}), 40066);
+  expect_errcode(fixture.ask({"GET", "/cgi-bin/stable_token?" + asking("wx1")}), 43002);
+  expect_errcode(fixture.ask({"HEAD", "/cgi-bin/stable_token"}), 43002);
+  expect_errcode(fixture.ask({"PUT", "/cgi-bin/token?" + asking("wx1")}), 43001);
+  expect_errcode(fixture.ask({"GET", "/cgi-bin/token/"}), 40066);
+  expect_errcode(fixture.ask({"GET", "//cgi-bin/menu/get"}), 40066);
 }
 
 TEST_F(PlatformRoutes, EscapeATokenThatNeedsIt) {
-  stage.keeper.add("wx-odd", "a\"b\\c");
+  fixture.keeper.add("wx-odd", "a\"b\\c");
   EXPECT_EQ(get(asking("wx-odd")).body, R"({"access_token":"a\"b\\c","expires_in":7000})");
 }
 

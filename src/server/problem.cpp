@@ -84,7 +84,7 @@ void reply_error(const Answer& answer, const Error& error) {
   reply_problem(answer, status_of(error.fault), error);
 }
 
-void reply_stranger(const Answer& answer) {
+void reply_unauthenticated(const Answer& answer) {
   reply_problem(answer, 401,
                 {Fault::unauthorised,
                  "This needs a key that is known here",

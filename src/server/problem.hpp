@@ -21,7 +21,7 @@ int status_of(Fault fault) noexcept;
 void reply_error(const Answer& answer, const Error& error);
 
 /// 401, and the same words whether there was no key or a wrong, a revoked or a broken one.
-void reply_stranger(const Answer& answer);
+void reply_unauthenticated(const Answer& answer);
 /// 403, for want of `right` or of the app.
 void reply_forbidden(const Answer& answer, Right right);
 Error unknown_app();

@@ -144,7 +144,7 @@ void Routes::handle(const net::Request& request, net::Exchange& exchange) {
     std::string_view asked = app.broken() ? std::string_view("%") : app.text();
     switch (services_->keys.check(bearer_key(request), found.route->right, asked)) {
       case Access::granted: break;
-      case Access::stranger: return reply_stranger(call);
+      case Access::unauthenticated: return reply_unauthenticated(call);
       case Access::forbidden: return reply_forbidden(call, found.route->right);
     }
     if (app.broken()) return reply_problem(call, 404, unknown_app());

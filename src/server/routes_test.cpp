@@ -6,16 +6,16 @@
 
 #include <sstream>
 
-#include "server/stage_testing.hpp"
+#include "server/route_fixture_testing.hpp"
 
 namespace hufu::server {
 namespace {
 
 using testing::Answered;
-using testing::Stage;
+using testing::RouteFixture;
 
 TEST(Routes, KnowNothingElse) {
-  Stage stage;
+  RouteFixture fixture;
   for (const char* path : {"/",
                            "",
                            "/v1",
@@ -38,7 +38,7 @@ TEST(Routes, KnowNothingElse) {
                            "/v1/apps/../status",
                            "//cgi-binx/token",
                            "////"}) {
-    Answered answer = stage.ask({"GET", path});
+    Answered answer = fixture.ask({"GET", path});
     EXPECT_EQ(answer.times, 1) << path;
     EXPECT_EQ(answer.status, 404) << path;
     EXPECT_EQ(answer.content_type, "application/problem+json") << path;
@@ -47,9 +47,9 @@ TEST(Routes, KnowNothingElse) {
 }
 
 TEST(Routes, NameTheMethodsOfAPath) {
-  Stage stage;
+  RouteFixture fixture;
   auto allowed = [&](std::string_view method, std::string_view path) {
-    Answered answer = stage.ask({method, path});
+    Answered answer = fixture.ask({method, path});
     EXPECT_EQ(answer.status, 405) << method << " " << path;
     EXPECT_EQ(answer.content_type, "application/problem+json");
     return answer.headers;
@@ -63,38 +63,38 @@ TEST(Routes, NameTheMethodsOfAPath) {
 }
 
 TEST(Routes, AnswerHeadWhereTheyAnswerGet) {
-  Stage stage;
-  EXPECT_EQ(stage.ask({"HEAD", "/healthz"}).status, 200);
-  EXPECT_EQ(stage.ask({"HEAD", "/v1/apps"}).status, 401);
+  RouteFixture fixture;
+  EXPECT_EQ(fixture.ask({"HEAD", "/healthz"}).status, 200);
+  EXPECT_EQ(fixture.ask({"HEAD", "/v1/apps"}).status, 401);
 }
 
 TEST(Routes, StandBehindTheirBasePath) {
   for (const char* base : {"/wechat", "/wechat/"}) {
-    Stage stage(base);
-    stage.keeper.add("wx1", "TOKEN-1");
+    RouteFixture fixture(base);
+    fixture.keeper.add("wx1", "TOKEN-1");
     std::string query =
-        "grant_type=client_credential&appid=wx1&secret=" + stage.key({.read = true});
-    EXPECT_EQ(stage.ask({"GET", "/wechat/healthz"}).status, 200);
-    EXPECT_EQ(stage.ask({"GET", "/wechat/cgi-bin/token?" + query}).at("expires_in"), "7000");
-    EXPECT_EQ(stage.ask({"GET", "/wechat//cgi-bin/token?" + query}).at("expires_in"), "7000");
-    EXPECT_EQ(stage.ask({"GET", "/healthz"}).status, 404);
-    EXPECT_EQ(stage.ask({"GET", "/cgi-bin/token?" + query}).status, 404);
-    EXPECT_EQ(stage.ask({"GET", "/wechathealthz"}).status, 404);
-    EXPECT_EQ(stage.ask({"GET", "/wechat"}).status, 404);
+        "grant_type=client_credential&appid=wx1&secret=" + fixture.key({.read = true});
+    EXPECT_EQ(fixture.ask({"GET", "/wechat/healthz"}).status, 200);
+    EXPECT_EQ(fixture.ask({"GET", "/wechat/cgi-bin/token?" + query}).at("expires_in"), "7000");
+    EXPECT_EQ(fixture.ask({"GET", "/wechat//cgi-bin/token?" + query}).at("expires_in"), "7000");
+    EXPECT_EQ(fixture.ask({"GET", "/healthz"}).status, 404);
+    EXPECT_EQ(fixture.ask({"GET", "/cgi-bin/token?" + query}).status, 404);
+    EXPECT_EQ(fixture.ask({"GET", "/wechathealthz"}).status, 404);
+    EXPECT_EQ(fixture.ask({"GET", "/wechat"}).status, 404);
   }
 }
 
 TEST(Routes, DecodeTheNameOfAnApp) {
-  Stage stage;
-  stage.keeper.add("wx/1+2", "TOKEN-1");
-  std::string key = stage.key({.read = true});
-  EXPECT_EQ(stage.ask({"GET", "/v1/apps/wx%2f1+2/token", key}).at("app"), "\"wx/1+2\"");
+  RouteFixture fixture;
+  fixture.keeper.add("wx/1+2", "TOKEN-1");
+  std::string key = fixture.key({.read = true});
+  EXPECT_EQ(fixture.ask({"GET", "/v1/apps/wx%2f1+2/token", key}).at("app"), "\"wx/1+2\"");
 }
 
 TEST(Routes, SurviveWhateverIsSent) {
-  Stage stage;
-  stage.keeper.add("wx1", "TOKEN-1");
-  std::string key = stage.key({true, true, true, true, true});
+  RouteFixture fixture;
+  fixture.keeper.add("wx1", "TOKEN-1");
+  std::string key = fixture.key({true, true, true, true, true});
   const std::vector<std::string> pieces = {"/",
                                            "//",
                                            "/v1/apps/",
@@ -119,7 +119,7 @@ TEST(Routes, SurviveWhateverIsSent) {
       for (const std::string& c : pieces) {
         std::string target = a + b + c;
         for (const char* method : {"GET", "POST", "PUT", ""}) {
-          ASSERT_EQ(stage.ask({method, target, key, target}).times, 1) << method << " " << target;
+          ASSERT_EQ(fixture.ask({method, target, key, target}).times, 1) << method << " " << target;
         }
       }
     }
@@ -133,12 +133,12 @@ TEST(RequestLog, HoldsNothingThatTheClientSent) {
       "test", std::make_shared<spdlog::sinks::ostream_sink_mt>(lines));
   logger->set_level(spdlog::level::debug);
   spdlog::set_default_logger(logger);
-  Stage stage;
-  stage.keeper.add("wx1", "TOKEN-1");
-  stage.ask({"GET", "/cgi-bin/token?appid=wx1&secret=CANARY&grant_type=client_credential"});
-  stage.ask({"GET", "/v1/apps/CANARY/token?x=CANARY", "CANARY", "CANARY"});
-  stage.ask({"GET", "/CANARY"});
-  stage.ask({"CANARY", "/healthz"});
+  RouteFixture fixture;
+  fixture.keeper.add("wx1", "TOKEN-1");
+  fixture.ask({"GET", "/cgi-bin/token?appid=wx1&secret=CANARY&grant_type=client_credential"});
+  fixture.ask({"GET", "/v1/apps/CANARY/token?x=CANARY", "CANARY", "CANARY"});
+  fixture.ask({"GET", "/CANARY"});
+  fixture.ask({"CANARY", "/healthz"});
   spdlog::set_default_logger(before);
 
   std::string text = lines.str();

@@ -13,7 +13,7 @@
 #include <utility>
 #include <vector>
 
-#include "server/stage_testing.hpp"
+#include "server/route_fixture_testing.hpp"
 
 namespace hufu::server {
 namespace {

@@ -342,7 +342,7 @@ void list_apps(const Call& call) {
   // One more than fits: how it is known whether there are more.
   std::vector<keeper::AppInfo> apps;
   std::optional<Caller> caller = call.services().keys.find(bearer_key(call.request()));
-  if (!caller) return reply_stranger(call);  // Revoked this very moment.
+  if (!caller) return reply_unauthenticated(call);  // Revoked this very moment.
   if (caller->sees_all()) {
     apps = call.services().keeper.apps(after, page + 1);
   } else {
@@ -400,7 +400,7 @@ void delete_app(const Call& call) {
 
 void get_status(const Call& call) {
   std::optional<Caller> caller = call.services().keys.find(bearer_key(call.request()));
-  if (!caller) return reply_stranger(call);  // Revoked this very moment.
+  if (!caller) return reply_unauthenticated(call);  // Revoked this very moment.
   call.services().keeper.status([answer = call.later(), caller = *std::move(caller)](
                                     Result<std::vector<TokenStatus>> tokens) {
     if (!tokens) return reply_error(answer, tokens.error());

@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "server/stage_testing.hpp"
+#include "server/route_fixture_testing.hpp"
 
 namespace hufu::server {
 namespace {
@@ -12,27 +12,27 @@ namespace {
 using std::chrono::milliseconds;
 using testing::Answered;
 using testing::grant;
-using testing::Stage;
+using testing::RouteFixture;
 using Asked = std::vector<std::string>;
 
 class V1 : public ::testing::Test {
  protected:
   V1() {
-    stage.keeper.add("wx1", "TOKEN-1");
-    stage.keeper.add("wx-new");
-    key = stage.key({true, true, true, true, true});
+    fixture.keeper.add("wx1", "TOKEN-1");
+    fixture.keeper.add("wx-new");
+    key = fixture.key({true, true, true, true, true});
   }
 
   Answered get(const std::string& target, std::string if_none_match = {}) {
-    Stage::Ask ask{"GET", target, key};
+    RouteFixture::Ask ask{"GET", target, key};
     if (!if_none_match.empty()) ask.headers = {{"If-None-Match", std::move(if_none_match)}};
-    return stage.ask(ask);
+    return fixture.ask(ask);
   }
   Answered post(const std::string& target, const std::string& body = {}) {
-    return stage.ask({"POST", target, key, body});
+    return fixture.ask({"POST", target, key, body});
   }
   Answered put(const std::string& target, const std::string& body) {
-    return stage.ask({"PUT", target, key, body});
+    return fixture.ask({"PUT", target, key, body});
   }
 
   static void expect_problem(const Answered& answer, int status, std::string_view code) {
@@ -46,7 +46,7 @@ class V1 : public ::testing::Test {
     EXPECT_GT(answer.at("detail").size(), 2U);
   }
 
-  Stage stage;
+  RouteFixture fixture;
   std::string key;
 };
 
@@ -63,7 +63,7 @@ TEST_F(V1, GivesATokenWithEverythingThatIsKnownOfIt) {
 }
 
 TEST_F(V1, SaysTheSameOfATokenThatHadToBeFetched) {
-  stage.keeper.on_get = [](const Key&) -> Result<Grant> { return grant("wx-new", "TOKEN-1"); };
+  fixture.keeper.on_get = [](const Key&) -> Result<Grant> { return grant("wx-new", "TOKEN-1"); };
   Answered answer = get("/v1/apps/wx-new/token");
   EXPECT_TRUE(answer.later);
   EXPECT_EQ(answer.body,
@@ -73,7 +73,7 @@ TEST_F(V1, SaysTheSameOfATokenThatHadToBeFetched) {
 }
 
 TEST_F(V1, SaysWhenATokenIsSuspect) {
-  stage.keeper.on_get = [](const Key&) -> Result<Grant> {
+  fixture.keeper.on_get = [](const Key&) -> Result<Grant> {
     Grant doubtful = grant("wx-new", "doubtful");
     doubtful.suspect = true;
     return doubtful;
@@ -84,7 +84,7 @@ TEST_F(V1, SaysWhenATokenIsSuspect) {
 
 TEST_F(V1, PassesKindAndWishOn) {
   get("/v1/apps/wx-new/token?min_ttl=600&kind=jsapi_ticket");
-  EXPECT_EQ(stage.keeper.asked, Asked{"get wx-new jsapi_ticket 600"});
+  EXPECT_EQ(fixture.keeper.asked, Asked{"get wx-new jsapi_ticket 600"});
 }
 
 TEST_F(V1, RefusesAQueryThatMakesNoSense) {
@@ -112,17 +112,17 @@ TEST_F(V1, AnswersNotModifiedToWhomHasTheCurrentToken) {
 }
 
 TEST_F(V1, WaitsForTheNextRevision) {
-  stage.keeper.on_wait = [] { return std::optional<Grant>(grant("wx1", "TOKEN-2", 2)); };
+  fixture.keeper.on_wait = [] { return std::optional<Grant>(grant("wx1", "TOKEN-2", 2)); };
   Answered answer = get("/v1/apps/wx1/token?wait=5", "\"1\"");
   EXPECT_EQ(answer.status, 200);
   EXPECT_EQ(answer.at("token"), "\"TOKEN-2\"");
   EXPECT_TRUE(answer.has_header("ETag: \"2\""));
-  EXPECT_EQ(stage.keeper.asked, Asked{"wait wx1 1 5000"});
+  EXPECT_EQ(fixture.keeper.asked, Asked{"wait wx1 1 5000"});
 }
 
 TEST_F(V1, WaitsForAMinuteAtMost) {
   get("/v1/apps/wx1/token?wait=3600", "\"1\"");
-  EXPECT_EQ(stage.keeper.asked, Asked{"wait wx1 1 60000"});
+  EXPECT_EQ(fixture.keeper.asked, Asked{"wait wx1 1 60000"});
 }
 
 TEST_F(V1, SaysNotModifiedWhenNothingCame) {
@@ -132,23 +132,23 @@ TEST_F(V1, SaysNotModifiedWhenNothingCame) {
 }
 
 TEST_F(V1, SaysThatThereIsNoneWhenTheSeenTokenDiedMeanwhile) {
-  stage.keeper.on_get = [](const Key&) -> Result<Grant> {
+  fixture.keeper.on_get = [](const Key&) -> Result<Grant> {
     return fail(Fault::unreachable, "gone");
   };
   expect_problem(get("/v1/apps/wx-new/token?wait=5", "\"1\""), 503, "unreachable");
-  EXPECT_EQ(stage.keeper.asked, (Asked{"wait wx-new 1 5000", "get wx-new access_token 0"}));
+  EXPECT_EQ(fixture.keeper.asked, (Asked{"wait wx-new 1 5000", "get wx-new access_token 0"}));
 }
 
 TEST_F(V1, DoesNotWaitForWhomHasSeenNothingOrSomethingElse) {
   EXPECT_EQ(get("/v1/apps/wx1/token?wait=5").status, 200);
   EXPECT_EQ(get("/v1/apps/wx1/token?wait=5", "\"7\"").status, 200);
-  EXPECT_TRUE(stage.keeper.asked.empty());
+  EXPECT_TRUE(fixture.keeper.asked.empty());
 }
 
 TEST_F(V1, AnswersUnavailableWhateverTheCause) {
   for (Fault fault : {Fault::refused, Fault::unreachable, Fault::store, Fault::throttled,
                       Fault::config, Fault::internal, Fault::too_soon}) {
-    stage.keeper.on_get = [&](const Key&) -> Result<Grant> {
+    fixture.keeper.on_get = [&](const Key&) -> Result<Grant> {
       return tl::unexpected<Error>(
           Error{fault, "what happened", "what to do", 40164, milliseconds(1001)});
     };
@@ -165,7 +165,7 @@ TEST_F(V1, SaysAtLeastOneSecondToRetryAfter) {
   for (std::optional<milliseconds> wait :
        {std::optional<milliseconds>(), std::optional(milliseconds(0)),
         std::optional(milliseconds(-5000)), std::optional(milliseconds(1))}) {
-    stage.keeper.on_get = [&](const Key&) -> Result<Grant> {
+    fixture.keeper.on_get = [&](const Key&) -> Result<Grant> {
       return tl::unexpected<Error>(Error{Fault::store, "out", {}, {}, wait});
     };
     Answered answer = get("/v1/apps/wx-new/token");
@@ -184,7 +184,7 @@ TEST_F(V1, TakesReportsByValueAndByFingerprint) {
             R"("outcome":"renewed"})");
   EXPECT_TRUE(answer.has_header("ETag: \"3\""));
   post("/v1/apps/wx1/token/report?kind=jsapi_ticket", R"({"fingerprint":"0A1B2C3D"})");
-  EXPECT_EQ(stage.keeper.asked,
+  EXPECT_EQ(fixture.keeper.asked,
             (Asked{"report wx1 access_token refused", "report wx1 jsapi_ticket #0a1b2c3d"}));
 }
 
@@ -192,7 +192,7 @@ TEST_F(V1, NamesEveryOutcomeOfAReport) {
   for (ReportOutcome outcome :
        {ReportOutcome::renewed, ReportOutcome::already_newer, ReportOutcome::unknown,
         ReportOutcome::alive, ReportOutcome::throttled}) {
-    stage.keeper.on_report = [&](const Key&) -> Result<Report> {
+    fixture.keeper.on_report = [&](const Key&) -> Result<Report> {
       return Report{outcome, grant("wx1", "t")};
     };
     EXPECT_EQ(post("/v1/apps/wx1/token/report", R"({"token":"x"})").at("outcome"),
@@ -211,7 +211,7 @@ TEST_F(V1, RefusesAReportThatNamesNoToken) {
         std::string("{\"token\":\"\xff\"}")}) {
     expect_problem(post("/v1/apps/wx1/token/report", body), 400, "usage");
   }
-  EXPECT_TRUE(stage.keeper.asked.empty());
+  EXPECT_TRUE(fixture.keeper.asked.empty());
 }
 
 TEST_F(V1, NamesWhatItDoesNotKnowInABody) {
@@ -229,7 +229,7 @@ TEST_F(V1, RefreshesAtOnce) {
 }
 
 TEST_F(V1, SaysWhenItIsTooSoonToRefresh) {
-  stage.keeper.on_refresh = [](const Key&) -> Result<Grant> {
+  fixture.keeper.on_refresh = [](const Key&) -> Result<Grant> {
     return tl::unexpected<Error>(
         Error{Fault::too_soon, "renewed a moment ago", {}, {}, milliseconds(281'500)});
   };
@@ -237,7 +237,7 @@ TEST_F(V1, SaysWhenItIsTooSoonToRefresh) {
   expect_problem(answer, 409, "too_soon");
   EXPECT_TRUE(answer.has_header("Retry-After: 282")) << answer.headers;
 
-  stage.keeper.on_refresh = [](const Key&) -> Result<Grant> {
+  fixture.keeper.on_refresh = [](const Key&) -> Result<Grant> {
     return tl::unexpected<Error>(
         Error{Fault::throttled, "used up", {}, 45009, milliseconds(30'000)});
   };
@@ -245,12 +245,14 @@ TEST_F(V1, SaysWhenItIsTooSoonToRefresh) {
   expect_problem(answer, 429, "throttled");
   EXPECT_TRUE(answer.has_header("Retry-After: 30")) << answer.headers;
 
-  stage.keeper.on_refresh = [](const Key&) -> Result<Grant> { return fail(Fault::refused, "no"); };
+  fixture.keeper.on_refresh = [](const Key&) -> Result<Grant> {
+    return fail(Fault::refused, "no");
+  };
   expect_problem(post("/v1/apps/wx1/token/refresh"), 503, "refused");
 }
 
 TEST_F(V1, ListsApps) {
-  stage.keeper.at("wx1").info.from_config = true;
+  fixture.keeper.at("wx1").info.from_config = true;
   Answered answer = get("/v1/apps");
   EXPECT_EQ(answer.body, R"({"apps":[{"id":"wx-new","platform":"wechat","endpoint":"stable",)"
                          R"("secret_login":true,"origin":"store"},{"id":"wx1","platform":"wechat",)"
@@ -270,23 +272,23 @@ TEST_F(V1, ListsAppsPageByPage) {
 }
 
 TEST_F(V1, ShowsAKeyJustItsApps) {
-  key = stage.key({.read = true, .admin = true}, {"wx1", "wx-gone", "wx-new"});
+  key = fixture.key({.read = true, .admin = true}, {"wx1", "wx-gone", "wx-new"});
   EXPECT_EQ(get("/v1/apps").json().at("apps").as_array().size(), 2U);
   EXPECT_EQ(get("/v1/apps?limit=1").at("next"), "\"wx-new\"");
   EXPECT_EQ(get("/v1/apps?limit=1&after=wx-new").at("next"), "");
 
-  key = stage.key({.read = true, .admin = true}, {"wx1"});
+  key = fixture.key({.read = true, .admin = true}, {"wx1"});
   EXPECT_EQ(get("/v1/apps").json().at("apps").as_array().size(), 1U);
   for (const char* app : {"wx1", "wx2"}) {
     TokenStatus status;
     status.key.app = app;
-    stage.keeper.statuses.push_back(std::move(status));
+    fixture.keeper.statuses.push_back(std::move(status));
   }
   EXPECT_EQ(get("/v1/status").json().at("tokens").as_array().size(), 1U);
 }
 
 TEST_F(V1, ShowsAnAppWithoutItsSecret) {
-  stage.keeper.at("wx1").secret = "CANARY";
+  fixture.keeper.at("wx1").secret = "CANARY";
   Answered answer = get("/v1/apps/wx1");
   EXPECT_EQ(answer.body, R"({"id":"wx1","platform":"wechat","endpoint":"stable",)"
                          R"("secret_login":true,"origin":"store"})");
@@ -294,8 +296,8 @@ TEST_F(V1, ShowsAnAppWithoutItsSecret) {
 }
 
 TEST_F(V1, ShowsTheDocumentThatOtherProgramsRead) {
-  stage.keeper.at("wx1").info.legacy_document = "access_token";
-  stage.keeper.at("wx1").info.legacy_collection = "tokens";
+  fixture.keeper.at("wx1").info.legacy_document = "access_token";
+  fixture.keeper.at("wx1").info.legacy_collection = "tokens";
   const auto app = get("/v1/apps/wx1").json();
   EXPECT_EQ(app.at("legacy_document"), "access_token");
   EXPECT_EQ(app.at("legacy_collection"), "tokens");
@@ -307,20 +309,20 @@ TEST_F(V1, PutsAnApp) {
   EXPECT_EQ(made.status, 201);
   EXPECT_EQ(made.body, R"({"id":"wx2","platform":"wechat","endpoint":"classic",)"
                        R"("secret_login":false,"origin":"store"})");
-  ASSERT_TRUE(stage.keeper.put);
-  EXPECT_EQ(stage.keeper.put->secret.reveal(), "CANARY");
-  EXPECT_EQ(stage.keeper.put->endpoint, "classic");
-  EXPECT_FALSE(stage.keeper.put->secret_login);
+  ASSERT_TRUE(fixture.keeper.put);
+  EXPECT_EQ(fixture.keeper.put->secret.reveal(), "CANARY");
+  EXPECT_EQ(fixture.keeper.put->endpoint, "classic");
+  EXPECT_FALSE(fixture.keeper.put->secret_login);
 
   EXPECT_EQ(put("/v1/apps/wx1", R"({"secret":"s"})").status, 200);
-  EXPECT_EQ(stage.keeper.put->platform, "wechat");
-  EXPECT_EQ(stage.keeper.put->endpoint, "stable");
-  EXPECT_TRUE(stage.keeper.put->secret_login);
+  EXPECT_EQ(fixture.keeper.put->platform, "wechat");
+  EXPECT_EQ(fixture.keeper.put->endpoint, "stable");
+  EXPECT_TRUE(fixture.keeper.put->secret_login);
 }
 
 TEST_F(V1, KeepsTheSecretOfAnAppThatIsPutWithoutOne) {
   EXPECT_EQ(put("/v1/apps/wx1", R"({"endpoint":"classic"})").status, 200);
-  EXPECT_TRUE(stage.keeper.put->secret.empty());
+  EXPECT_TRUE(fixture.keeper.put->secret.empty());
 }
 
 TEST_F(V1, RefusesAnAppThatMakesNoSense) {
@@ -337,14 +339,14 @@ TEST_F(V1, RefusesAnAppThatMakesNoSense) {
   expect_problem(put("/v1/apps/a%20b", R"({"secret":"s"})"), 400, "usage");
   expect_problem(put("/v1/apps/%E8%99%8E", R"({"secret":"s"})"), 400, "usage");
   expect_problem(put("/v1/apps/" + std::string(129, 'a'), R"({"secret":"s"})"), 400, "usage");
-  EXPECT_TRUE(stage.keeper.asked.empty());
+  EXPECT_TRUE(fixture.keeper.asked.empty());
 }
 
 TEST_F(V1, SaysThatSinksAreOfTheConfigurationFile) {
   Answered answer = put("/v1/apps/wx2", R"({"secret":"s","sink":[{"file":"/run/t"}]})");
   expect_problem(answer, 400, "usage");
   EXPECT_NE(answer.body.find("configuration file"), std::string::npos) << answer.body;
-  EXPECT_TRUE(stage.keeper.asked.empty());
+  EXPECT_TRUE(fixture.keeper.asked.empty());
 }
 
 TEST_F(V1, NamesAnUnknownFieldOfAnAppAndKeepsItsValueToItself) {
@@ -355,25 +357,25 @@ TEST_F(V1, NamesAnUnknownFieldOfAnAppAndKeepsItsValueToItself) {
 }
 
 TEST_F(V1, LeavesAppsOfTheConfigFileAlone) {
-  stage.keeper.at("wx1").info.from_config = true;
+  fixture.keeper.at("wx1").info.from_config = true;
   expect_problem(put("/v1/apps/wx1", R"({"secret":"s"})"), 409, "usage");
-  expect_problem(stage.ask({"DELETE", "/v1/apps/wx1", key}), 409, "usage");
-  EXPECT_TRUE(stage.keeper.asked.empty());
+  expect_problem(fixture.ask({"DELETE", "/v1/apps/wx1", key}), 409, "usage");
+  EXPECT_TRUE(fixture.keeper.asked.empty());
 }
 
 TEST_F(V1, RemovesAnApp) {
-  Answered answer = stage.ask({"DELETE", "/v1/apps/wx1", key});
+  Answered answer = fixture.ask({"DELETE", "/v1/apps/wx1", key});
   EXPECT_EQ(answer.status, 204);
   EXPECT_EQ(answer.body, "");
-  expect_problem(stage.ask({"DELETE", "/v1/apps/nobody", key}), 404, "unknown_app");
+  expect_problem(fixture.ask({"DELETE", "/v1/apps/nobody", key}), 404, "unknown_app");
 }
 
 TEST_F(V1, SaysWhyAnAppCouldNotBeChanged) {
-  stage.keeper.change_error = Error{Fault::config, "no such platform", {}, {}, {}};
+  fixture.keeper.change_error = Error{Fault::config, "no such platform", {}, {}, {}};
   expect_problem(put("/v1/apps/wx2", R"({"secret":"s"})"), 400, "config");
-  stage.keeper.change_error = Error{Fault::store, "disk full", {}, {}, {}};
+  fixture.keeper.change_error = Error{Fault::store, "disk full", {}, {}, {}};
   expect_problem(put("/v1/apps/wx2", R"({"secret":"s"})"), 503, "store");
-  expect_problem(stage.ask({"DELETE", "/v1/apps/wx1", key}), 503, "store");
+  expect_problem(fixture.ask({"DELETE", "/v1/apps/wx1", key}), 503, "store");
 }
 
 TEST_F(V1, ShowsTheStatus) {
@@ -390,14 +392,14 @@ TEST_F(V1, ShowsTheStatus) {
   TokenStatus bad;
   bad.key.app = "wx2";
   bad.state = TokenState::missing;
-  bad.trouble = Trouble{{Fault::refused, "invalid ip", "add it", 40164, {}},
-                        good.obtained_at,
-                        good.obtained_at + std::chrono::seconds(300),
-                        2,
-                        "CANARY"};
-  stage.keeper.statuses.push_back(std::move(good));
-  stage.keeper.statuses.push_back(std::move(bad));
-  stage.keeper.view.now = hufu::testing::FakeClock::kStart;
+  bad.failure = FailureState{{Fault::refused, "invalid ip", "add it", 40164, {}},
+                             good.obtained_at,
+                             good.obtained_at + std::chrono::seconds(300),
+                             2,
+                             "CANARY"};
+  fixture.keeper.statuses.push_back(std::move(good));
+  fixture.keeper.statuses.push_back(std::move(bad));
+  fixture.keeper.view.now = hufu::testing::FakeClock::kStart;
   EXPECT_EQ(
       get("/v1/status").body,
       R"({"verdict":"1 of 2 tokens unusable: wx2","store_usable":true,"now":"2027-01-15T08:00:00Z","tokens":[)"
@@ -412,7 +414,7 @@ TEST_F(V1, ShowsTheStatus) {
 }
 
 TEST_F(V1, StatusSaysFirstThatTheStoreCannotBeUsed) {
-  stage.keeper.healthy.store_ok = false;
+  fixture.keeper.healthy.store_ok = false;
   EXPECT_EQ(get("/v1/status").json().at("verdict"),
             "the store cannot be used, nothing is renewed; no app is known");
   EXPECT_FALSE(get("/v1/status").json().at("store_usable").as_bool());
@@ -428,9 +430,9 @@ TEST_F(V1, StatusShowsTheNodesAndWhoHoldsWhichLease) {
   node.seen_at = node.started_at + std::chrono::seconds(5);
   node.clock_ahead = std::chrono::milliseconds(-600'042);
   node.fenced = 2;
-  stage.keeper.view.now = node.seen_at + std::chrono::seconds(1);
-  stage.keeper.view.nodes.push_back(node);
-  stage.keeper.view.leases.push_back(
+  fixture.keeper.view.now = node.seen_at + std::chrono::seconds(1);
+  fixture.keeper.view.nodes.push_back(node);
+  fixture.keeper.view.leases.push_back(
       {{"wx1", "access_token"}, node.name, 17, std::chrono::milliseconds(29'999)});
   EXPECT_EQ(
       get("/v1/status").body,

@@ -39,7 +39,7 @@ class ControlTest : public ::testing::Test {
 
   testing::FakeClock base_;
   MovableClock clock_{base_};
-  testing::LoadedDice dice_;
+  testing::FixedJitter dice_;
   Model model_{clock_, dice_, {}};
   std::vector<Milliseconds> refusals_;
   int acceptances_ = 0;

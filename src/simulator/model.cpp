@@ -369,11 +369,11 @@ Model::TokenRef Model::make(const std::string& id, const App& app, Line& line, F
   token->made_at = now();
   token->expires_at = token->dies_at = token->made_at + settings.lifetime;
   token->served = 1;
-  // The number keeps values apart even when a test has loaded the dice.
+  // The number keeps values apart even when a test has loaded the jitter.
   token->value = std::string(kMark) + std::to_string(ledger_.totals.tokens_made + 1) + "_";
   auto length = static_cast<std::size_t>(settings.token_length);
   while (token->value.size() < length) {
-    std::uint32_t bits = dice();
+    std::uint32_t bits = jitter();
     for (int i = 0; i < 5 && token->value.size() < length; ++i, bits >>= 6)
       token->value += kAlphabet[bits & 63];
   }
@@ -551,11 +551,11 @@ std::string Model::error_body(int errcode, std::string_view peer) {
   auto unix_seconds = std::chrono::floor<seconds>(now()).time_since_epoch().count();
   std::array<char, 40> rid{};
   std::snprintf(rid.data(), rid.size(), " rid: %08x-%08x-%08x", static_cast<unsigned>(unix_seconds),
-                dice(), dice());
+                jitter(), jitter());
   json::object body = {{"errcode", errcode}, {"errmsg", errmsg_of(errcode, peer) + rid.data()}};
   return json::serialize(body);
 }
 
-std::uint32_t Model::dice() { return static_cast<std::uint32_t>(random_.uniform() * 0x1.0p32); }
+std::uint32_t Model::jitter() { return static_cast<std::uint32_t>(random_.uniform() * 0x1.0p32); }
 
 }  // namespace hufu::simulator

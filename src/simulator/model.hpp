@@ -188,7 +188,7 @@ class Model {
   static void shorten(TokenEntry& token, WallTime end, Cause cause);
   std::size_t revoke(Line& line);
   std::string error_body(int errcode, std::string_view peer);
-  std::uint32_t dice();
+  std::uint32_t jitter();
   void note(const Visit& visit, const Verdict& verdict);
 
   const Clock& clock_;

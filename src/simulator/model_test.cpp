@@ -68,7 +68,7 @@ class ModelTest : public ::testing::Test {
   }
 
   testing::FakeClock clock_;
-  testing::LoadedDice dice_;
+  testing::FixedJitter dice_;
   Model model_;
   std::string last_body_;
 };

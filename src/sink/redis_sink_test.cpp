@@ -170,7 +170,7 @@ TEST_F(RedisSinkTest, LeavesNothingThatOutlivesItsPromiseWhenRedisStoodStill) {
 TEST_F(RedisSinkTest, ComesBackWithRedis) {
   auto sink = sink_for("wxjava");
   ASSERT_TRUE(sink->put(grant("TOKEN-1"), after(seconds(600))));
-  server.stop();
+  server.entry();
   EXPECT_FALSE(sink->put(grant("TOKEN-1"), after(seconds(600))));
   ASSERT_TRUE(server.start());
   const SteadyTime patience = after(seconds(20));
@@ -185,7 +185,7 @@ TEST_F(RedisSinkTest, ComesBackWithRedis) {
 TEST_F(RedisSinkTest, CostsOneWaitAndNotOneForEachSinkWhereRedisIsOut) {
   hufu::testing::FakeClock clock;
   RedisTarget shared(uri_of(server.uri()), clock);
-  server.stop();
+  server.entry();
   const auto first = shared.connection();
   ASSERT_FALSE(first);
   ASSERT_TRUE(server.start());

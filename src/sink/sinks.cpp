@@ -26,7 +26,7 @@ class Sorter {
     if (!sink.file.empty()) {
       const Format format = sink.format == "json" ? Format::object : Format::raw;
       files_.kind = "file";
-      files_.addresses.push_back(
+      files_.entries.push_back(
           {Key{app.id}, "file " + sink.file, std::make_unique<FileSink>(sink.file, format)});
       return {};
     }
@@ -36,16 +36,15 @@ class Sorter {
     if (!uri) return tl::unexpected(std::move(uri.error()));
     std::string place = "redis " + name_of(*uri) + " " + layout->keys.front();
     Redis& redis = redis_of(sink, std::move(*uri));
-    redis.route.addresses.push_back(
-        {Key{app.id}, std::move(place),
-         std::make_unique<RedisSink>(redis.target, std::move(*layout))});
+    redis.target.entries.push_back({Key{app.id}, std::move(place),
+                                    std::make_unique<RedisSink>(redis.target, std::move(*layout))});
     return {};
   }
 
-  std::vector<Courier::Route> routes() && {
-    std::vector<Courier::Route> all;
-    if (!files_.addresses.empty()) all.push_back(std::move(files_));
-    for (Redis& redis : redis_) all.push_back(std::move(redis.route));
+  std::vector<SinkWorker::Target> targets() && {
+    std::vector<SinkWorker::Target> all;
+    if (!files_.entries.empty()) all.push_back(std::move(files_));
+    for (Redis& redis : redis_) all.push_back(std::move(redis.target));
     return all;
   }
 
@@ -53,24 +52,24 @@ class Sorter {
   struct Redis {
     const SinkConfig* named_by;
     std::shared_ptr<RedisTarget> target;
-    Courier::Route route;
+    SinkWorker::Target target;
   };
 
-  /// The one at the same address, with the same login.
+  /// The one at the same entry, with the same login.
   Redis& redis_of(const SinkConfig& sink, net::RedisUri uri) {
     for (Redis& redis : redis_) {
       const SinkConfig& other = *redis.named_by;
       if (other.redis == sink.redis && other.password.same_as(sink.password.reveal())) return redis;
     }
     auto target = std::make_shared<RedisTarget>(std::move(uri), clock_);
-    Courier::Route route;
-    route.kind = "redis";
-    route.interrupt = [target] { target->interrupt(); };
-    return redis_.emplace_back(Redis{&sink, std::move(target), std::move(route)});
+    SinkWorker::Target target;
+    target.kind = "redis";
+    target.interrupt = [target] { target->interrupt(); };
+    return redis_.emplace_back(Redis{&sink, std::move(target), std::move(target)});
   }
 
   const Clock& clock_;
-  Courier::Route files_;
+  SinkWorker::Target files_;
   std::vector<Redis> redis_;
 };
 
@@ -86,33 +85,33 @@ Result<void> Sinks::prepare(const std::vector<AppConfig>& apps) {
       }
     }
   }
-  prepared_ = std::move(sorter).routes();
+  prepared_ = std::move(sorter).targets();
   return {};
 }
 
 void Sinks::begin(const ReadToken& read) {
   end();
-  std::vector<std::unique_ptr<Courier>> couriers;
-  for (Courier::Route& route : prepared_) {
-    couriers.push_back(std::make_unique<Courier>(std::move(route), read, clock_, observer_));
+  std::vector<std::unique_ptr<SinkWorker>> workers;
+  for (SinkWorker::Target& target : prepared_) {
+    workers.push_back(std::make_unique<SinkWorker>(std::move(target), read, clock_, observer_));
   }
   prepared_.clear();
   std::lock_guard lock(mutex_);
-  couriers_ = std::move(couriers);
+  workers_ = std::move(workers);
 }
 
 void Sinks::end() {
-  std::vector<std::unique_ptr<Courier>> before;
+  std::vector<std::unique_ptr<SinkWorker>> before;
   {
     std::lock_guard lock(mutex_);
-    before = std::exchange(couriers_, {});
+    before = std::exchange(workers_, {});
   }
-  for (auto& courier : before) courier->end();
+  for (auto& worker : before) worker->end();
 }
 
 void Sinks::changed(const Key& key) {
   std::lock_guard lock(mutex_);
-  for (auto& courier : couriers_) courier->nudge(key);
+  for (auto& worker : workers_) worker->notify(key);
 }
 
 }  // namespace hufu::sink

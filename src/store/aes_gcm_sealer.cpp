@@ -67,10 +67,12 @@ class Cipher {
 thread_local Cipher sealing_cipher;
 thread_local Cipher opening_cipher;
 
-void add_place(EVP_CIPHER_CTX* context, std::string_view header, std::string_view place) {
+void add_associated_data(EVP_CIPHER_CTX* context, std::string_view header,
+                         std::string_view associated_data) {
   int length = 0;
   must(EVP_CipherUpdate(context, nullptr, &length, bytes(header), static_cast<int>(header.size())));
-  must(EVP_CipherUpdate(context, nullptr, &length, bytes(place), static_cast<int>(place.size())));
+  must(EVP_CipherUpdate(context, nullptr, &length, bytes(associated_data),
+                        static_cast<int>(associated_data.size())));
 }
 
 /// HMAC-SHA256 with the key set up once; each thread keeps a copy of the one it used last.
@@ -153,7 +155,7 @@ AesGcmSealer::AesGcmSealer(Keyring ring, std::string key_file)
 
 AesGcmSealer::~AesGcmSealer() = default;
 
-Secret AesGcmSealer::seal(std::string_view plain, std::string_view place) const {
+Secret AesGcmSealer::seal(std::string_view plain, std::string_view associated_data) const {
   auto keys = this->keys();
   const SealingKey& key = keys->ring.active();
 
@@ -166,17 +168,17 @@ Secret AesGcmSealer::seal(std::string_view plain, std::string_view place) const 
 
   int length = 0;
   auto* context = sealing_cipher.prepare(true, keys->serial_of(key), key.bytes, nonce);
-  add_place(context, std::string_view(sealed).substr(0, kHeader), place);
+  add_associated_data(context, std::string_view(sealed).substr(0, kHeader), associated_data);
   must(EVP_CipherUpdate(context, body, &length, bytes(plain), static_cast<int>(plain.size())));
   must(EVP_CipherFinal_ex(context, body + plain.size(), &length));
   must(EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_GET_TAG, kTag, body + plain.size()));
   return Secret(std::string_view(sealed));
 }
 
-Result<Secret> AesGcmSealer::open(std::string_view sealed, std::string_view place) const {
+Result<Secret> AesGcmSealer::open(std::string_view sealed, std::string_view associated_data) const {
   auto id = key_id(sealed);
   if (!id) {
-    return fail(Fault::store, "what should be sealed (" + std::string(place) + ") is not",
+    return fail(Fault::store, "what should be sealed (" + std::string(associated_data) + ") is not",
                 "restore the database from a backup");
   }
   auto keys = this->keys();
@@ -187,7 +189,7 @@ Result<Secret> AesGcmSealer::open(std::string_view sealed, std::string_view plac
   }
   if (key == nullptr) {
     return fail(Fault::store,
-                std::string(place) + " is sealed with key " + *id +
+                std::string(associated_data) + " is sealed with key " + *id +
                     ", which is not in the key file" + (key_file_.empty() ? "" : " " + key_file_),
                 "restore the key file that holds key " + *id);
   }
@@ -201,13 +203,14 @@ Result<Secret> AesGcmSealer::open(std::string_view sealed, std::string_view plac
   Secret opened(std::move(room), size);  // Wiped also where the seal turns out to be broken.
   int length = 0;
   auto* context = opening_cipher.prepare(false, keys->serial_of(*key), key->bytes, nonce);
-  add_place(context, sealed.substr(0, kHeader), place);
+  add_associated_data(context, sealed.substr(0, kHeader), associated_data);
   must(EVP_CipherUpdate(context, plain, &length, nonce + kNonce, static_cast<int>(size)));
   must(EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_SET_TAG, kTag, tag.data()));
   if (EVP_CipherFinal_ex(context, plain + size, &length) != 1) {
-    return fail(Fault::store,
-                std::string(place) + " was changed or moved since key " + *id + " sealed it",
-                "restore the database from a backup, or remove the app and add it again");
+    return fail(
+        Fault::store,
+        std::string(associated_data) + " was changed or moved since key " + *id + " sealed it",
+        "restore the database from a backup, or remove the app and add it again");
   }
   return opened;
 }

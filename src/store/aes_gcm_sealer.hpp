@@ -13,8 +13,8 @@ namespace hufu::store {
 /// AES-256-GCM (NIST SP 800-38D) under the active key of a Keyring.
 ///
 /// Sealed text: version (1 byte, 0x01) · key id (4) · nonce (12, random) · ciphertext · tag (16).
-/// The place is associated data, together with version and key id. A random nonce is good for 2^32
-/// texts under one key: 50 a second for two years; `rotate_key` long before that.
+/// The associated_data is associated data, together with version and key id. A random nonce is good
+/// for 2^32 texts under one key: 50 a second for two years; `rotate_key` long before that.
 ///
 /// Thread-safety: all members may be called from any thread. It meets a key that it does not know
 /// when the keys were rotated while it ran: it then reads its key file again, and seals with the
@@ -25,8 +25,10 @@ class AesGcmSealer final : public Sealer {
   explicit AesGcmSealer(Keyring ring, std::string key_file = {});
   ~AesGcmSealer() override;
 
-  [[nodiscard]] Secret seal(std::string_view plain, std::string_view place) const override;
-  [[nodiscard]] Result<Secret> open(std::string_view sealed, std::string_view place) const override;
+  [[nodiscard]] Secret seal(std::string_view plain,
+                            std::string_view associated_data) const override;
+  [[nodiscard]] Result<Secret> open(std::string_view sealed,
+                                    std::string_view associated_data) const override;
   [[nodiscard]] Fingerprint fingerprint(std::string_view token) const override;
   [[nodiscard]] SecretTag tag(std::string_view app, std::string_view secret) const override;
 

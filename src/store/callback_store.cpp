@@ -77,10 +77,11 @@ class CallbackStore final : public TokenStore {
     run<Record>(key, std::move(done), [this]() -> Result<Record> { return record_.clone(); });
   }
 
-  void begin(Intent intent, Done<Result<BeginOutcome>> done) override {
-    Key key = intent.key;
-    run<BeginOutcome>(key, std::move(done),
-                      [this, intent = std::move(intent)] { return grant(intent); });
+  void acquire_lease(LeaseRequest lease_request, Done<Result<AcquireOutcome>> done) override {
+    Key key = lease_request.key;
+    run<AcquireOutcome>(key, std::move(done), [this, lease_request = std::move(lease_request)] {
+      return grant(lease_request);
+    });
   }
 
   void commit(Lease lease, Record next, Done<Result<WriteOutcome>> done) override {
@@ -91,11 +92,11 @@ class CallbackStore final : public TokenStore {
     finish(std::move(lease), std::move(next), std::move(done), /*save=*/false);
   }
 
-  void mark(const Key& key, Mark mark, Done<Result<void>> done) override {
-    run<void>(key, std::move(done), [this, mark]() -> Result<void> {
+  void add_in_doubt(const Key& key, InDoubtCall in_doubt_call, Done<Result<void>> done) override {
+    run<void>(key, std::move(done), [this, in_doubt_call]() -> Result<void> {
       if (record_.created_at == WallTime()) return {};
-      record_.marks.push_back(mark);
-      late_marks_.push_back(mark);
+      record_.in_doubt.push_back(in_doubt_call);
+      late_marks_.push_back(in_doubt_call);
       touch();
       return {};
     });
@@ -153,16 +154,18 @@ class CallbackStore final : public TokenStore {
     return {};
   }
 
-  Result<BeginOutcome> grant(const Intent& intent) {
+  Result<AcquireOutcome> grant(const LeaseRequest& lease_request) {
     WallTime now = clock_.wall();
-    if (record_.revision > intent.seen) return BeginOutcome(Newer{record_.clone()});
-    if (auto other = held(lease_, now, intent.grace)) return BeginOutcome(std::move(*other));
+    if (record_.revision > lease_request.seen) return AcquireOutcome(Newer{record_.clone()});
+    if (auto other = held(lease_, now, lease_request.grace))
+      return AcquireOutcome(std::move(*other));
     if (record_.created_at == WallTime()) record_.created_at = now;
-    record_.marks.push_back(intent.mark);
+    record_.in_doubt.push_back(lease_request.in_doubt_call);
     late_marks_.clear();
-    lease_ = {touch(), intent.holder, now + intent.lease};
-    return BeginOutcome(
-        Granted{{key_, lease_.fence, intent.holder, intent.mark.called_at}, record_.clone()});
+    lease_ = {touch(), lease_request.holder, now + lease_request.lease};
+    return AcquireOutcome(
+        Acquired{{key_, lease_.fence, lease_request.holder, lease_request.in_doubt_call.called_at},
+                 record_.clone()});
   }
 
   void finish(Lease lease, Record next, Done<Result<WriteOutcome>> done, bool save) {
@@ -180,7 +183,7 @@ class CallbackStore final : public TokenStore {
             if (!outcome) return tl::unexpected(outcome.error());
           }
           next.created_at = record_.created_at;
-          next.marks.insert(next.marks.end(), late_marks_.begin(), late_marks_.end());
+          next.in_doubt.insert(next.in_doubt.end(), late_marks_.begin(), late_marks_.end());
           late_marks_.clear();
           record_ = std::move(next);
           touch();
@@ -202,7 +205,8 @@ class CallbackStore final : public TokenStore {
   bool loaded_ = false;
   Record record_;
   LeaseState lease_;
-  std::vector<Mark> late_marks_;  ///< Appended by `mark` since the lease was granted.
+  std::vector<InDoubtCall>
+      late_marks_;  ///< Appended by `in_doubt_call` since the lease was granted.
   std::uint64_t sequence_ = 0;
   Worker<std::function<void()>> worker_;
 };

@@ -102,16 +102,16 @@ TEST_F(CallbackStoreTest, SavesEachTokenOnceOnAThreadOfItsOwn) {
 
 TEST_F(CallbackStoreTest, DoesNotSaveAgainWhatDidNotChange) {
   put_token(*store, kKey, "fresh", clock.wall());
-  Granted grant = granted(*store, intent(kKey, 1, clock.wall()));
+  Acquired grant = granted(*store, lease_request(kKey, 1, clock.wall()));
   abandon(*store, grant.lease, grant.record.clone());
-  mark(*store, kKey, {clock.wall(), clock.wall()});
+  add_in_doubt(*store, kKey, {clock.wall(), clock.wall()});
   EXPECT_EQ(saves, 1);
 }
 
 TEST_F(CallbackStoreTest, ASaveThatThrowsGivesTheLeaseBackAndChangesNothing) {
   put_token(*store, kKey, "old", clock.wall());
-  Intent wanted = intent(kKey, 1, clock.wall());
-  Granted grant = granted(*store, wanted);
+  LeaseRequest wanted = lease_request(kKey, 1, clock.wall());
+  Acquired grant = granted(*store, wanted);
   broken = true;
   auto outcome = try_commit(*store, grant.lease, next_token(grant.record, "new", clock.wall()));
   ASSERT_FALSE(outcome);
@@ -121,7 +121,7 @@ TEST_F(CallbackStoreTest, ASaveThatThrowsGivesTheLeaseBackAndChangesNothing) {
   Record record = load(*store, kKey);
   EXPECT_TRUE(record.token->value.same_as("old"));
   EXPECT_EQ(record.revision, 1U);
-  EXPECT_THAT(record.marks, ElementsAre(wanted.mark)) << "the platform was called";
+  EXPECT_THAT(record.in_doubt, ElementsAre(wanted.in_doubt_call)) << "the platform was called";
   broken = false;
   put_token(*store, kKey, "newer", clock.wall());
   EXPECT_EQ(saved->token, "newer");
@@ -133,7 +133,7 @@ TEST_F(CallbackStoreTest, ALoadThatThrowsIsTriedAgainAtTheNextUse) {
   auto outcome = try_load(*store, kKey);
   ASSERT_FALSE(outcome);
   EXPECT_EQ(outcome.error().fault, Fault::store);
-  EXPECT_FALSE(try_begin(*store, intent(kKey, 0, clock.wall())))
+  EXPECT_FALSE(try_acquire(*store, lease_request(kKey, 0, clock.wall())))
       << "what cannot be read must not be renewed";
   broken = false;
   EXPECT_TRUE(load(*store, kKey).token->value.same_as("kept"));

@@ -63,26 +63,28 @@ void MemoryStore::load(const Key& key, Done<Result<Record>> done) {
   done(std::move(record));
 }
 
-void MemoryStore::begin(Intent intent, Done<Result<BeginOutcome>> done) {
-  auto decide = [&]() -> BeginOutcome {
+void MemoryStore::acquire_lease(LeaseRequest lease_request, Done<Result<AcquireOutcome>> done) {
+  auto decide = [&]() -> AcquireOutcome {
     std::lock_guard lock(mutex_);
     WallTime now = clock_.wall();
-    auto [entry, is_new] = slots_.try_emplace(intent.key);
+    auto [entry, is_new] = slots_.try_emplace(lease_request.key);
     Slot& slot = entry->second;
     Record& record = slot.record;
 
-    if (record.revision > intent.seen) return Newer{record.clone()};
-    if (auto other = held(slot.lease, now, intent.grace)) return std::move(*other);
+    if (record.revision > lease_request.seen) return Newer{record.clone()};
+    if (auto other = held(slot.lease, now, lease_request.grace)) return std::move(*other);
 
     if (is_new) record.created_at = now;
     record.updated_at = now;
-    record.marks.push_back(intent.mark);
+    record.in_doubt.push_back(lease_request.in_doubt_call);
     slot.late_marks.clear();
     // Fences are drawn from the sequence of changes, so that they go on growing when a record is
     // removed and made again.
-    slot.lease = {tell(intent.key), intent.holder, now + intent.lease};
-    return Granted{{intent.key, slot.lease.fence, intent.holder, intent.mark.called_at},
-                   record.clone()};
+    slot.lease = {append_change(lease_request.key), lease_request.holder,
+                  now + lease_request.lease};
+    return Acquired{{lease_request.key, slot.lease.fence, lease_request.holder,
+                     lease_request.in_doubt_call.called_at},
+                    record.clone()};
   };
   done(decide());
 }
@@ -103,22 +105,22 @@ WriteOutcome MemoryStore::store(const Lease& lease, Record next) {
   Slot& slot = entry->second;
   next.created_at = slot.record.created_at;
   next.updated_at = clock_.wall();
-  next.marks.insert(next.marks.end(), slot.late_marks.begin(), slot.late_marks.end());
+  next.in_doubt.insert(next.in_doubt.end(), slot.late_marks.begin(), slot.late_marks.end());
   slot.record = std::move(next);
   slot.lease.holder.clear();
   slot.late_marks.clear();
-  tell(lease.key);
+  append_change(lease.key);
   return WriteOutcome::written;
 }
 
-void MemoryStore::mark(const Key& key, Mark mark, Done<Result<void>> done) {
+void MemoryStore::add_in_doubt(const Key& key, InDoubtCall in_doubt_call, Done<Result<void>> done) {
   {
     std::lock_guard lock(mutex_);
     if (auto slot = slots_.find(key); slot != slots_.end()) {
-      slot->second.record.marks.push_back(mark);
-      slot->second.late_marks.push_back(mark);
+      slot->second.record.in_doubt.push_back(in_doubt_call);
+      slot->second.late_marks.push_back(in_doubt_call);
       slot->second.record.updated_at = clock_.wall();
-      tell(key);
+      append_change(key);
     }
   }
   done({});
@@ -161,12 +163,12 @@ void MemoryStore::put_app(AppRow app, Done<Result<void>> done) {
     app.updated_at = now;
     for (auto slot = slots_.lower_bound({app.id, ""});
          slot != slots_.end() && slot->first.app == app.id; ++slot) {
-      if (!slot->second.record.trouble) continue;
-      slot->second.record.trouble.reset();
+      if (!slot->second.record.failure) continue;
+      slot->second.record.failure.reset();
       slot->second.record.updated_at = now;
-      tell(slot->first);
+      append_change(slot->first);
     }
-    tell({app.id, ""});
+    append_change({app.id, ""});
     std::string id = app.id;
     apps_.insert_or_assign(std::move(id), std::move(app));
   }
@@ -188,10 +190,10 @@ void MemoryStore::remove_app(const std::string& id, Done<Result<bool>> done) {
     std::lock_guard lock(mutex_);
     removed = apps_.erase(id) > 0;
     if (removed) {
-      tell({id, ""});
+      append_change({id, ""});
       auto slot = slots_.lower_bound({id, ""});
       while (slot != slots_.end() && slot->first.app == id) {
-        tell(slot->first);
+        append_change(slot->first);
         slot = slots_.erase(slot);
       }
     }
@@ -213,7 +215,7 @@ void MemoryStore::put_key(ApiKeyRow key, Done<Result<bool>> done) {
     key.created_at = clock_.wall();
     std::string name = key.name;
     added = keys_.try_emplace(std::move(name), std::move(key)).second;
-    if (added) tell({"", ""});
+    if (added) append_change({"", ""});
   }
   done(added);
 }
@@ -223,7 +225,7 @@ void MemoryStore::revoke_key(const std::string& name, Done<Result<bool>> done) {
   {
     std::lock_guard lock(mutex_);
     revoked = keys_.erase(name) > 0;
-    if (revoked) tell({"", ""});
+    if (revoked) append_change({"", ""});
   }
   done(revoked);
 }
@@ -274,7 +276,7 @@ void MemoryStore::reseal_token(const Key& key, Secret from, Secret to, Done<Resu
     if (slot != slots_.end() && slot->second.record.token &&
         slot->second.record.token->value.same_as(from.reveal())) {
       slot->second.record.token->value = std::move(to);
-      tell(key);
+      append_change(key);
       swapped = true;
     }
   }
@@ -289,7 +291,7 @@ void MemoryStore::reseal_app(const std::string& id, Secret from, Secret to,
     auto app = apps_.find(id);
     if (app != apps_.end() && app->second.secret.same_as(from.reveal())) {
       app->second.secret = std::move(to);
-      tell({id, ""});
+      append_change({id, ""});
       swapped = true;
     }
   }
@@ -332,7 +334,7 @@ void MemoryStore::view(Done<Result<ClusterView>> done) {
   done(std::move(view));
 }
 
-std::uint64_t MemoryStore::tell(Key what) {
+std::uint64_t MemoryStore::append_change(Key what) {
   log_.push_back(std::move(what));
   if (log_.size() > change_log_) log_.pop_front();
   return ++sequence_;

@@ -28,10 +28,10 @@ class MemoryStore final : public TokenStore, public Registry, public SealLedger,
   explicit MemoryStore(const Clock& clock, std::size_t change_log = 100'000);
 
   void load(const Key& key, Done<Result<Record>> done) override;
-  void begin(Intent intent, Done<Result<BeginOutcome>> done) override;
+  void acquire_lease(LeaseRequest lease_request, Done<Result<AcquireOutcome>> done) override;
   void commit(Lease lease, Record next, Done<Result<WriteOutcome>> done) override;
   void abandon(Lease lease, Record next, Done<Result<WriteOutcome>> done) override;
-  void mark(const Key& key, Mark mark, Done<Result<void>> done) override;
+  void add_in_doubt(const Key& key, InDoubtCall in_doubt_call, Done<Result<void>> done) override;
   void changes(std::string cursor, Done<Result<Changes>> done) override;
   void scan(std::function<void(Key, Record)> visit, Done<Result<void>> done) override;
 
@@ -57,11 +57,12 @@ class MemoryStore final : public TokenStore, public Registry, public SealLedger,
   struct Slot {
     Record record;
     LeaseState lease;
-    std::vector<Mark> late_marks;  ///< Appended by `mark` since the lease was granted.
+    std::vector<InDoubtCall>
+        late_marks;  ///< Appended by `in_doubt_call` since the lease was granted.
   };
   WriteOutcome store(const Lease& lease, Record next);
   /// Notes a change of a token (app and kind), an app (no kind) or the API keys (neither).
-  std::uint64_t tell(Key what);
+  std::uint64_t append_change(Key what);
 
   const Clock& clock_;
   const std::size_t change_log_;

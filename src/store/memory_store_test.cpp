@@ -32,9 +32,10 @@ TEST(MemoryStore, SaysReadEverythingToACursorThatIsOlderThanItsLog) {
   hufu::testing::FakeClock clock;
   MemoryStore store(clock, 3);
   std::string old = changes(store, "").cursor;
-  granted(store, intent({"wx1"}, 0, clock.wall()));
+  granted(store, lease_request({"wx1"}, 0, clock.wall()));
   std::string kept = changes(store, "").cursor;
-  for (const char* app : {"wx2", "wx3", "wx4"}) granted(store, intent({app}, 0, clock.wall()));
+  for (const char* app : {"wx2", "wx3", "wx4"})
+    granted(store, lease_request({app}, 0, clock.wall()));
   EXPECT_TRUE(changes(store, old).everything);
   EXPECT_FALSE(changes(store, kept).everything);
   EXPECT_EQ(changes(store, kept).tokens.size(), 3U);

@@ -61,19 +61,19 @@ std::string string_member(const json::object& object, std::string_view name) {
 
 }  // namespace
 
-std::string text_of(const Mark& mark) {
-  return std::to_string(millis(mark.called_at)) + ":" + std::to_string(millis(mark.may_die_at)) +
-         (mark.pending ? "?;" : ";");
+std::string text_of(const InDoubtCall& in_doubt_call) {
+  return std::to_string(millis(in_doubt_call.called_at)) + ":" +
+         std::to_string(millis(in_doubt_call.may_die_at)) + (in_doubt_call.pending ? "?;" : ";");
 }
 
-std::string text_of(const std::vector<Mark>& marks) {
+std::string text_of(const std::vector<InDoubtCall>& in_doubt) {
   std::string text;
-  for (const Mark& mark : marks) text += text_of(mark);
+  for (const InDoubtCall& in_doubt_call : in_doubt) text += text_of(in_doubt_call);
   return text;
 }
 
-std::optional<std::vector<Mark>> marks_from(std::string_view text) {
-  std::vector<Mark> marks;
+std::optional<std::vector<InDoubtCall>> in_doubt_from(std::string_view text) {
+  std::vector<InDoubtCall> in_doubt;
   while (!text.empty()) {
     auto item = next_item(text);
     auto colon = item ? item->find(':') : std::string_view::npos;
@@ -83,9 +83,9 @@ std::optional<std::vector<Mark>> marks_from(std::string_view text) {
     auto called = number(item->substr(0, colon));
     auto may_die = number(item->substr(colon + 1));
     if (!called || !may_die) return std::nullopt;
-    marks.push_back({time_from(*called), time_from(*may_die), pending});
+    in_doubt.push_back({time_from(*called), time_from(*may_die), pending});
   }
-  return marks;
+  return in_doubt;
 }
 
 std::string text_of(const std::vector<Fingerprint>& fingerprints) {
@@ -105,52 +105,53 @@ std::optional<std::vector<Fingerprint>> fingerprints_from(std::string_view text)
   return fingerprints;
 }
 
-std::string text_of(const Trouble& trouble) {
-  const Error& error = trouble.error;
+std::string text_of(const FailureState& failure) {
+  const Error& error = failure.error;
   json::object object{{"fault", name_of(error.fault)},
                       {"message", error.message},
                       {"next_step", error.next_step},
-                      {"at", millis(trouble.at)},
-                      {"next_attempt_at", millis(trouble.next_attempt_at)},
-                      {"failures", trouble.failures}};
+                      {"at", millis(failure.at)},
+                      {"next_attempt_at", millis(failure.next_attempt_at)},
+                      {"failures", failure.failures}};
   if (error.errcode) object["errcode"] = *error.errcode;
   if (error.retry_after) object["retry_after"] = error.retry_after->count();
-  if (!trouble.credentials.empty()) object["credentials"] = hex_of(trouble.credentials);
+  if (!failure.credentials.empty()) object["credentials"] = hex_of(failure.credentials);
   return json::serialize(object);
 }
 
-std::optional<Trouble> trouble_from(std::string_view text) {
-  return read_object<Trouble>(text, [](const json::object& object) -> std::optional<Trouble> {
-    auto fault = fault_named(string_member(object, "fault"));
-    if (!fault) return std::nullopt;
-    Trouble trouble;
-    trouble.error = {
-        *fault, string_member(object, "message"), string_member(object, "next_step"), {}, {}};
-    if (auto code = optional_number(object, "errcode")) {
-      trouble.error.errcode = static_cast<int>(*code);
-    }
-    if (auto wait = optional_number(object, "retry_after")) {
-      trouble.error.retry_after = Milliseconds(*wait);
-    }
-    trouble.at = time_from(object.at("at").to_number<std::int64_t>());
-    trouble.next_attempt_at = time_from(object.at("next_attempt_at").to_number<std::int64_t>());
-    trouble.failures = object.at("failures").to_number<int>();
-    if (object.contains("credentials")) {
-      auto credentials = bytes_from_hex(string_member(object, "credentials"));
-      if (!credentials) return std::nullopt;
-      trouble.credentials = std::move(*credentials);
-    }
-    return trouble;
-  });
+std::optional<FailureState> failure_state_from(std::string_view text) {
+  return read_object<FailureState>(
+      text, [](const json::object& object) -> std::optional<FailureState> {
+        auto fault = fault_named(string_member(object, "fault"));
+        if (!fault) return std::nullopt;
+        FailureState failure;
+        failure.error = {
+            *fault, string_member(object, "message"), string_member(object, "next_step"), {}, {}};
+        if (auto code = optional_number(object, "errcode")) {
+          failure.error.errcode = static_cast<int>(*code);
+        }
+        if (auto wait = optional_number(object, "retry_after")) {
+          failure.error.retry_after = Milliseconds(*wait);
+        }
+        failure.at = time_from(object.at("at").to_number<std::int64_t>());
+        failure.next_attempt_at = time_from(object.at("next_attempt_at").to_number<std::int64_t>());
+        failure.failures = object.at("failures").to_number<int>();
+        if (object.contains("credentials")) {
+          auto credentials = bytes_from_hex(string_member(object, "credentials"));
+          if (!credentials) return std::nullopt;
+          failure.credentials = std::move(*credentials);
+        }
+        return failure;
+      });
 }
 
 std::string text_of(const Budget& budget) {
-  if (budget.streak == 0 && budget.streak_at == WallTime() && budget.forced == 0 &&
+  if (budget.report_count == 0 && budget.report_counted_at == WallTime() && budget.forced == 0 &&
       !budget.forced_at) {
     return {};
   }
-  json::object object{{"streak", budget.streak},
-                      {"streak_at", millis(budget.streak_at)},
+  json::object object{{"streak", budget.report_count},
+                      {"streak_at", millis(budget.report_counted_at)},
                       {"forced", budget.forced}};
   if (budget.forced_at) object["forced_at"] = millis(*budget.forced_at);
   return json::serialize(object);
@@ -160,8 +161,8 @@ std::optional<Budget> budget_from(std::string_view text) {
   if (text.empty()) return Budget();
   return read_object<Budget>(text, [](const json::object& object) -> std::optional<Budget> {
     Budget budget;
-    budget.streak = object.at("streak").to_number<int>();
-    budget.streak_at = time_from(object.at("streak_at").to_number<std::int64_t>());
+    budget.report_count = object.at("streak").to_number<int>();
+    budget.report_counted_at = time_from(object.at("streak_at").to_number<std::int64_t>());
     budget.forced = object.at("forced").to_number<int>();
     if (auto at = optional_number(object, "forced_at")) budget.forced_at = time_from(*at);
     return budget;
@@ -210,7 +211,7 @@ Error damaged(const Key& key) {
 Record unreadable(const Record& record, Error reason) {
   Record shown = record.clone();
   shown.token.reset();
-  shown.trouble = Trouble{std::move(reason), record.updated_at, {}, 0, {}};
+  shown.failure = FailureState{std::move(reason), record.updated_at, {}, 0, {}};
   return shown;
 }
 

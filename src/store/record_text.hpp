@@ -13,19 +13,20 @@ namespace hufu::store {
 /// Times are Unix milliseconds. Each `…_from` yields nothing where the text is not what its
 /// counterpart writes.
 
-/// "called_at:may_die_at;" for each mark, so that a database can append one without reading; with
+/// "called_at:may_die_at;" for each in-doubt call, so that a database can append one without
+/// reading; with
 /// "?" before the ";" where it is pending.
-std::string text_of(const std::vector<Mark>& marks);
-std::string text_of(const Mark& mark);
-std::optional<std::vector<Mark>> marks_from(std::string_view text);
+std::string text_of(const std::vector<InDoubtCall>& in_doubt);
+std::string text_of(const InDoubtCall& in_doubt_call);
+std::optional<std::vector<InDoubtCall>> in_doubt_from(std::string_view text);
 
 /// "89abcdef;" for each fingerprint.
 std::string text_of(const std::vector<Fingerprint>& fingerprints);
 std::optional<std::vector<Fingerprint>> fingerprints_from(std::string_view text);
 
 /// A JSON object. The tag of the credentials, which may be any bytes, is written in hex.
-std::string text_of(const Trouble& trouble);
-std::optional<Trouble> trouble_from(std::string_view text);
+std::string text_of(const FailureState& failure);
+std::optional<FailureState> failure_state_from(std::string_view text);
 
 /// A JSON object; empty for a budget of which nothing was used.
 std::string text_of(const Budget& budget);
@@ -41,7 +42,7 @@ std::string new_identity();
 /// Of a record that is there and makes no sense.
 Error damaged(const Key& key);
 /// What `scan` shows in place of a record that cannot be read: no token, the revision, and the
-/// reason as its trouble.
+/// reason as its failure.
 Record unreadable(const Record& record, Error reason);
 
 inline std::int64_t millis(WallTime time) { return time.time_since_epoch().count(); }

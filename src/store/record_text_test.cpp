@@ -8,24 +8,26 @@ namespace {
 using namespace std::chrono_literals;
 
 TEST(RecordText, AMarkIsWrittenSoThatAnotherCanBeAppended) {
-  Mark first{time_from(1), time_from(-2)};
-  Mark second{time_from(3), time_from(4)};
+  InDoubtCall first{time_from(1), time_from(-2)};
+  InDoubtCall second{time_from(3), time_from(4)};
   EXPECT_EQ(text_of(first), "1:-2;");
-  EXPECT_EQ(marks_from(text_of(first) + text_of(second)), (std::vector<Mark>{first, second}));
-  EXPECT_EQ(marks_from(""), std::vector<Mark>());
+  EXPECT_EQ(in_doubt_from(text_of(first) + text_of(second)),
+            (std::vector<InDoubtCall>{first, second}));
+  EXPECT_EQ(in_doubt_from(""), std::vector<InDoubtCall>());
 }
 
 TEST(RecordText, AMarkSaysWhetherItIsPending) {
-  Mark pending{time_from(1), time_from(2), true};
-  Mark told{time_from(3), time_from(4)};
+  InDoubtCall pending{time_from(1), time_from(2), true};
+  InDoubtCall told{time_from(3), time_from(4)};
   EXPECT_EQ(text_of(pending), "1:2?;");
-  EXPECT_EQ(marks_from(text_of(pending) + text_of(told)), (std::vector<Mark>{pending, told}));
+  EXPECT_EQ(in_doubt_from(text_of(pending) + text_of(told)),
+            (std::vector<InDoubtCall>{pending, told}));
 }
 
 TEST(RecordText, MarksThatMakeNoSenseAreNotMarks) {
   for (const char* text : {"1:2", "1;", "1:2;3", ":;", "a:b;", "1:2:3;", "1:?;", "1:2??;", "?;",
                            " 1:2;", ";", "99999999999999999999:1;"}) {
-    EXPECT_FALSE(marks_from(text)) << text;
+    EXPECT_FALSE(in_doubt_from(text)) << text;
   }
 }
 
@@ -39,11 +41,11 @@ TEST(RecordText, FingerprintsComeBackInOrder) {
 
 TEST(RecordText, EveryFaultHasANameThatComesBack) {
   for (int i = 0; i <= static_cast<int>(Fault::internal); ++i) {
-    Trouble trouble;
-    trouble.error.fault = static_cast<Fault>(i);
-    auto back = trouble_from(text_of(trouble));
+    FailureState failure;
+    failure.error.fault = static_cast<Fault>(i);
+    auto back = failure_state_from(text_of(failure));
     ASSERT_TRUE(back);
-    EXPECT_EQ(back->error.fault, trouble.error.fault);
+    EXPECT_EQ(back->error.fault, failure.error.fault);
     EXPECT_FALSE(back->error.errcode);
     EXPECT_FALSE(back->error.retry_after);
   }
@@ -52,12 +54,12 @@ TEST(RecordText, EveryFaultHasANameThatComesBack) {
 TEST(RecordText, TroubleThatMakesNoSenseIsNoTrouble) {
   for (const char* text :
        {"", "{}", "[]", "null", "{\"fault\":\"refused\"}", "{\"fault\":7}", "{"}) {
-    EXPECT_FALSE(trouble_from(text)) << text;
+    EXPECT_FALSE(failure_state_from(text)) << text;
   }
-  std::string good = text_of(Trouble{{}, {}, {}, 1, "ab"});
-  EXPECT_TRUE(trouble_from(good));
+  std::string good = text_of(FailureState{{}, {}, {}, 1, "ab"});
+  EXPECT_TRUE(failure_state_from(good));
   good.replace(good.find("internal"), 8, "infernal");
-  EXPECT_FALSE(trouble_from(good));
+  EXPECT_FALSE(failure_state_from(good));
 }
 
 TEST(RecordText, AnUnusedBudgetTakesNoRoom) {
@@ -66,8 +68,8 @@ TEST(RecordText, AnUnusedBudgetTakesNoRoom) {
   Budget used{1, time_from(2), 3, time_from(4)};
   auto back = budget_from(text_of(used));
   ASSERT_TRUE(back);
-  EXPECT_EQ(back->streak, 1);
-  EXPECT_EQ(back->streak_at, time_from(2));
+  EXPECT_EQ(back->report_count, 1);
+  EXPECT_EQ(back->report_counted_at, time_from(2));
   EXPECT_EQ(back->forced, 3);
   EXPECT_EQ(back->forced_at, time_from(4));
   EXPECT_FALSE(budget_from("{}"));

@@ -56,7 +56,7 @@ class Registry {
  public:
   virtual ~Registry() = default;
 
-  /// Makes or replaces an app. Its trouble (backoff) is forgotten, its tokens are kept.
+  /// Makes or replaces an app. Its failure (backoff) is forgotten, its tokens are kept.
   virtual void put_app(AppRow app, Done<Result<void>> done) = 0;
   /// With secret; empty if there is none.
   virtual void load_app(const std::string& id, Done<Result<std::optional<AppRow>>> done) = 0;

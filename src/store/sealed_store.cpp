@@ -7,14 +7,14 @@
 
 namespace hufu::store {
 
-std::string token_place(const Key& key, std::uint64_t revision) {
-  std::string place;
-  place.reserve(key.app.size() + key.kind.size() + 28);  // Made for every token at the start.
-  place.append("token|").append(key.app).append("|").append(key.kind).append("|");
-  return place.append(std::to_string(revision));
+std::string token_associated_data(const Key& key, std::uint64_t revision) {
+  std::string data;
+  data.reserve(key.app.size() + key.kind.size() + 28);  // Made for every token at the start.
+  data.append("token|").append(key.app).append("|").append(key.kind).append("|");
+  return data.append(std::to_string(revision));
 }
 
-std::string app_place(const std::string& id) { return "app|" + id; }
+std::string app_associated_data(const std::string& id) { return "app|" + id; }
 
 SealedStore::SealedStore(std::shared_ptr<TokenStore> below, std::shared_ptr<const Sealer> sealer)
     : below_(std::move(below)), sealer_(std::move(sealer)) {}
@@ -22,7 +22,8 @@ SealedStore::SealedStore(std::shared_ptr<TokenStore> below, std::shared_ptr<cons
 /// Opens the record's token in place; the record is unchanged where it does not open.
 Result<void> SealedStore::open(const Key& key, Record& record) const {
   if (!record.token) return {};
-  auto plain = sealer_->open(record.token->value.reveal(), token_place(key, record.revision));
+  auto plain =
+      sealer_->open(record.token->value.reveal(), token_associated_data(key, record.revision));
   if (!plain) return tl::unexpected(plain.error());
   record.token->value = std::move(*plain);
   return {};
@@ -31,7 +32,7 @@ Result<void> SealedStore::open(const Key& key, Record& record) const {
 void SealedStore::seal(const Key& key, Record& record) const {
   if (!record.token) return;
   record.token->value =
-      sealer_->seal(record.token->value.reveal(), token_place(key, record.revision));
+      sealer_->seal(record.token->value.reveal(), token_associated_data(key, record.revision));
 }
 
 void SealedStore::load(const Key& key, Done<Result<Record>> done) {
@@ -43,32 +44,34 @@ void SealedStore::load(const Key& key, Done<Result<Record>> done) {
   });
 }
 
-void SealedStore::begin(Intent intent, Done<Result<BeginOutcome>> done) {
-  Key key = intent.key;
-  below_->begin(std::move(intent),
-                [this, key = std::move(key),
-                 done = outstanding_.track(std::move(done))](Result<BeginOutcome> outcome) mutable {
-                  if (!outcome) return done(std::move(outcome));
-                  if (auto* newer = std::get_if<Newer>(&*outcome)) {
-                    if (auto opened = open(key, newer->record); !opened) {
-                      return done(tl::unexpected(opened.error()));
-                    }
-                  } else if (auto* granted = std::get_if<Granted>(&*outcome)) {
-                    if (auto opened = open(key, granted->record); !opened) {
-                      return give_back(std::move(*granted), opened.error(), std::move(done));
-                    }
-                  }
-                  done(std::move(outcome));
-                });
+void SealedStore::acquire_lease(LeaseRequest lease_request, Done<Result<AcquireOutcome>> done) {
+  Key key = lease_request.key;
+  below_->acquire_lease(std::move(lease_request), [this, key = std::move(key),
+                                                   done = outstanding_.track(std::move(done))](
+                                                      Result<AcquireOutcome> outcome) mutable {
+    if (!outcome) return done(std::move(outcome));
+    if (auto* newer = std::get_if<Newer>(&*outcome)) {
+      if (auto opened = open(key, newer->record); !opened) {
+        return done(tl::unexpected(opened.error()));
+      }
+    } else if (auto* granted = std::get_if<Acquired>(&*outcome)) {
+      if (auto opened = open(key, granted->record); !opened) {
+        return give_back(std::move(*granted), opened.error(), std::move(done));
+      }
+    }
+    done(std::move(outcome));
+  });
 }
 
-/// Undoes a begin: the platform has not been called, and will not be, so its mark goes, too.
-void SealedStore::give_back(Granted grant, Error reason, Done<Result<BeginOutcome>> done) {
-  auto& marks = grant.record.marks;
-  auto own = std::find_if(marks.rbegin(), marks.rend(), [&](const Mark& mark) {
-    return mark.called_at == grant.lease.called_at;
-  });
-  if (own != marks.rend()) marks.erase(std::next(own).base());
+/// Undoes a begin: the platform has not been called, and will not be, so its in-doubt call goes,
+/// too.
+void SealedStore::give_back(Acquired grant, Error reason, Done<Result<AcquireOutcome>> done) {
+  auto& in_doubt = grant.record.in_doubt;
+  auto own =
+      std::find_if(in_doubt.rbegin(), in_doubt.rend(), [&](const InDoubtCall& in_doubt_call) {
+        return in_doubt_call.called_at == grant.lease.called_at;
+      });
+  if (own != in_doubt.rend()) in_doubt.erase(std::next(own).base());
   below_->abandon(std::move(grant.lease), std::move(grant.record),
                   [reason = std::move(reason), done = std::move(done)](Result<WriteOutcome>) {
                     done(tl::unexpected(reason));
@@ -85,8 +88,8 @@ void SealedStore::abandon(Lease lease, Record next, Done<Result<WriteOutcome>> d
   below_->abandon(std::move(lease), std::move(next), outstanding_.track(std::move(done)));
 }
 
-void SealedStore::mark(const Key& key, Mark mark, Done<Result<void>> done) {
-  below_->mark(key, mark, outstanding_.track(std::move(done)));
+void SealedStore::add_in_doubt(const Key& key, InDoubtCall in_doubt_call, Done<Result<void>> done) {
+  below_->add_in_doubt(key, in_doubt_call, outstanding_.track(std::move(done)));
 }
 
 void SealedStore::changes(std::string cursor, Done<Result<Changes>> done) {
@@ -114,7 +117,7 @@ SealedRegistry::SealedRegistry(std::shared_ptr<Registry> below,
 
 void SealedRegistry::put_app(AppRow app, Done<Result<void>> done) {
   app.tag = sealer_->tag(app.id, app.secret.reveal());
-  app.secret = sealer_->seal(app.secret.reveal(), app_place(app.id));
+  app.secret = sealer_->seal(app.secret.reveal(), app_associated_data(app.id));
   below_->put_app(std::move(app), outstanding_.track(std::move(done)));
 }
 
@@ -122,7 +125,7 @@ void SealedRegistry::load_app(const std::string& id, Done<Result<std::optional<A
   below_->load_app(id, [this, id, done = outstanding_.track(std::move(done))](
                            Result<std::optional<AppRow>> app) {
     if (app && *app) {
-      auto secret = sealer_->open((*app)->secret.reveal(), app_place(id));
+      auto secret = sealer_->open((*app)->secret.reveal(), app_associated_data(id));
       if (!secret) return done(tl::unexpected(secret.error()));
       (*app)->secret = std::move(*secret);
     }

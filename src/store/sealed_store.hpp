@@ -9,16 +9,17 @@
 
 namespace hufu::store {
 
-/// The place of a token and of an app's secret: the associated data of what is sealed there.
-std::string token_place(const Key& key, std::uint64_t revision);
-std::string app_place(const std::string& id);
+/// The associated_data of a token and of an app's secret: the associated data of what is sealed
+/// there.
+std::string token_associated_data(const Key& key, std::uint64_t revision);
+std::string app_associated_data(const std::string& id);
 
 /// A TokenStore that holds only sealed tokens: plain above, sealed below.
 ///
 /// A record whose token does not open (another key, a changed bit, a row that was moved) is never
-/// taken for one without a token: `load` and `begin` fail with the sealer's reason, Fault::store,
-/// and `begin` gives the lease back; so nobody renews what nobody can read. `scan` shows such a
-/// record without its token, with the reason as its trouble, and goes on.
+/// taken for one without a token: `load` and `acquire_lease` fail with the sealer's reason,
+/// Fault::store, and `acquire_lease` gives the lease back; so nobody renews what nobody can read.
+/// `scan` shows such a record without its token, with the reason as its failure, and goes on.
 ///
 /// The destructor waits for every `done`, even where others still hold the store below.
 class SealedStore final : public TokenStore {
@@ -26,10 +27,10 @@ class SealedStore final : public TokenStore {
   SealedStore(std::shared_ptr<TokenStore> below, std::shared_ptr<const Sealer> sealer);
 
   void load(const Key& key, Done<Result<Record>> done) override;
-  void begin(Intent intent, Done<Result<BeginOutcome>> done) override;
+  void acquire_lease(LeaseRequest lease_request, Done<Result<AcquireOutcome>> done) override;
   void commit(Lease lease, Record next, Done<Result<WriteOutcome>> done) override;
   void abandon(Lease lease, Record next, Done<Result<WriteOutcome>> done) override;
-  void mark(const Key& key, Mark mark, Done<Result<void>> done) override;
+  void add_in_doubt(const Key& key, InDoubtCall in_doubt_call, Done<Result<void>> done) override;
   void changes(std::string cursor, Done<Result<Changes>> done) override;
   void time(Done<Result<std::optional<WallTime>>> done) override;
   [[nodiscard]] bool keeps_copies() const override { return below_->keeps_copies(); }
@@ -38,7 +39,7 @@ class SealedStore final : public TokenStore {
  private:
   Result<void> open(const Key& key, Record& record) const;
   void seal(const Key& key, Record& record) const;
-  void give_back(Granted grant, Error reason, Done<Result<BeginOutcome>> done);
+  void give_back(Acquired grant, Error reason, Done<Result<AcquireOutcome>> done);
 
   std::shared_ptr<TokenStore> below_;
   std::shared_ptr<const Sealer> sealer_;

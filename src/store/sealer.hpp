@@ -14,19 +14,20 @@ namespace hufu::store {
 
 /// Seals secrets and tokens for the database, and recognises them without showing them.
 ///
-/// AES-256-GCM with a fresh random nonce; the place of the text (row, column, revision) is
-/// associated data, so that a ciphertext moved to another row does not open; the id of the key
+/// AES-256-GCM with a fresh random nonce; the associated_data of the text (row, column, revision)
+/// is associated data, so that a ciphertext moved to another row does not open; the id of the key
 /// stands beside the ciphertext, so that keys can be rotated. Thread-safety: all members may be
 /// called from any thread.
 class Sealer {
  public:
   virtual ~Sealer() = default;
-  /// `place` for example "token|wx…|access_token|17" or "app|wx…".
-  [[nodiscard]] virtual Secret seal(std::string_view plain, std::string_view place) const = 0;
+  /// `associated_data` for example "token|wx…|access_token|17" or "app|wx…".
+  [[nodiscard]] virtual Secret seal(std::string_view plain,
+                                    std::string_view associated_data) const = 0;
   /// Fault::store, with the key id wanted, where the text was sealed with another key, was changed,
-  /// or belongs to another place.
+  /// or belongs to another associated_data.
   [[nodiscard]] virtual Result<Secret> open(std::string_view sealed,
-                                            std::string_view place) const = 0;
+                                            std::string_view associated_data) const = 0;
   /// The same for the same text under every key of the same key file, also after a rotation.
   [[nodiscard]] virtual Fingerprint fingerprint(std::string_view token) const = 0;
   [[nodiscard]] virtual SecretTag tag(std::string_view app, std::string_view secret) const = 0;

@@ -252,8 +252,8 @@ TEST_F(SealerTest, MeetsANewKeyByReadingItsFileAgainAndSealsWithItFromThereOn) {
 
 TEST_F(SealerTest, DoesNotTakeOverAFileThatLacksAKeyItUsed) {
   std::filesystem::remove(path);
-  AesGcmSealer stranger(must_value(create_key_file(path, fresh())));
-  EXPECT_FALSE(sealer.open(stranger.seal("token", "place").reveal(), "place"));
+  AesGcmSealer other(must_value(create_key_file(path, fresh())));
+  EXPECT_FALSE(sealer.open(other.seal("token", "place").reveal(), "place"));
   Secret sealed = sealer.seal("token", "place");
   EXPECT_TRUE(sealer.open(sealed.reveal(), "place"));
 }

@@ -30,8 +30,8 @@ struct RecordColumn {
     displaced_at,
     predecessors,
     alive_at,
-    marks,
-    trouble,
+    in_doubt,
+    failure,
     budget,
     fence,
     holder,
@@ -69,15 +69,15 @@ bool read_record(const Row& row, RecordRow& out) {
                row.time(At::lease_until)};
 
   auto predecessors = fingerprints_from(row.bytes(At::predecessors));
-  auto marks = marks_from(row.bytes(At::marks));
+  auto in_doubt = in_doubt_from(row.bytes(At::in_doubt));
   auto budget = budget_from(row.bytes(At::budget));
-  if (!predecessors || !marks || !budget) return false;
+  if (!predecessors || !in_doubt || !budget) return false;
   record.predecessors = std::move(*predecessors);
-  record.marks = std::move(*marks);
+  record.in_doubt = std::move(*in_doubt);
   record.budget = *budget;
-  if (!row.is_null(At::trouble)) {
-    record.trouble = trouble_from(row.bytes(At::trouble));
-    if (!record.trouble) return false;
+  if (!row.is_null(At::failure)) {
+    record.failure = failure_state_from(row.bytes(At::failure));
+    if (!record.failure) return false;
   }
   return true;
 }

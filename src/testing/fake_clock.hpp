@@ -32,9 +32,9 @@ class FakeClock final : public Clock {
 };
 
 /// Dice that always show the same number; 0.5 unless told otherwise.
-class LoadedDice final : public Random {
+class FixedJitter final : public Random {
  public:
-  explicit LoadedDice(double value = 0.5) : value_(value) {}
+  explicit FixedJitter(double value = 0.5) : value_(value) {}
   double uniform() override { return value_; }
   void load(double value) { value_ = value; }
 

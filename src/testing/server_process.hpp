@@ -27,14 +27,14 @@ namespace hufu::testing {
 /// that Linux gives to whoever connects somewhere (32768 and up): one of these may be gone before
 /// the server is up, or while it is down.
 inline std::uint16_t free_port() {
-  std::random_device dice;
+  std::random_device jitter;
   std::uniform_int_distribution<int> any(10'000, 32'000);
   for (int tries = 0; tries < 1000; ++tries) {
     const int descriptor = ::socket(AF_INET, SOCK_STREAM, 0);
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    address.sin_port = htons(static_cast<std::uint16_t>(any(dice)));
+    address.sin_port = htons(static_cast<std::uint16_t>(any(jitter)));
     const bool free =
         ::bind(descriptor, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
     ::close(descriptor);

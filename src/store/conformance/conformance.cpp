@@ -41,22 +41,22 @@ void expect_same(const Record& stored, const Record& expected) {
   EXPECT_EQ(stored.renew_at, expected.renew_at);
   EXPECT_EQ(stored.displaced_at, expected.displaced_at);
   EXPECT_EQ(stored.predecessors, expected.predecessors);
-  EXPECT_EQ(stored.marks, expected.marks);
+  EXPECT_EQ(stored.in_doubt, expected.in_doubt);
   EXPECT_EQ(stored.alive_at, expected.alive_at);
-  ASSERT_EQ(stored.trouble.has_value(), expected.trouble.has_value());
-  if (expected.trouble) {
-    EXPECT_EQ(stored.trouble->error.fault, expected.trouble->error.fault);
-    EXPECT_EQ(stored.trouble->error.message, expected.trouble->error.message);
-    EXPECT_EQ(stored.trouble->error.next_step, expected.trouble->error.next_step);
-    EXPECT_EQ(stored.trouble->error.errcode, expected.trouble->error.errcode);
-    EXPECT_EQ(stored.trouble->error.retry_after, expected.trouble->error.retry_after);
-    EXPECT_EQ(stored.trouble->at, expected.trouble->at);
-    EXPECT_EQ(stored.trouble->next_attempt_at, expected.trouble->next_attempt_at);
-    EXPECT_EQ(stored.trouble->failures, expected.trouble->failures);
-    EXPECT_EQ(stored.trouble->credentials, expected.trouble->credentials);
+  ASSERT_EQ(stored.failure.has_value(), expected.failure.has_value());
+  if (expected.failure) {
+    EXPECT_EQ(stored.failure->error.fault, expected.failure->error.fault);
+    EXPECT_EQ(stored.failure->error.message, expected.failure->error.message);
+    EXPECT_EQ(stored.failure->error.next_step, expected.failure->error.next_step);
+    EXPECT_EQ(stored.failure->error.errcode, expected.failure->error.errcode);
+    EXPECT_EQ(stored.failure->error.retry_after, expected.failure->error.retry_after);
+    EXPECT_EQ(stored.failure->at, expected.failure->at);
+    EXPECT_EQ(stored.failure->next_attempt_at, expected.failure->next_attempt_at);
+    EXPECT_EQ(stored.failure->failures, expected.failure->failures);
+    EXPECT_EQ(stored.failure->credentials, expected.failure->credentials);
   }
-  EXPECT_EQ(stored.budget.streak, expected.budget.streak);
-  EXPECT_EQ(stored.budget.streak_at, expected.budget.streak_at);
+  EXPECT_EQ(stored.budget.report_count, expected.budget.report_count);
+  EXPECT_EQ(stored.budget.report_counted_at, expected.budget.report_counted_at);
   EXPECT_EQ(stored.budget.forced, expected.budget.forced);
   EXPECT_EQ(stored.budget.forced_at, expected.budget.forced_at);
 }
@@ -71,9 +71,9 @@ Record full_record(std::uint64_t revision, WallTime now) {
   record.renew_at = now + 1h + 1ms;
   record.displaced_at = now - 1ms;
   record.predecessors = {{0xffffffffU}, {0}, {0x0badf00dU}};
-  record.marks = {{now - 2s, now + 298s}, {now - 1ms, WallTime::max()}};
+  record.in_doubt = {{now - 2s, now + 298s}, {now - 1ms, WallTime::max()}};
   record.alive_at = now - 3ms;
-  record.trouble = Trouble{
+  record.failure = FailureState{
       {Fault::refused, "the platform said \"no\"\n\xe4\xb8\x8d", "quote ' it", 40164, 1500ms},
       now - 5ms,
       now + 5min,
@@ -91,90 +91,90 @@ TEST_P(LeaseConformance, LoadsADefaultRecordWhereThereIsNone) {
 }
 
 TEST_P(LeaseConformance, BeginGrantsAFreeLeaseAndShowsTheMark) {
-  Intent wanted = intent(key, 0, harness->now(), "node-a");
-  Granted grant = granted(*store.tokens, wanted);
+  LeaseRequest wanted = lease_request(key, 0, harness->now(), "node-a");
+  Acquired grant = granted(*store.tokens, wanted);
   EXPECT_EQ(grant.lease.key, key);
   EXPECT_EQ(grant.lease.holder, "node-a");
-  EXPECT_EQ(grant.lease.called_at, wanted.mark.called_at);
+  EXPECT_EQ(grant.lease.called_at, wanted.in_doubt_call.called_at);
   EXPECT_GT(grant.lease.fence, 0U);
   EXPECT_EQ(grant.record.revision, 0U);
-  EXPECT_THAT(grant.record.marks, ElementsAre(wanted.mark));
+  EXPECT_THAT(grant.record.in_doubt, ElementsAre(wanted.in_doubt_call));
 }
 
 TEST_P(LeaseConformance, BeginWritesTheMarkBeforeItAnswers) {
-  Intent wanted = intent(key, 0, harness->now());
+  LeaseRequest wanted = lease_request(key, 0, harness->now());
   granted(*store.tokens, wanted);
-  EXPECT_THAT(load(*harness->open().tokens, key).marks, ElementsAre(wanted.mark));
+  EXPECT_THAT(load(*harness->open().tokens, key).in_doubt, ElementsAre(wanted.in_doubt_call));
 }
 
 TEST_P(LeaseConformance, BeginIsRefusedWhileAnybodyHoldsTheLease) {
-  granted(*store.tokens, intent(key, 0, harness->now(), "node-a"));
+  granted(*store.tokens, lease_request(key, 0, harness->now(), "node-a"));
   Handle second = harness->open();
   for (const char* holder : {"node-a", "node-b"}) {
-    BeginOutcome outcome = begin(*second.tokens, intent(key, 0, harness->now(), holder));
+    AcquireOutcome outcome = begin(*second.tokens, lease_request(key, 0, harness->now(), holder));
     auto* held = std::get_if<Held>(&outcome);
     ASSERT_NE(held, nullptr) << holder;
     EXPECT_EQ(held->holder, "node-a");
     EXPECT_GT(held->remaining, 0ms);
     EXPECT_LE(held->remaining, kLease + harness->clock_slop());
   }
-  EXPECT_EQ(load(*store.tokens, key).marks.size(), 1U) << "a refused begin leaves no mark";
+  EXPECT_EQ(load(*store.tokens, key).in_doubt.size(), 1U) << "a refused begin leaves no mark";
 }
 
 TEST_P(LeaseConformance, BeginTellsWhoeverSawLessThanIsStored) {
   put_token(*store.tokens, key, "one", harness->now());
-  BeginOutcome outcome = begin(*store.tokens, intent(key, 0, harness->now()));
+  AcquireOutcome outcome = begin(*store.tokens, lease_request(key, 0, harness->now()));
   auto* newer = std::get_if<Newer>(&outcome);
   ASSERT_NE(newer, nullptr);
   EXPECT_EQ(newer->record.revision, 1U);
   EXPECT_TRUE(newer->record.token->value.same_as("one"));
-  EXPECT_THAT(load(*store.tokens, key).marks, IsEmpty());
+  EXPECT_THAT(load(*store.tokens, key).in_doubt, IsEmpty());
 }
 
 TEST_P(LeaseConformance, ANewerTokenIsToldEvenWhileTheLeaseIsHeld) {
   put_token(*store.tokens, key, "one", harness->now());
-  granted(*store.tokens, intent(key, 1, harness->now(), "node-a"));
-  BeginOutcome outcome = begin(*store.tokens, intent(key, 0, harness->now(), "node-b"));
+  granted(*store.tokens, lease_request(key, 1, harness->now(), "node-a"));
+  AcquireOutcome outcome = begin(*store.tokens, lease_request(key, 0, harness->now(), "node-b"));
   EXPECT_TRUE(std::holds_alternative<Newer>(outcome));
 }
 
 TEST_P(LeaseConformance, BeginGrantsWhoeverSawMoreThanIsStored) {
   put_token(*store.tokens, key, "one", harness->now());
-  EXPECT_EQ(granted(*store.tokens, intent(key, 9, harness->now())).record.revision, 1U);
+  EXPECT_EQ(granted(*store.tokens, lease_request(key, 9, harness->now())).record.revision, 1U);
 }
 
 TEST_P(LeaseConformance, CommitStoresTheTokenAndGivesTheLeaseBack) {
-  Granted grant = granted(*store.tokens, intent(key, 0, harness->now()));
+  Acquired grant = granted(*store.tokens, lease_request(key, 0, harness->now()));
   Record next = next_token(grant.record, "one", harness->now());
   EXPECT_EQ(commit(*store.tokens, grant.lease, next.clone()), WriteOutcome::written);
   expect_same(load(*harness->open().tokens, key), next);
 
-  Granted again = granted(*store.tokens, intent(key, 1, harness->now(), "node-b"));
+  Acquired again = granted(*store.tokens, lease_request(key, 1, harness->now(), "node-b"));
   EXPECT_GT(again.lease.fence, grant.lease.fence);
 }
 
 TEST_P(LeaseConformance, EveryFieldOfARecordComesBackFromCommit) {
-  Granted grant = granted(*store.tokens, intent(key, 0, harness->now()));
+  Acquired grant = granted(*store.tokens, lease_request(key, 0, harness->now()));
   Record next = full_record(1, harness->now());
   EXPECT_EQ(commit(*store.tokens, grant.lease, next.clone()), WriteOutcome::written);
   expect_same(load(*harness->open().tokens, key), next);
-  Intent wanted = intent(key, 1, harness->now());
-  next.marks.push_back(wanted.mark);
+  LeaseRequest wanted = lease_request(key, 1, harness->now());
+  next.in_doubt.push_back(wanted.in_doubt_call);
   expect_same(granted(*store.tokens, std::move(wanted)).record, next);
 }
 
 TEST_P(LeaseConformance, EveryFieldOfARecordComesBackFromAbandon) {
   put_token(*store.tokens, key, "one", harness->now());
-  Granted grant = granted(*store.tokens, intent(key, 1, harness->now()));
+  Acquired grant = granted(*store.tokens, lease_request(key, 1, harness->now()));
   Record next = full_record(1, harness->now());
   EXPECT_EQ(abandon(*store.tokens, grant.lease, next.clone()), WriteOutcome::written);
   expect_same(load(*harness->open().tokens, key), next);
 }
 
 TEST_P(LeaseConformance, FieldsThatWereSetCanBeEmptyAgain) {
-  Granted grant = granted(*store.tokens, intent(key, 0, harness->now()));
+  Acquired grant = granted(*store.tokens, lease_request(key, 0, harness->now()));
   commit(*store.tokens, grant.lease, full_record(1, harness->now()));
-  grant = granted(*store.tokens, intent(key, 1, harness->now()));
+  grant = granted(*store.tokens, lease_request(key, 1, harness->now()));
   Record plain = next_token(grant.record, "two", harness->now());
   EXPECT_EQ(commit(*store.tokens, grant.lease, plain.clone()), WriteOutcome::written);
   expect_same(load(*store.tokens, key), plain);
@@ -182,51 +182,51 @@ TEST_P(LeaseConformance, FieldsThatWereSetCanBeEmptyAgain) {
 
 TEST_P(LeaseConformance, AbandonKeepsTheTokenStoresTheTroubleAndGivesTheLeaseBack) {
   put_token(*store.tokens, key, "one", harness->now());
-  Granted grant = granted(*store.tokens, intent(key, 1, harness->now()));
+  Acquired grant = granted(*store.tokens, lease_request(key, 1, harness->now()));
   Record next = grant.record.clone();
   const WallTime failed = harness->now();
-  next.trouble = Trouble{
+  next.failure = FailureState{
       {Fault::unreachable, "no route", "look at the cable", {}, {}}, failed, failed + 2s, 1, {}};
   EXPECT_EQ(abandon(*store.tokens, grant.lease, next.clone()), WriteOutcome::written);
 
   Record stored = load(*store.tokens, key);
   EXPECT_TRUE(stored.token->value.same_as("one"));
   EXPECT_EQ(stored.revision, 1U);
-  EXPECT_EQ(stored.trouble->error.message, "no route");
-  EXPECT_EQ(stored.trouble->next_attempt_at, failed + 2s);
-  granted(*store.tokens, intent(key, 1, harness->now(), "node-b"));
+  EXPECT_EQ(stored.failure->error.message, "no route");
+  EXPECT_EQ(stored.failure->next_attempt_at, failed + 2s);
+  granted(*store.tokens, lease_request(key, 1, harness->now(), "node-b"));
 }
 
 TEST_P(LeaseConformance, AbandonWorksBeforeThereIsAToken) {
-  Granted grant = granted(*store.tokens, intent(key, 0, harness->now()));
+  Acquired grant = granted(*store.tokens, lease_request(key, 0, harness->now()));
   Record next = grant.record.clone();
-  next.trouble = Trouble{{Fault::refused, "wrong secret", "", 40125, {}},
-                         harness->now(),
-                         harness->now() + 5min,
-                         1,
-                         {}};
+  next.failure = FailureState{{Fault::refused, "wrong secret", "", 40125, {}},
+                              harness->now(),
+                              harness->now() + 5min,
+                              1,
+                              {}};
   EXPECT_EQ(abandon(*store.tokens, grant.lease, std::move(next)), WriteOutcome::written);
   Record stored = load(*store.tokens, key);
   EXPECT_FALSE(stored.token);
   EXPECT_EQ(stored.revision, 0U);
-  EXPECT_EQ(stored.trouble->error.errcode, 40125);
+  EXPECT_EQ(stored.failure->error.errcode, 40125);
 }
 
 TEST_P(LeaseConformance, ALeaseEndsWithItsTime) {
-  granted(*store.tokens, intent(key, 0, harness->now(), "node-a"));
+  granted(*store.tokens, lease_request(key, 0, harness->now(), "node-a"));
   harness->let_pass(kLease - 10s);
-  EXPECT_TRUE(
-      std::holds_alternative<Held>(begin(*store.tokens, intent(key, 0, harness->now(), "node-b"))));
+  EXPECT_TRUE(std::holds_alternative<Held>(
+      begin(*store.tokens, lease_request(key, 0, harness->now(), "node-b"))));
   harness->let_pass(10s);
-  granted(*store.tokens, intent(key, 0, harness->now(), "node-b"));
+  granted(*store.tokens, lease_request(key, 0, harness->now(), "node-b"));
 }
 
 TEST_P(LeaseConformance, WhoeverGivesGraceLeavesAnExpiredLeaseAloneForThatLong) {
-  granted(*store.tokens, intent(key, 0, harness->now(), "node-a"));
-  Intent patient = intent(key, 0, harness->now(), "node-b");
+  granted(*store.tokens, lease_request(key, 0, harness->now(), "node-a"));
+  LeaseRequest patient = lease_request(key, 0, harness->now(), "node-b");
   patient.grace = 1h;
   harness->let_pass(kLease + 1s);
-  BeginOutcome outcome = begin(*store.tokens, patient);
+  AcquireOutcome outcome = begin(*store.tokens, patient);
   ASSERT_TRUE(std::holds_alternative<Held>(outcome));
   EXPECT_EQ(std::get<Held>(outcome).holder, "node-a");
   EXPECT_GT(std::get<Held>(outcome).remaining, 30min);
@@ -237,7 +237,7 @@ TEST_P(LeaseConformance, WhoeverGivesGraceLeavesAnExpiredLeaseAloneForThatLong) 
 
 TEST_P(LeaseConformance, GraceIsNoneOfTheBusinessOfALeaseThatWasGivenBack) {
   put_token(*store.tokens, key, "one", harness->now());
-  Intent patient = intent(key, 1, harness->now(), "node-b");
+  LeaseRequest patient = lease_request(key, 1, harness->now(), "node-b");
   patient.grace = 1h;
   granted(*store.tokens, std::move(patient));
 }
@@ -252,25 +252,25 @@ TEST_P(LeaseConformance, AClockOfItsOwnIsTheOneThatStampsRecords) {
 }
 
 TEST_P(LeaseConformance, WhoeverTakesOverAnExpiredLeaseSeesTheMarkOfTheOneBefore) {
-  Intent first = intent(key, 0, harness->now(), "node-a");
-  Granted before = granted(*store.tokens, first);
+  LeaseRequest first = lease_request(key, 0, harness->now(), "node-a");
+  Acquired before = granted(*store.tokens, first);
   harness->let_pass(kLease);
-  Intent second = intent(key, 0, first.mark.called_at + kLease, "node-b");
-  Granted after = granted(*harness->open().tokens, second);
-  EXPECT_THAT(after.record.marks, ElementsAre(first.mark, second.mark));
+  LeaseRequest second = lease_request(key, 0, first.in_doubt_call.called_at + kLease, "node-b");
+  Acquired after = granted(*harness->open().tokens, second);
+  EXPECT_THAT(after.record.in_doubt, ElementsAre(first.in_doubt_call, second.in_doubt_call));
   EXPECT_GT(after.lease.fence, before.lease.fence);
 }
 
 TEST_P(LeaseConformance, ALateCommitAfterSomebodyElseTookTheLeaseIsFencedAndWritesNothing) {
-  Granted slow = granted(*store.tokens, intent(key, 0, harness->now(), "node-a"));
+  Acquired slow = granted(*store.tokens, lease_request(key, 0, harness->now(), "node-a"));
   harness->let_pass(kLease);
   Handle second = harness->open();
-  Granted quick = granted(*second.tokens, intent(key, 0, harness->now(), "node-b"));
+  Acquired quick = granted(*second.tokens, lease_request(key, 0, harness->now(), "node-b"));
 
   EXPECT_EQ(commit(*store.tokens, slow.lease, next_token(slow.record, "slow", harness->now())),
             WriteOutcome::fenced);
   EXPECT_FALSE(load(*store.tokens, key).token);
-  EXPECT_EQ(load(*store.tokens, key).marks.size(), 2U);
+  EXPECT_EQ(load(*store.tokens, key).in_doubt.size(), 2U);
   EXPECT_EQ(commit(*second.tokens, quick.lease, next_token(quick.record, "quick", harness->now())),
             WriteOutcome::written);
   EXPECT_EQ(commit(*store.tokens, slow.lease, next_token(slow.record, "slow", harness->now())),
@@ -279,23 +279,23 @@ TEST_P(LeaseConformance, ALateCommitAfterSomebodyElseTookTheLeaseIsFencedAndWrit
 }
 
 TEST_P(LeaseConformance, ALateAbandonIsFencedToo) {
-  Granted slow = granted(*store.tokens, intent(key, 0, harness->now(), "node-a"));
+  Acquired slow = granted(*store.tokens, lease_request(key, 0, harness->now(), "node-a"));
   harness->let_pass(kLease);
-  granted(*store.tokens, intent(key, 0, harness->now(), "node-b"));
+  granted(*store.tokens, lease_request(key, 0, harness->now(), "node-b"));
   EXPECT_EQ(abandon(*store.tokens, slow.lease, slow.record.clone()), WriteOutcome::fenced);
-  EXPECT_TRUE(
-      std::holds_alternative<Held>(begin(*store.tokens, intent(key, 0, harness->now(), "node-c"))));
+  EXPECT_TRUE(std::holds_alternative<Held>(
+      begin(*store.tokens, lease_request(key, 0, harness->now(), "node-c"))));
 }
 
 TEST_P(LeaseConformance, ALateCommitThatNobodyOvertookIsWritten) {
-  Granted grant = granted(*store.tokens, intent(key, 0, harness->now()));
+  Acquired grant = granted(*store.tokens, lease_request(key, 0, harness->now()));
   harness->let_pass(kLease + 1h);
   EXPECT_EQ(commit(*store.tokens, grant.lease, next_token(grant.record, "one", harness->now())),
             WriteOutcome::written);
 }
 
 TEST_P(LeaseConformance, ALeaseIsGoodForOneWrite) {
-  Granted grant = granted(*store.tokens, intent(key, 0, harness->now()));
+  Acquired grant = granted(*store.tokens, lease_request(key, 0, harness->now()));
   commit(*store.tokens, grant.lease, next_token(grant.record, "one", harness->now()));
   EXPECT_EQ(commit(*store.tokens, grant.lease, next_token(grant.record, "two", harness->now())),
             WriteOutcome::fenced);
@@ -306,7 +306,7 @@ TEST_P(LeaseConformance, ALeaseIsGoodForOneWrite) {
 TEST_P(LeaseConformance, AFenceIsNeverUsedTwice) {
   std::uint64_t last = 0;
   for (int i = 0; i < 20; ++i) {
-    Granted grant = granted(*store.tokens, intent(key, 0, harness->now()));
+    Acquired grant = granted(*store.tokens, lease_request(key, 0, harness->now()));
     EXPECT_GT(grant.lease.fence, last);
     last = grant.lease.fence;
     if (i % 2 == 0) {
@@ -319,47 +319,47 @@ TEST_P(LeaseConformance, AFenceIsNeverUsedTwice) {
 
 TEST_P(LeaseConformance, AMarkNeedsNoLease) {
   put_token(*store.tokens, key, "one", harness->now());
-  Mark lost{harness->now(), harness->now() + 5min};
-  mark(*store.tokens, key, lost);
+  InDoubtCall lost{harness->now(), harness->now() + 5min};
+  add_in_doubt(*store.tokens, key, lost);
   Record stored = load(*harness->open().tokens, key);
-  EXPECT_THAT(stored.marks, ElementsAre(lost));
+  EXPECT_THAT(stored.in_doubt, ElementsAre(lost));
   EXPECT_TRUE(stored.token->value.same_as("one"));
 }
 
 TEST_P(LeaseConformance, AMarkOnNothingDoesNothing) {
-  mark(*store.tokens, key, {harness->now(), harness->now()});
-  EXPECT_THAT(load(*store.tokens, key).marks, IsEmpty());
+  add_in_doubt(*store.tokens, key, {harness->now(), harness->now()});
+  EXPECT_THAT(load(*store.tokens, key).in_doubt, IsEmpty());
 }
 
 TEST_P(LeaseConformance, AMarkMadeWhileSomebodyRenewsOutlivesTheirCommit) {
-  Intent first = intent(key, 0, harness->now(), "node-a");
+  LeaseRequest first = lease_request(key, 0, harness->now(), "node-a");
   granted(*store.tokens, first);
   harness->let_pass(kLease);
-  Granted quick = granted(*store.tokens, intent(key, 0, harness->now(), "node-b"));
+  Acquired quick = granted(*store.tokens, lease_request(key, 0, harness->now(), "node-b"));
   // node-a, fenced out, says that its call may have been carried out after node-b's.
-  Mark lost{first.mark.called_at + 1ms, first.mark.may_die_at + 1ms};
-  mark(*store.tokens, key, lost);
+  InDoubtCall lost{first.in_doubt_call.called_at + 1ms, first.in_doubt_call.may_die_at + 1ms};
+  add_in_doubt(*store.tokens, key, lost);
   commit(*store.tokens, quick.lease, next_token(quick.record, "quick", harness->now()));
-  EXPECT_THAT(load(*store.tokens, key).marks, ElementsAre(lost));
+  EXPECT_THAT(load(*store.tokens, key).in_doubt, ElementsAre(lost));
 
   // It is told once: the next renewal, which has seen it, may drop it.
-  Granted next = granted(*store.tokens, intent(key, 1, harness->now(), "node-b"));
+  Acquired next = granted(*store.tokens, lease_request(key, 1, harness->now(), "node-b"));
   commit(*store.tokens, next.lease, next_token(next.record, "next", harness->now()));
-  EXPECT_THAT(load(*store.tokens, key).marks, IsEmpty());
+  EXPECT_THAT(load(*store.tokens, key).in_doubt, IsEmpty());
 }
 
 TEST_P(LeaseConformance, AMarkFromBeforeALeaseWasGrantedGoesWhenItsHolderDropsIt) {
   put_token(*store.tokens, key, "one", harness->now());
-  mark(*store.tokens, key, {harness->now(), harness->now() + 5min});
-  Granted grant = granted(*store.tokens, intent(key, 1, harness->now()));
-  EXPECT_EQ(grant.record.marks.size(), 2U);
+  add_in_doubt(*store.tokens, key, {harness->now(), harness->now() + 5min});
+  Acquired grant = granted(*store.tokens, lease_request(key, 1, harness->now()));
+  EXPECT_EQ(grant.record.in_doubt.size(), 2U);
   commit(*store.tokens, grant.lease, next_token(grant.record, "two", harness->now()));
-  EXPECT_THAT(load(*store.tokens, key).marks, IsEmpty());
+  EXPECT_THAT(load(*store.tokens, key).in_doubt, IsEmpty());
 }
 
 TEST_P(LeaseConformance, StampsTheFirstWriteAndEachLaterOne) {
   WallTime first = harness->now();
-  Granted grant = granted(*store.tokens, intent(key, 0, first));
+  Acquired grant = granted(*store.tokens, lease_request(key, 0, first));
   expect_stamp(grant.record.created_at, first, harness->now(), *harness);
   WallTime created = grant.record.created_at;
   auto expect_updated_since = [&](WallTime since) {
@@ -376,7 +376,7 @@ TEST_P(LeaseConformance, StampsTheFirstWriteAndEachLaterOne) {
 
   harness->let_pass(1s);
   WallTime third = harness->now();
-  grant = granted(*store.tokens, intent(key, 1, third));
+  grant = granted(*store.tokens, lease_request(key, 1, third));
   EXPECT_EQ(grant.record.created_at, created);
   expect_updated_since(third);
 
@@ -387,7 +387,7 @@ TEST_P(LeaseConformance, StampsTheFirstWriteAndEachLaterOne) {
 
   harness->let_pass(1s);
   WallTime fifth = harness->now();
-  mark(*store.tokens, key, {fifth, fifth + 1s});
+  add_in_doubt(*store.tokens, key, {fifth, fifth + 1s});
   expect_updated_since(fifth);
 }
 
@@ -396,15 +396,16 @@ TEST_P(LeaseConformance, OfManyWhoBeginAtOnceExactlyOneIsGranted) {
   for (std::uint64_t round = 0; round < 5; ++round) {
     std::atomic<int> grants = 0;
     std::atomic<int> refusals = 0;
-    Granted winner;
+    Acquired winner;
     std::barrier gate(kThreads);
     std::vector<std::thread> threads;
     for (int i = 0; i < kThreads; ++i) {
       threads.emplace_back([&, i, handle = i % 2 ? store : harness->open()] {
-        Intent wanted = intent(key, round, harness->now(), "node-" + std::to_string(i));
+        LeaseRequest wanted =
+            lease_request(key, round, harness->now(), "node-" + std::to_string(i));
         gate.arrive_and_wait();
-        BeginOutcome outcome = begin(*handle.tokens, std::move(wanted));
-        if (auto* granted = std::get_if<Granted>(&outcome)) {
+        AcquireOutcome outcome = begin(*handle.tokens, std::move(wanted));
+        if (auto* granted = std::get_if<Acquired>(&outcome)) {
           ++grants;
           winner = std::move(*granted);
         } else if (std::holds_alternative<Held>(outcome)) {
@@ -444,13 +445,13 @@ TEST_P(LeaseConformance, TheFeedTellsOfALeaseOfATroubleAndOfAMark) {
     cursor = news.cursor;
     return news.tokens;
   };
-  Granted grant = granted(*store.tokens, intent(key, 0, harness->now()));
+  Acquired grant = granted(*store.tokens, lease_request(key, 0, harness->now()));
   EXPECT_THAT(told(), ElementsAre(key));
-  begin(*store.tokens, intent(key, 0, harness->now()));
+  begin(*store.tokens, lease_request(key, 0, harness->now()));
   EXPECT_THAT(told(), IsEmpty()) << "a refused begin is no change";
   abandon(*store.tokens, grant.lease, grant.record.clone());
   EXPECT_THAT(told(), ElementsAre(key));
-  mark(*store.tokens, key, {harness->now(), harness->now()});
+  add_in_doubt(*store.tokens, key, {harness->now(), harness->now()});
   EXPECT_THAT(told(), ElementsAre(key));
 }
 
@@ -467,18 +468,18 @@ TEST_P(FeedConformance, KeysAreKeptApart) {
   Key neighbour{key.app + "1", key.kind};
   put_token(*store.tokens, key, "mine", harness->now());
   put_token(*store.tokens, ticket, "ticket", harness->now());
-  granted(*store.tokens, intent(key, 1, harness->now()));
+  granted(*store.tokens, lease_request(key, 1, harness->now()));
   EXPECT_TRUE(load(*store.tokens, key).token->value.same_as("mine"));
   EXPECT_TRUE(load(*store.tokens, ticket).token->value.same_as("ticket"));
   EXPECT_FALSE(load(*store.tokens, neighbour).token);
-  granted(*store.tokens, intent(ticket, 1, harness->now()));
+  granted(*store.tokens, lease_request(ticket, 1, harness->now()));
 }
 
 TEST_P(FeedConformance, ScanVisitsEveryRecordOnceWithAllItsFields) {
   constexpr int kRecords = 700;
   for (int i = 0; i < kRecords; ++i) {
-    Granted grant = granted(*store.tokens, intent(key_number(i), 0, harness->now()));
-    if (i % 3 == 0) continue;  // a mark and no token is a record, too
+    Acquired grant = granted(*store.tokens, lease_request(key_number(i), 0, harness->now()));
+    if (i % 3 == 0) continue;  // an in-doubt call and no token is a record, too
     commit(*store.tokens, grant.lease, full_record(1, harness->now()));
   }
   auto found = scan(*harness->open().tokens);
@@ -494,7 +495,8 @@ TEST_P(FeedConformance, ScanVisitsEveryRecordOnceWithAllItsFields) {
 TEST_P(FeedConformance, ScanOfNothingVisitsNothing) { EXPECT_THAT(scan(*store.tokens), IsEmpty()); }
 
 TEST_P(FeedConformance, ScanAndWritesDoNotDisturbEachOther) {
-  for (int i = 0; i < 300; ++i) granted(*store.tokens, intent(key_number(i), 0, harness->now()));
+  for (int i = 0; i < 300; ++i)
+    granted(*store.tokens, lease_request(key_number(i), 0, harness->now()));
   std::set<Key> seen;
   std::thread writer([&] {
     for (int i = 0; i < 100; ++i) put_token(*store.tokens, {"wy", "k"}, "token", harness->now());
@@ -528,7 +530,7 @@ TEST_P(FeedConformance, TheFeedNeverForgetsSilently) {
   std::vector<Key> written;
   for (int i = 0; i < kMany; ++i) {
     written.push_back(key_number(i));
-    granted(*store.tokens, intent(key_number(i), 0, harness->now()));
+    granted(*store.tokens, lease_request(key_number(i), 0, harness->now()));
   }
   Changes news = changes(*store.tokens, cursor);
   if (!news.everything) {
@@ -557,16 +559,17 @@ TEST_P(FeedConformance, ManyLeasesAtOnceKeepEveryTokenRight) {
   std::atomic<int> written = 0;
   WallTime now = harness->now();
   a_few_at_a_time(kKeys, [&](int i, auto done) {
-    store.tokens->begin(intent(key_number(i), 0, now), [&, i, done](Result<BeginOutcome> begun) {
-      auto* grant = begun ? std::get_if<Granted>(&*begun) : nullptr;
-      if (grant == nullptr) return done();
-      store.tokens->commit(grant->lease,
-                           next_token(grant->record, "token" + std::to_string(i), now),
-                           [&, done](const Result<WriteOutcome>& result) {
-                             if (result && *result == WriteOutcome::written) ++written;
-                             done();
-                           });
-    });
+    store.tokens->acquire_lease(
+        lease_request(key_number(i), 0, now), [&, i, done](Result<AcquireOutcome> begun) {
+          auto* grant = begun ? std::get_if<Acquired>(&*begun) : nullptr;
+          if (grant == nullptr) return done();
+          store.tokens->commit(grant->lease,
+                               next_token(grant->record, "token" + std::to_string(i), now),
+                               [&, done](const Result<WriteOutcome>& result) {
+                                 if (result && *result == WriteOutcome::written) ++written;
+                                 done();
+                               });
+        });
   });
   ASSERT_EQ(written, kKeys);
   for (int i = 0; i < kKeys; ++i) {
@@ -634,33 +637,33 @@ TEST_P(RegistryConformance, ScanShowsEveryAppWithoutItsSecret) {
 TEST_P(RegistryConformance, PuttingAnAppForgetsItsTroubleAndKeepsItsTokens) {
   put_app(*store.registry, app_row(key.app, "wrong"));
   put_token(*store.tokens, key, "one", harness->now());
-  Granted grant = granted(*store.tokens, intent(key, 1, harness->now()));
+  Acquired grant = granted(*store.tokens, lease_request(key, 1, harness->now()));
   Record troubled = grant.record.clone();
-  troubled.marks.clear();
-  troubled.trouble = Trouble{{Fault::refused, "wrong secret", "", 40125, {}},
-                             harness->now(),
-                             harness->now() + 5min,
-                             4,
-                             {}};
+  troubled.in_doubt.clear();
+  troubled.failure = FailureState{{Fault::refused, "wrong secret", "", 40125, {}},
+                                  harness->now(),
+                                  harness->now() + 5min,
+                                  4,
+                                  {}};
   abandon(*store.tokens, grant.lease, std::move(troubled));
   Record before = load(*store.tokens, key);
   std::string cursor = changes(*store.tokens, "").cursor;
 
   put_app(*store.registry, app_row(key.app, "right"));
-  before.trouble.reset();
+  before.failure.reset();
   expect_same(load(*store.tokens, key), before);
   EXPECT_THAT(changes(*store.tokens, cursor).tokens, ElementsAre(key));
 }
 
 TEST_P(RegistryConformance, PuttingAnAppLeavesTheTroubleOfOthersAlone) {
   Key other{key.app + "x", key.kind};
-  Granted grant = granted(*store.tokens, intent(other, 0, harness->now()));
+  Acquired grant = granted(*store.tokens, lease_request(other, 0, harness->now()));
   Record troubled = grant.record.clone();
-  troubled.trouble =
-      Trouble{{Fault::refused, "no", "", {}, {}}, harness->now(), harness->now(), 1, {}};
+  troubled.failure =
+      FailureState{{Fault::refused, "no", "", {}, {}}, harness->now(), harness->now(), 1, {}};
   abandon(*store.tokens, grant.lease, std::move(troubled));
   put_app(*store.registry, app_row(key.app, "right"));
-  EXPECT_TRUE(load(*store.tokens, other).trouble);
+  EXPECT_TRUE(load(*store.tokens, other).failure);
 }
 
 TEST_P(RegistryConformance, RemovingAnAppRemovesItsTokensAndNoOthers) {
@@ -681,7 +684,7 @@ TEST_P(RegistryConformance, RemovingAnAppRemovesItsTokensAndNoOthers) {
 
 TEST_P(RegistryConformance, ACommitAfterItsAppWasRemovedIsFenced) {
   put_app(*store.registry, app_row(key.app, "secret"));
-  Granted grant = granted(*store.tokens, intent(key, 0, harness->now()));
+  Acquired grant = granted(*store.tokens, lease_request(key, 0, harness->now()));
   remove_app(*store.registry, key.app);
   EXPECT_EQ(commit(*store.tokens, grant.lease, next_token(grant.record, "late", harness->now())),
             WriteOutcome::fenced);
@@ -690,10 +693,10 @@ TEST_P(RegistryConformance, ACommitAfterItsAppWasRemovedIsFenced) {
 
 TEST_P(RegistryConformance, ACommitFromBeforeAnAppWasRemovedIsFencedAfterItCameBack) {
   put_app(*store.registry, app_row(key.app, "secret"));
-  Granted old = granted(*store.tokens, intent(key, 0, harness->now(), "node-a"));
+  Acquired old = granted(*store.tokens, lease_request(key, 0, harness->now(), "node-a"));
   remove_app(*store.registry, key.app);
   put_app(*store.registry, app_row(key.app, "another"));
-  Granted fresh = granted(*store.tokens, intent(key, 0, harness->now(), "node-a"));
+  Acquired fresh = granted(*store.tokens, lease_request(key, 0, harness->now(), "node-a"));
   EXPECT_GT(fresh.lease.fence, old.lease.fence);
   EXPECT_EQ(commit(*store.tokens, old.lease, next_token(old.record, "old", harness->now())),
             WriteOutcome::fenced);
@@ -844,7 +847,7 @@ TEST_P(LedgerConformance, SwapsASealedTokenThatIsStillTheSameAndTellsOfIt) {
 
 TEST_P(LedgerConformance, ASwapLeavesTheLeaseAlone) {
   put_token(*store.tokens, key, "old", harness->now());
-  Granted grant = granted(*store.tokens, intent(key, 1, harness->now()));
+  Acquired grant = granted(*store.tokens, lease_request(key, 1, harness->now()));
   EXPECT_TRUE(reseal_token(*store.ledger, key, "old", "new"));
   EXPECT_EQ(commit(*store.tokens, grant.lease, next_token(grant.record, "next", harness->now())),
             WriteOutcome::written);
@@ -929,8 +932,8 @@ TEST_P(ClusterConformance, NodesAreNoChangeOfAnyToken) {
 }
 
 TEST_P(ClusterConformance, WhoHoldsALeaseIsSeenUntilItIsGivenBack) {
-  Granted one = granted(*store.tokens, intent({"wx1", "k"}, 0, harness->now(), "node-a"));
-  granted(*store.tokens, intent({"wx2", "k"}, 0, harness->now(), "node-b"));
+  Acquired one = granted(*store.tokens, lease_request({"wx1", "k"}, 0, harness->now(), "node-a"));
+  granted(*store.tokens, lease_request({"wx2", "k"}, 0, harness->now(), "node-b"));
   put_token(*store.tokens, {"wx3", "k"}, "token", harness->now());
   ClusterView seen = view(*store.cluster);
   ASSERT_EQ(seen.leases.size(), 2U);
@@ -952,10 +955,10 @@ TEST_P(ClusterConformance, OfManyLeasesSomeAreShown) {
   constexpr int kKeys = 1100;
   std::atomic<int> granted = 0;
   a_few_at_a_time(kKeys, [&](int i, auto done) {
-    Intent wish = intent(key_number(i), 0, harness->now());
+    LeaseRequest wish = lease_request(key_number(i), 0, harness->now());
     wish.lease = 1h;  // The first is still held when the last is granted.
-    store.tokens->begin(std::move(wish), [&, done](const Result<BeginOutcome>& begun) {
-      if (begun && std::holds_alternative<Granted>(*begun)) ++granted;
+    store.tokens->acquire_lease(std::move(wish), [&, done](const Result<AcquireOutcome>& begun) {
+      if (begun && std::holds_alternative<Acquired>(*begun)) ++granted;
       done();
     });
   });

@@ -69,7 +69,7 @@ class Conformance : public ::testing::TestWithParam<Case> {
   Key key;
 };
 
-/// The four verbs and `mark`, on one key. For every store.
+/// The four verbs and `in_doubt_call`, on one key. For every store.
 class LeaseConformance : public Conformance {};
 /// Many keys: `scan` and `changes`. For every store of more than one key.
 class FeedConformance : public Conformance {};

@@ -50,23 +50,23 @@ inline Result<Record> try_load(TokenStore& store, const Key& key) {
 }
 inline Record load(TokenStore& store, const Key& key) { return must(try_load(store, key)); }
 
-inline Intent intent(const Key& key, std::uint64_t seen, WallTime called_at,
-                     std::string holder = "node-a") {
+inline LeaseRequest lease_request(const Key& key, std::uint64_t seen, WallTime called_at,
+                                  std::string holder = "node-a") {
   return {key, seen, std::move(holder), kLease, {called_at, called_at + std::chrono::minutes(5)},
           {}};
 }
 
-inline Result<BeginOutcome> try_begin(TokenStore& store, Intent intent) {
-  return await<Result<BeginOutcome>>(
-      [&](auto done) { store.begin(std::move(intent), std::move(done)); });
+inline Result<AcquireOutcome> try_acquire(TokenStore& store, LeaseRequest lease_request) {
+  return await<Result<AcquireOutcome>>(
+      [&](auto done) { store.acquire_lease(std::move(lease_request), std::move(done)); });
 }
-inline BeginOutcome begin(TokenStore& store, Intent intent) {
-  return must(try_begin(store, std::move(intent)));
+inline AcquireOutcome begin(TokenStore& store, LeaseRequest lease_request) {
+  return must(try_acquire(store, std::move(lease_request)));
 }
 /// A begin that must be granted.
-inline Granted granted(TokenStore& store, Intent what) {
-  BeginOutcome outcome = begin(store, std::move(what));
-  if (auto* granted = std::get_if<Granted>(&outcome)) return std::move(*granted);
+inline Acquired granted(TokenStore& store, LeaseRequest what) {
+  AcquireOutcome outcome = begin(store, std::move(what));
+  if (auto* granted = std::get_if<Acquired>(&outcome)) return std::move(*granted);
   ADD_FAILURE() << "not granted";
   return {};
 }
@@ -82,8 +82,9 @@ inline WriteOutcome abandon(TokenStore& store, const Lease& lease, Record next) 
   return must(await<Result<WriteOutcome>>(
       [&](auto done) { store.abandon(lease, std::move(next), std::move(done)); }));
 }
-inline void mark(TokenStore& store, const Key& key, Mark mark) {
-  must(await<Result<void>>([&](auto done) { store.mark(key, mark, std::move(done)); }));
+inline void add_in_doubt(TokenStore& store, const Key& key, InDoubtCall in_doubt_call) {
+  must(await<Result<void>>(
+      [&](auto done) { store.add_in_doubt(key, in_doubt_call, std::move(done)); }));
 }
 inline Changes changes(TokenStore& store, std::string cursor) {
   return must(await<Result<Changes>>(
@@ -175,7 +176,7 @@ inline Record next_token(const Record& base, std::string_view value, WallTime no
 /// Begin and commit in one go; returns what is stored then.
 inline Record put_token(TokenStore& store, const Key& key, std::string_view value, WallTime now) {
   Record before = load(store, key);
-  Granted grant = granted(store, intent(key, before.revision, now));
+  Acquired grant = granted(store, lease_request(key, before.revision, now));
   EXPECT_EQ(commit(store, grant.lease, next_token(grant.record, value, now)),
             WriteOutcome::written);
   return load(store, key);

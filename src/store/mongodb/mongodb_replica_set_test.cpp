@@ -59,17 +59,19 @@ class MongoConcernTest : public ::testing::Test {
 
 /// Every verb there is, most of them on all their ways.
 void use_everything(MongoStore& store, const Key& key, WallTime now) {
-  Granted grant = granted(store, intent(key, 0, now, "node-a"));
-  ASSERT_TRUE(try_begin(store, intent(key, 0, now, "node-b"))) << "which is held";
+  Acquired grant = granted(store, lease_request(key, 0, now, "node-a"));
+  ASSERT_TRUE(try_acquire(store, lease_request(key, 0, now, "node-b"))) << "which is held";
   Record next = next_token(grant.record, "token", now);
   next.copy = PlainCopy{{"tokens", "access_token"}, Secret("token"sv), now + 1h, std::nullopt};
   EXPECT_EQ(commit(store, grant.lease, std::move(next)), WriteOutcome::written);
-  grant = granted(store, intent(key, 1, now));
-  ASSERT_TRUE(await<Result<void>>([&](auto done) { store.mark(key, Mark{now, now}, done); }));
+  grant = granted(store, lease_request(key, 1, now));
+  ASSERT_TRUE(await<Result<void>>([&](auto done) {
+    store.add_in_doubt(key, InDoubtCall{now, now}, done);
+  }));
   ASSERT_TRUE(await<Result<WriteOutcome>>(
       [&](auto done) { store.abandon(std::move(grant.lease), std::move(grant.record), done); }));
-  granted(store, intent(key, 1, now));
-  Intent looks = intent({"wx2", "k"}, 0, now);
+  granted(store, lease_request(key, 1, now));
+  LeaseRequest looks = lease_request({"wx2", "k"}, 0, now);
   looks.copy = CopyPlace{"tokens", "access_token"};
   granted(store, std::move(looks));
   EXPECT_FALSE(scan(store).empty());
@@ -211,11 +213,11 @@ TEST_F(MongoReplicaSetTest, WithoutAPrimaryNobodyWaitsForOne) {
 }
 
 TEST_F(MongoReplicaSetTest, ALeaseOutlivesThePrimaryThatGrantedIt) {
-  Granted grant = granted(*store, intent(key, 1, now, "node-a"));
+  Acquired grant = granted(*store, lease_request(key, 1, now, "node-a"));
   step_down();
   ASSERT_TRUE(server.wait_until_up());
   use_all_connections(*store, key);  // One finds the old one gone.
-  EXPECT_TRUE(std::holds_alternative<Held>(begin(*store, intent(key, 1, now, "node-b"))));
+  EXPECT_TRUE(std::holds_alternative<Held>(begin(*store, lease_request(key, 1, now, "node-b"))));
   EXPECT_EQ(commit(*store, grant.lease, next_token(grant.record, "two", now)),
             WriteOutcome::written);
   EXPECT_TRUE(load(*store, key).token->value.same_as("two"));
@@ -230,7 +232,7 @@ TEST_F(MongoReplicaSetTest, TheFeedGoesOnWithTheNextPrimary) {
     ASSERT_TRUE(server.wait_until_up());
     use_all_connections(*store, key);
     use_all_connections(*other, key);
-    Granted grant = granted(*store, intent(key, revision++, now));
+    Acquired grant = granted(*store, lease_request(key, revision++, now));
     commit(*store, grant.lease, next_token(grant.record, "next", now));
     const Changes told = changes(*other, cursor);
     EXPECT_FALSE(told.everything);
@@ -244,26 +246,26 @@ TEST_F(MongoReplicaSetTest, TheFeedGoesOnWithTheNextPrimary) {
 
 TEST_F(MongoReplicaSetTest, ALeaseThatAFormerPrimaryRefusedIsFree) {
   fail_next("findAndModify", kNotWritablePrimary);
-  const auto refused = try_begin(*store, intent(key, 1, now, "node-a"));
+  const auto refused = try_acquire(*store, lease_request(key, 1, now, "node-a"));
   ASSERT_FALSE(refused);
   EXPECT_THAT(refused.error().next_step, HasSubstr("choosing its primary"));
-  granted(*store, intent(key, 1, now, "node-b"));
+  granted(*store, lease_request(key, 1, now, "node-b"));
 }
 
 TEST_F(MongoReplicaSetTest, ALeaseThatNoMajorityConfirmedIsNotGrantedAndMayBeTaken) {
   doubt_next("findAndModify", kInterruptedByStateChange);
-  EXPECT_FALSE(try_begin(*store, intent(key, 1, now, "node-a")));
-  EXPECT_TRUE(std::holds_alternative<Held>(begin(*store, intent(key, 1, now, "node-b"))));
+  EXPECT_FALSE(try_acquire(*store, lease_request(key, 1, now, "node-a")));
+  EXPECT_TRUE(std::holds_alternative<Held>(begin(*store, lease_request(key, 1, now, "node-b"))));
 }
 
 TEST_F(MongoReplicaSetTest, ALeaseWhoseAnswerWasLostIsNotGrantedAndMayBeTaken) {
   lose_answer_of_next("findAndModify");
-  EXPECT_FALSE(try_begin(*store, intent(key, 1, now, "node-a")));
-  EXPECT_TRUE(std::holds_alternative<Held>(begin(*store, intent(key, 1, now, "node-b"))));
+  EXPECT_FALSE(try_acquire(*store, lease_request(key, 1, now, "node-a")));
+  EXPECT_TRUE(std::holds_alternative<Held>(begin(*store, lease_request(key, 1, now, "node-b"))));
 }
 
 TEST_F(MongoReplicaSetTest, ACommitThatAFormerPrimaryRefusedIsDoneBySayingItAgain) {
-  Granted grant = granted(*store, intent(key, 1, now));
+  Acquired grant = granted(*store, lease_request(key, 1, now));
   fail_next("update", kNotWritablePrimary);
   EXPECT_FALSE(try_commit(grant.lease, next_token(grant.record, "two", now)));
   EXPECT_EQ(commit(*store, grant.lease, next_token(grant.record, "two", now)),
@@ -272,7 +274,7 @@ TEST_F(MongoReplicaSetTest, ACommitThatAFormerPrimaryRefusedIsDoneBySayingItAgai
 }
 
 TEST_F(MongoReplicaSetTest, ACommitThatNoMajorityConfirmedIsAFailureWhoeverLooksAgainMayFindDone) {
-  Granted grant = granted(*store, intent(key, 1, now));
+  Acquired grant = granted(*store, lease_request(key, 1, now));
   doubt_next("update", kInterruptedByStateChange);
   EXPECT_FALSE(try_commit(grant.lease, next_token(grant.record, "two", now)));
   EXPECT_EQ(commit(*store, grant.lease, next_token(grant.record, "two", now)),
@@ -281,8 +283,8 @@ TEST_F(MongoReplicaSetTest, ACommitThatNoMajorityConfirmedIsAFailureWhoeverLooks
 }
 
 TEST_F(MongoReplicaSetTest, WhoeverIsRefusedAStepLooksAtWhatRefusedIt) {
-  granted(*store, intent(key, 1, now, "node-a"));
-  EXPECT_TRUE(std::holds_alternative<Held>(begin(*store, intent(key, 1, now, "node-b"))));
+  granted(*store, lease_request(key, 1, now, "node-a"));
+  EXPECT_TRUE(std::holds_alternative<Held>(begin(*store, lease_request(key, 1, now, "node-b"))));
   std::int64_t later = 0;
   for (const Doc& each : concerns()) {
     const Fields asked(each);

@@ -122,7 +122,7 @@ struct TokenRow {
   Record record;
   LeaseState lease;
   Milliseconds lease_for{};  ///< How long the lease was granted for.
-  std::int64_t late = 0;     ///< How many of the marks came while somebody held the lease.
+  std::int64_t late = 0;     ///< How many of the in-doubt calls came while somebody held the lease.
 };
 
 /// Fills everything in as far as it can be read; false where some text makes no sense.
@@ -145,28 +145,28 @@ bool read_row(const Fields& row, TokenRow& out) {
 
   auto predecessors = fingerprints_from(row.text("predecessors"));
   auto budget = budget_from(row.text("budget"));
-  const auto marks = row.texts("marks");
+  const auto in_doubt = row.texts("marks");
   const auto late_marks = row.texts("late_marks");
-  if (!predecessors || !budget || !marks || !late_marks) return false;
+  if (!predecessors || !budget || !in_doubt || !late_marks) return false;
   record.predecessors = std::move(*predecessors);
   record.budget = *budget;
-  for (const auto* list : {&*marks, &*late_marks}) {
+  for (const auto* list : {&*in_doubt, &*late_marks}) {
     for (const std::string& text : *list) {
-      const auto mark = marks_from(text);
-      if (!mark || mark->size() != 1) return false;
-      record.marks.push_back(mark->front());
+      const auto in_doubt_call = in_doubt_from(text);
+      if (!in_doubt_call || in_doubt_call->size() != 1) return false;
+      record.in_doubt.push_back(in_doubt_call->front());
     }
   }
   if (row.has("trouble")) {
-    record.trouble = trouble_from(row.text("trouble"));
-    if (!record.trouble) return false;
+    record.failure = failure_state_from(row.text("trouble"));
+    if (!record.failure) return false;
   }
   return true;
 }
 
-std::vector<std::string> texts_of(const std::vector<Mark>& marks) {
+std::vector<std::string> texts_of(const std::vector<InDoubtCall>& in_doubt) {
   std::vector<std::string> texts;
-  for (const Mark& mark : marks) texts.push_back(text_of(mark));
+  for (const InDoubtCall& in_doubt_call : in_doubt) texts.push_back(text_of(in_doubt_call));
   return texts;
 }
 
@@ -187,10 +187,10 @@ void finish_pending(MongoConnection& connection, std::string_view id, const Fiel
 }
 
 /// Fields that take the lease.
-void take(Doc& fields, const Intent& intent, const ServerClock& clock) {
-  fields.text("holder", intent.holder)
-      .date("lease_until", clock.latest() + intent.lease)
-      .number("lease_for", intent.lease.count());
+void take(Doc& fields, const LeaseRequest& lease_request, const ServerClock& clock) {
+  fields.text("holder", lease_request.holder)
+      .date("lease_until", clock.latest() + lease_request.lease)
+      .number("lease_for", lease_request.lease.count());
 }
 
 Doc one_more_fence() {
@@ -346,35 +346,36 @@ void MongoStore::load(const Key& key, Done<Result<Record>> done) {
   });
 }
 
-void MongoStore::begin(Intent intent, Done<Result<BeginOutcome>> done) {
-  run<BeginOutcome>(std::move(done), [this, intent = std::move(intent)](MongoConnection& c) {
-    return grant(c, intent);
-  });
+void MongoStore::acquire_lease(LeaseRequest lease_request, Done<Result<AcquireOutcome>> done) {
+  run<AcquireOutcome>(std::move(done), [this, lease_request = std::move(lease_request)](
+                                           MongoConnection& c) { return grant(c, lease_request); });
 }
 
 /// Tries the lease as one conditional step that succeeds in nearly every case. Where something
 /// stands in its way, looks at what, and takes a free lease on the condition that the record is
 /// still the one that was looked at.
-Result<BeginOutcome> MongoStore::grant(MongoConnection& connection, const Intent& intent) {
-  const std::string id = id_of(intent.key);
-  const std::string mark = text_of(intent.mark);
+Result<AcquireOutcome> MongoStore::grant(MongoConnection& connection,
+                                         const LeaseRequest& lease_request) {
+  const std::string id = id_of(lease_request.key);
+  const std::string in_doubt_call = text_of(lease_request.in_doubt_call);
   know_the_time(connection);
 
-  const auto answer = [&](const std::optional<Doc>& taken) -> Result<BeginOutcome> {
+  const auto answer = [&](const std::optional<Doc>& taken) -> Result<AcquireOutcome> {
     TokenRow row;
     const bool readable = read_row(Fields(*taken).doc("value"), row);
-    Lease lease{intent.key, row.lease.fence, intent.holder, intent.mark.called_at};
+    Lease lease{lease_request.key, row.lease.fence, lease_request.holder,
+                lease_request.in_doubt_call.called_at};
     if (readable) {
       finish_pending(connection, id, Fields(*taken).doc("value"));
-      if (intent.copy && row.record.revision == 0) {
-        row.record.copy = find_copy(connection, *intent.copy);
+      if (lease_request.copy && row.record.revision == 0) {
+        row.record.copy = find_copy(connection, *lease_request.copy);
       }
-      return BeginOutcome(Granted{std::move(lease), std::move(row.record)});
+      return AcquireOutcome(Acquired{std::move(lease), std::move(row.record)});
     }
     Doc filter = living(id);
     filter.number("fence", static_cast<std::int64_t>(lease.fence));
     connection.update(kRecords, filter, Doc().doc("$set", Doc().text("holder", "")));
-    return tl::unexpected(damaged(intent.key));
+    return tl::unexpected(damaged(lease_request.key));
   };
 
   for (int tries = 0; tries < kMostTries; ++tries) {
@@ -382,19 +383,19 @@ Result<BeginOutcome> MongoStore::grant(MongoConnection& connection, const Intent
       Doc given_back;
       given_back.text("holder", "");
       Doc over;
-      over.doc("lease_until", Doc().date("$lte", clock_.earliest() - intent.grace));
+      over.doc("lease_until", Doc().date("$lte", clock_.earliest() - lease_request.grace));
       const auto seen = static_cast<std::int64_t>(
-          std::min<std::uint64_t>(intent.seen, std::numeric_limits<std::int64_t>::max()));
+          std::min<std::uint64_t>(lease_request.seen, std::numeric_limits<std::int64_t>::max()));
       Doc filter = living(id);
       filter.doc("revision", Doc().number("$lte", seen))
           .number("late", 0)
           .list("$or", given_back, over);
       Doc fields;
-      take(fields, intent, clock_);
+      take(fields, lease_request, clock_);
       Doc update;
       update.doc("$set", fields)
           .doc("$inc", one_more_fence())
-          .doc("$push", Doc().text("marks", mark))
+          .doc("$push", Doc().text("marks", in_doubt_call))
           .doc("$currentDate", now_and());
       if (const auto taken = connection.find_and_modify(kRecords, filter, update)) {
         return answer(taken);
@@ -408,19 +409,19 @@ Result<BeginOutcome> MongoStore::grant(MongoConnection& connection, const Intent
       found = true;
       readable = read_row(there, row);
     });
-    if (!readable) return tl::unexpected(damaged(intent.key));
+    if (!readable) return tl::unexpected(damaged(lease_request.key));
     Doc fields;
-    take(fields, intent, clock_);
+    take(fields, lease_request, clock_);
     Doc update;
     if (!found) {
-      fields.text("app", intent.key.app)
-          .text("kind", intent.key.kind)
+      fields.text("app", lease_request.key.app)
+          .text("kind", lease_request.key.kind)
           .flag("gone", false)
           .number("revision", 0)
           .date("renew_at", WallTime())
           .text("predecessors", "")
           .text("budget", "")
-          .list("marks", std::vector<std::string>{mark})
+          .list("marks", std::vector<std::string>{in_doubt_call})
           .list("late_marks", std::vector<std::string>())
           .number("late", 0);
       update.doc("$set", fields)
@@ -430,18 +431,19 @@ Result<BeginOutcome> MongoStore::grant(MongoConnection& connection, const Intent
       if (made) return answer(made);
       continue;
     }
-    if (row.record.revision > intent.seen) return BeginOutcome(Newer{std::move(row.record)});
-    if (auto other = held_by(row, clock_.earliest(), intent.grace)) {
-      return BeginOutcome(std::move(*other));
+    if (row.record.revision > lease_request.seen)
+      return AcquireOutcome(Newer{std::move(row.record)});
+    if (auto other = held_by(row, clock_.earliest(), lease_request.grace)) {
+      return AcquireOutcome(std::move(*other));
     }
-    // Free after all: its holder is gone, or marks have to be taken over first.
+    // Free after all: its holder is gone, or in-doubt calls have to be taken over first.
     Doc filter = living(id);
     filter.number("fence", static_cast<std::int64_t>(row.lease.fence))
         .text("holder", row.lease.holder)
         .number("late", row.late);
-    auto marks = texts_of(row.record.marks);
-    marks.push_back(mark);
-    fields.list("marks", marks).list("late_marks", std::vector<std::string>()).number("late", 0);
+    auto in_doubt = texts_of(row.record.in_doubt);
+    in_doubt.push_back(in_doubt_call);
+    fields.list("marks", in_doubt).list("late_marks", std::vector<std::string>()).number("late", 0);
     update.doc("$set", fields).doc("$inc", one_more_fence()).doc("$currentDate", now_and());
     if (const auto taken = connection.find_and_modify(kRecords, filter, update)) {
       return answer(taken);
@@ -462,7 +464,7 @@ void MongoStore::commit(Lease lease, Record next, Done<Result<WriteOutcome>> don
                           .date("displaced_at", next.displaced_at)
                           .text("predecessors", text_of(next.predecessors))
                           .date("alive_at", next.alive_at)
-                          .list("marks", texts_of(next.marks))
+                          .list("marks", texts_of(next.in_doubt))
                           .text("budget", text_of(next.budget))
                           .text("holder", "")
                           .date("lease_until", WallTime());
@@ -475,8 +477,8 @@ void MongoStore::commit(Lease lease, Record next, Done<Result<WriteOutcome>> don
                         without.text("token", "").text("issuer", "");
                         without.text("obtained_at", "").text("expires_at", "");
                       }
-                      if (next.trouble) {
-                        fields.text("trouble", text_of(*next.trouble));
+                      if (next.failure) {
+                        fields.text("trouble", text_of(*next.failure));
                       } else {
                         without.text("trouble", "");
                       }
@@ -513,10 +515,10 @@ void MongoStore::abandon(Lease lease, Record next, Done<Result<WriteOutcome>> do
   commit(std::move(lease), std::move(next), std::move(done));
 }
 
-void MongoStore::mark(const Key& key, Mark mark, Done<Result<void>> done) {
-  run<void>(std::move(done), [key, mark](MongoConnection& connection) -> Result<void> {
+void MongoStore::add_in_doubt(const Key& key, InDoubtCall in_doubt_call, Done<Result<void>> done) {
+  run<void>(std::move(done), [key, in_doubt_call](MongoConnection& connection) -> Result<void> {
     Doc update;
-    update.doc("$push", Doc().text("late_marks", text_of(mark)))
+    update.doc("$push", Doc().text("late_marks", text_of(in_doubt_call)))
         .doc("$inc", Doc().number("late", 1))
         .doc("$currentDate", now_and());
     connection.update(kRecords, living(id_of(key)), update);

@@ -35,9 +35,9 @@ struct MongoOptions {
 /// ServerClock knows it, with the round trip at the lease's expense nowhere: an end is written
 /// rather late and taken for reached rather late.
 ///
-/// Round trips: one for a begin that is granted, one for a commit, an abandon, a mark or a look at
-/// the changes; some more for the first begin of a key, for one that is refused, and every half
-/// minute one for the time.
+/// Round trips: one for a begin that is granted, one for a commit, an abandon, an in-doubt call or
+/// a look at the changes; some more for the first begin of a key, for one that is refused, and
+/// every half minute one for the time.
 class MongoStore final : public TokenStore, public Registry, public SealLedger, public Cluster {
  public:
   /// Connects and makes what is missing: collections, indexes, the note of the schema's version.
@@ -51,10 +51,10 @@ class MongoStore final : public TokenStore, public Registry, public SealLedger, 
   [[nodiscard]] const std::vector<std::string>& warnings() const { return warnings_; }
 
   void load(const Key& key, Done<Result<Record>> done) override;
-  void begin(Intent intent, Done<Result<BeginOutcome>> done) override;
+  void acquire_lease(LeaseRequest lease_request, Done<Result<AcquireOutcome>> done) override;
   void commit(Lease lease, Record next, Done<Result<WriteOutcome>> done) override;
   void abandon(Lease lease, Record next, Done<Result<WriteOutcome>> done) override;
-  void mark(const Key& key, Mark mark, Done<Result<void>> done) override;
+  void add_in_doubt(const Key& key, InDoubtCall in_doubt_call, Done<Result<void>> done) override;
   void changes(std::string cursor, Done<Result<Changes>> done) override;
   void time(Done<Result<std::optional<WallTime>>> done) override;
   [[nodiscard]] bool keeps_copies() const override { return true; }
@@ -89,7 +89,7 @@ class MongoStore final : public TokenStore, public Registry, public SealLedger, 
 
   Result<void> prepare(MongoConnection& connection);
   void know_the_time(MongoConnection& connection);
-  Result<BeginOutcome> grant(MongoConnection& connection, const Intent& intent);
+  Result<AcquireOutcome> grant(MongoConnection& connection, const LeaseRequest& lease_request);
   Result<Changes> read_changes(MongoConnection& connection, const std::string& cursor);
 
   const MongoAddress address_;

@@ -160,15 +160,15 @@ TEST_F(MongoStoreTest, TheLeaseOfAProcessThatIsGoneIsFreeAtOnce) {
   std::string gone = process_identity();
   gone.back() = gone.back() == '1' ? '2' : '1';  // The same process id, started at another moment.
   ASSERT_TRUE(process_is_gone(gone));
-  granted(*store, intent(key, 0, now, gone));
-  granted(*store, intent(key, 0, now, "node-b"));
+  granted(*store, lease_request(key, 0, now, gone));
+  granted(*store, lease_request(key, 0, now, "node-b"));
 }
 
 TEST_F(MongoStoreTest, ALeaseThatEndsLaterThanAnyWasGrantedForIsOver) {
   auto store = open();
-  granted(*store, intent(key, 0, now, "node-a"));
+  granted(*store, lease_request(key, 0, now, "node-a"));
   set(with_id(id), Doc().date("lease_until", now + 1h));
-  granted(*store, intent(key, 0, now, "node-b"));
+  granted(*store, lease_request(key, 0, now, "node-b"));
 }
 
 TEST_F(MongoStoreTest, ARecordThatSomebodyDamagedIsAFailureOfThatRecordOnly) {
@@ -177,13 +177,13 @@ TEST_F(MongoStoreTest, ARecordThatSomebodyDamagedIsAFailureOfThatRecordOnly) {
   put_token(*store, {"wx2", "access_token"}, "token", now);
   set(with_id(id), Doc().text("budget", "{"));
   EXPECT_FALSE(try_load(*store, key));
-  EXPECT_FALSE(try_begin(*store, intent(key, 1, now)));
+  EXPECT_FALSE(try_acquire(*store, lease_request(key, 1, now)));
   for (const auto& [found, record] : scan(*store)) {
     EXPECT_EQ(record.token.has_value(), found != key);
-    EXPECT_EQ(record.trouble.has_value(), found == key);
+    EXPECT_EQ(record.failure.has_value(), found == key);
   }
   set(with_id(id), Doc().text("budget", ""));
-  granted(*store, intent(key, 1, now));
+  granted(*store, lease_request(key, 1, now));
 }
 
 // ---- The feed ----
@@ -196,7 +196,7 @@ TEST_F(MongoStoreTest, OfTwoWritersTheOneWhoseOlderStampIsSeenLaterIsToldToo) {
   const std::string before = changes(*store, "").cursor;
 
   // The slow writer has its stamp, and is not seen yet: as if its document were still on its way.
-  granted(*store, intent(slow, 1, now));
+  granted(*store, lease_request(slow, 1, now));
   const Doc stamped = std::move(database.find(kRecords, with_id("wxslow\nk")).at(0));
   database.outsider().remove(kRecords, with_id("wxslow\nk"));
   put_token(*store, quick, "one", now);
@@ -245,7 +245,7 @@ class MongoCopyTest : public MongoStoreTest {
     database.outsider().insert("tokens", document);
   }
   std::optional<PlainCopy> found() {
-    Intent wanted = intent({"wx" + std::to_string(++begins_), "k"}, 0, now);
+    LeaseRequest wanted = lease_request({"wx" + std::to_string(++begins_), "k"}, 0, now);
     wanted.copy = CopyPlace{"tokens", "access_token"};
     return std::move(granted(*store, std::move(wanted)).record.copy);
   }
@@ -257,19 +257,19 @@ class MongoCopyTest : public MongoStoreTest {
 };
 
 TEST_F(MongoCopyTest, IsWrittenWithTheRecord) {
-  Granted grant = granted(*store, intent(key, 0, now));
+  Acquired grant = granted(*store, lease_request(key, 0, now));
   EXPECT_EQ(commit(*store, grant.lease, with_copy(grant.record, "one")), WriteOutcome::written);
   EXPECT_THAT(documents(), ElementsAre("one 1h dated"));
-  grant = granted(*store, intent(key, 1, now));
+  grant = granted(*store, lease_request(key, 1, now));
   EXPECT_EQ(commit(*store, grant.lease, with_copy(grant.record, "two")), WriteOutcome::written);
   EXPECT_THAT(documents(), ElementsAre("two 1h dated"));
   EXPECT_FALSE(load(*store, key).copy);
 }
 
 TEST_F(MongoCopyTest, IsNotWrittenByAWriterWhoWasFenced) {
-  Granted slow = granted(*store, intent(key, 0, now, "node-a"));
+  Acquired slow = granted(*store, lease_request(key, 0, now, "node-a"));
   let_leases_age(database, kLease);
-  Granted quick = granted(*store, intent(key, 0, now, "node-b"));
+  Acquired quick = granted(*store, lease_request(key, 0, now, "node-b"));
   commit(*store, quick.lease, with_copy(quick.record, "quick"));
   EXPECT_EQ(commit(*store, slow.lease, with_copy(slow.record, "slow")), WriteOutcome::fenced);
   EXPECT_THAT(documents(), ElementsAre("quick 1h dated"));
@@ -277,7 +277,7 @@ TEST_F(MongoCopyTest, IsNotWrittenByAWriterWhoWasFenced) {
 
 TEST_F(MongoCopyTest, ThatAWriterDidNotGetToIsFinishedByWhoeverComesNext) {
   const auto die_half_way = [&](std::string_view token) {
-    Granted grant = granted(*store, intent(key, load(*store, key).revision, now));
+    Acquired grant = granted(*store, lease_request(key, load(*store, key).revision, now));
     commit(*store, grant.lease, next_token(grant.record, token, now));
     Doc pending;
     pending.doc("copy", pending_copy(copy_of(token), grant.lease.fence));
@@ -290,19 +290,19 @@ TEST_F(MongoCopyTest, ThatAWriterDidNotGetToIsFinishedByWhoeverComesNext) {
   EXPECT_THAT(documents(), ElementsAre("one 1h dated"));
 
   die_half_way("two");
-  granted(*store, intent(key, 2, now));
+  granted(*store, lease_request(key, 2, now));
   EXPECT_THAT(documents(), ElementsAre("two 1h dated"));
   let_leases_age(database, kLease);
 
   // Or by the writer itself, that heard nothing and tries again.
-  Granted grant = die_half_way("three");
+  Acquired grant = die_half_way("three");
   EXPECT_EQ(commit(*store, grant.lease, with_copy(grant.record, "three")), WriteOutcome::written);
   EXPECT_THAT(documents(), ElementsAre("three 1h dated"));
   EXPECT_EQ(commit(*store, grant.lease, with_copy(grant.record, "four")), WriteOutcome::fenced);
 }
 
 TEST_F(MongoCopyTest, ThatComesLateOverwritesNoLaterOne) {
-  Granted grant = granted(*store, intent(key, 0, now));
+  Acquired grant = granted(*store, lease_request(key, 0, now));
   commit(*store, grant.lease, with_copy(grant.record, "later"));
   const Doc late = pending_copy(copy_of("late"), grant.lease.fence - 1);
   finish_copy(database.outsider(), kRecords, id, Fields(late));
@@ -316,7 +316,7 @@ TEST_F(MongoCopyTest, MendsEveryDocumentOfThatNameAndKeepsWhatIsTheirs) {
   Doc odd;
   odd.text("token", "older").text("meta", "function () {}").real("expires_in", 1.5);
   insert(odd);
-  Granted grant = granted(*store, intent(key, 0, now));
+  Acquired grant = granted(*store, lease_request(key, 0, now));
   commit(*store, grant.lease, with_copy(grant.record, "one"));
   EXPECT_THAT(documents(), ElementsAre("one 1h dated", "one 1h dated"));
   EXPECT_THAT(database.find("tokens", Doc().text("theirs", "kept")), SizeIs(1));
@@ -353,7 +353,7 @@ TEST_F(MongoCopyTest, IsLookedForWhileThereIsNoTokenOnly) {
   Doc theirs;
   theirs.text("token", "theirs").number("expires_in", (now + 1h).time_since_epoch().count());
   insert(theirs);
-  Intent wanted = intent(key, 1, now);
+  LeaseRequest wanted = lease_request(key, 1, now);
   wanted.copy = CopyPlace{"tokens", "access_token"};
   EXPECT_FALSE(granted(*store, std::move(wanted)).record.copy);
 }
@@ -364,7 +364,7 @@ TEST_F(MongoCopyTest, NothingElseInTheDatabaseIsInTheClear) {
   SealedStore sealed(store, sealer);
   SealedRegistry registry(store, sealer);
   put_app(registry, app_row("wx1", "canarysecret"));
-  Granted grant = granted(sealed, intent(key, 0, now));
+  Acquired grant = granted(sealed, lease_request(key, 0, now));
   commit(sealed, grant.lease, with_copy(grant.record, "canarytoken"));
   EXPECT_TRUE(load(sealed, key).token->value.same_as("canarytoken"));
   EXPECT_THAT(documents(), ElementsAre("canarytoken 1h dated"));
@@ -377,7 +377,7 @@ TEST_F(MongoCopyTest, NothingElseInTheDatabaseIsInTheClear) {
   }
 }
 
-// ---- A server in trouble ----
+// ---- A server in failure ----
 
 class MongoFaultTest : public MongoStoreTest {
  protected:
@@ -395,7 +395,7 @@ class MongoFaultTest : public MongoStoreTest {
       const auto record = try_load(*store, key);
       const Key fresh{"wx" + std::to_string(++begins), "fresh"};
       return record && record->token->value.same_as("one") &&
-             try_begin(*store, intent(fresh, 0, now));
+             try_acquire(*store, lease_request(fresh, 0, now));
     });
     EXPECT_TRUE(recovered) << "and it recovers";
   }

@@ -209,7 +209,7 @@ TEST_F(OpenStoreTest, ARowThatWasMovedIsNeverTakenForAMissingToken) {
   EXPECT_EQ(record.error().fault, Fault::store);
   EXPECT_THAT(record.error().message, HasSubstr("changed or moved"));
   for (std::uint64_t seen : {0U, 1U}) {
-    auto outcome = try_begin(*store.tokens, intent(kKey, seen, clock.wall()));
+    auto outcome = try_acquire(*store.tokens, lease_request(kKey, seen, clock.wall()));
     ASSERT_FALSE(outcome);
     EXPECT_EQ(outcome.error().fault, Fault::store);
   }
@@ -220,7 +220,7 @@ TEST_F(OpenStoreTest, ARowThatWasMovedIsNeverTakenForAMissingToken) {
     if (key == kKey) {
       EXPECT_FALSE(shown.token);
       EXPECT_EQ(shown.revision, 1U);
-      EXPECT_THAT(shown.trouble.value().error.message, HasSubstr("changed or moved"));
+      EXPECT_THAT(shown.failure.value().error.message, HasSubstr("changed or moved"));
     } else {
       EXPECT_TRUE(shown.token->value.same_as("two"));
     }
@@ -234,27 +234,27 @@ TEST(SealedStore, ABeginThatCannotOpenTheTokenGivesTheLeaseBackWithoutItsMark) {
   auto wrong = std::make_shared<AesGcmSealer>(must_value(Keyring::fresh()));
   SealedStore store(below, right);
   put_token(store, kKey, "token", clock.wall());
-  Mark earlier{clock.wall() - 1s, clock.wall()};
-  mark(store, kKey, earlier);
+  InDoubtCall earlier{clock.wall() - 1s, clock.wall()};
+  add_in_doubt(store, kKey, earlier);
 
-  SealedStore stranger(below, wrong);
-  auto outcome = try_begin(stranger, intent(kKey, 1, clock.wall()));
+  SealedStore other(below, wrong);
+  auto outcome = try_acquire(other, lease_request(kKey, 1, clock.wall()));
   ASSERT_FALSE(outcome);
   EXPECT_EQ(outcome.error().fault, Fault::store);
   Record record = load(store, kKey);
   EXPECT_TRUE(record.token->value.same_as("token"));
-  EXPECT_THAT(record.marks, ElementsAre(earlier));
-  granted(store, intent(kKey, 1, clock.wall()));
+  EXPECT_THAT(record.in_doubt, ElementsAre(earlier));
+  granted(store, lease_request(kKey, 1, clock.wall()));
 }
 
 /// A store that answers when the test says so.
 class SlowStore final : public TokenStore {
  public:
   void load(const Key&, Done<Result<Record>> done) override { waiting = std::move(done); }
-  void begin(Intent, Done<Result<BeginOutcome>>) override {}
+  void acquire_lease(LeaseRequest, Done<Result<AcquireOutcome>>) override {}
   void commit(Lease, Record, Done<Result<WriteOutcome>>) override {}
   void abandon(Lease, Record, Done<Result<WriteOutcome>>) override {}
-  void mark(const Key&, Mark, Done<Result<void>>) override {}
+  void add_in_doubt(const Key&, InDoubtCall, Done<Result<void>>) override {}
   void changes(std::string, Done<Result<Changes>>) override {}
   void scan(std::function<void(Key, Record)>, Done<Result<void>>) override {}
   Done<Result<Record>> waiting;
@@ -317,7 +317,7 @@ TEST_F(OpenStoreTest, RotationSealsEverythingAnewAndKeepsTheOldKey) {
 TEST_F(OpenStoreTest, AServerThatRunsThroughARotationReadsOnAndWritesWithTheNewKey) {
   fill();
   OpenStore server = open();
-  Granted grant = granted(*server.tokens, intent(kKey, 1, clock.wall()));
+  Acquired grant = granted(*server.tokens, lease_request(kKey, 1, clock.wall()));
   std::string cursor = changes(*server.tokens, "").cursor;
   Rotation rotation = must_value(rotate_key({uri, "", {}}, clock));
 

@@ -82,7 +82,7 @@ class Resealing {
       store_.tokens->scan(
           [&](Key key, Record record) {
             if (!record.token) return;
-            auto anew = resealed(record.token->value, token_place(key, record.revision));
+            auto anew = resealed(record.token->value, token_associated_data(key, record.revision));
             if (!anew) return;
             swaps.add([&](auto swapped) {
               store_.ledger->reseal_token(key, std::move(record.token->value), std::move(*anew),
@@ -113,7 +113,7 @@ class Resealing {
         break;
       }
       if (!*app) continue;
-      auto anew = resealed((*app)->secret, app_place(id));
+      auto anew = resealed((*app)->secret, app_associated_data(id));
       if (!anew) continue;
       swaps.add([&](auto swapped) {
         store_.ledger->reseal_app(id, std::move((*app)->secret), std::move(*anew),
@@ -126,14 +126,14 @@ class Resealing {
   }
 
   /// The same under the new key; nothing where it is under it already, or cannot be opened.
-  std::optional<Secret> resealed(const Secret& sealed, const std::string& place) {
+  std::optional<Secret> resealed(const Secret& sealed, const std::string& associated_data) {
     if (AesGcmSealer::key_id(sealed.reveal()) == key_id_) return std::nullopt;
-    auto plain = sealer_.open(sealed.reveal(), place);
+    auto plain = sealer_.open(sealed.reveal(), associated_data);
     if (!plain) {
       ++unreadable_;
       return std::nullopt;
     }
-    return sealer_.seal(plain->reveal(), place);
+    return sealer_.seal(plain->reveal(), associated_data);
   }
 
   RawStore& store_;

@@ -10,7 +10,7 @@ namespace {
 /// One step a version, oldest first. Never edit one that was released: add the next.
 ///
 /// Times are Unix milliseconds. `token` and `secret` are sealed; see sealer.hpp. What the platform
-/// said (`trouble`) is kept as bytes, so that no encoding of the database can refuse it.
+/// said (`failure`) is kept as bytes, so that no encoding of the database can refuse it.
 constexpr const char* kMigrations[] = {
     // 1
     R"sql(

@@ -49,8 +49,9 @@ const std::string kScanTokens = "SELECT " + kTokenColumns +
                                 " FROM hufu_tokens WHERE (app, kind) > ($1, $2) "
                                 "ORDER BY app, kind LIMIT $3";
 
-/// $1 app, $2 kind, $3 revision seen, $4 holder, $5 mark, $6 length, $7 grace, $8 a holder that is
-/// gone. The clock and the fence of a row that exists are read when its lock has been waited for.
+/// $1 app, $2 kind, $3 revision seen, $4 holder, $5 in-doubt call, $6 length, $7 grace, $8 a holder
+/// that is gone. The clock and the fence of a row that exists are read when its lock has been
+/// waited for.
 const std::string kBegin =
     "WITH granted AS (INSERT INTO hufu_tokens AS t (app, kind, revision, renew_at, predecessors, "
     "marks, late_marks, budget, fence, holder, lease_until, lease_length, created_at, updated_at) "
@@ -193,9 +194,9 @@ void bind_record(PostgresqlQuery& query, const Record& record) {
       .bind_time(record.displaced_at)
       .bind_text(text_of(record.predecessors))
       .bind_time(record.alive_at)
-      .bind_text(text_of(record.marks));
-  if (record.trouble) {
-    query.bind_bytes(text_of(*record.trouble));
+      .bind_text(text_of(record.in_doubt));
+  if (record.failure) {
+    query.bind_bytes(text_of(*record.failure));
   } else {
     query.bind_null();
   }
@@ -317,39 +318,46 @@ void PostgresqlStore::load(const Key& key, Done<Result<Record>> done) {
   });
 }
 
-void PostgresqlStore::begin(Intent intent, Done<Result<BeginOutcome>> done) {
-  write<BeginOutcome>(std::move(done),
-                      [this, intent = std::move(intent)](PostgresqlConnection& connection) {
-                        return grant(connection, intent);
-                      });
+void PostgresqlStore::acquire_lease(LeaseRequest lease_request, Done<Result<AcquireOutcome>> done) {
+  write<AcquireOutcome>(std::move(done), [this, lease_request = std::move(lease_request)](
+                                             PostgresqlConnection& connection) {
+    return grant(connection, lease_request);
+  });
 }
 
-Result<BeginOutcome> PostgresqlStore::grant(PostgresqlConnection& connection,
-                                            const Intent& intent) {
-  const Key& key = intent.key;
+Result<AcquireOutcome> PostgresqlStore::grant(PostgresqlConnection& connection,
+                                              const LeaseRequest& lease_request) {
+  const Key& key = lease_request.key;
   std::string gone;  // A holder that is known to be gone.
   for (int i = 0; i < kBeginTries; ++i) {
     PostgresqlQuery query(connection, kBegin);
-    query.bind_text(key.app).bind_text(key.kind).bind(intent.seen).bind_text(intent.holder);
-    query.bind_text(text_of(intent.mark)).bind(intent.lease).bind(intent.grace);
+    query.bind_text(key.app)
+        .bind_text(key.kind)
+        .bind(lease_request.seen)
+        .bind_text(lease_request.holder);
+    query.bind_text(text_of(lease_request.in_doubt_call))
+        .bind(lease_request.lease)
+        .bind(lease_request.grace);
     const PostgresqlRows granted = query.bind_text(gone).run();
     RecordRow row;
     if (!granted.empty()) {
       if (!read_record(RowOf{granted, 0}, row)) return tl::unexpected(damaged(key));
-      return BeginOutcome(Granted{{key, row.lease.fence, intent.holder, intent.mark.called_at},
-                                  std::move(row.record)});
+      return AcquireOutcome(Acquired{
+          {key, row.lease.fence, lease_request.holder, lease_request.in_doubt_call.called_at},
+          std::move(row.record)});
     }
 
     const PostgresqlRows stored =
         PostgresqlQuery(connection, kSelectToken).bind_text(key.app).bind_text(key.kind).run();
     if (stored.empty()) continue;  // Removed meanwhile.
     if (!read_record(RowOf{stored, 0}, row)) return tl::unexpected(damaged(key));
-    if (row.record.revision > intent.seen) return BeginOutcome(Newer{std::move(row.record)});
+    if (row.record.revision > lease_request.seen)
+      return AcquireOutcome(Newer{std::move(row.record)});
     const WallTime now = stored.time(0, kMoment);
     const Milliseconds length(stored.integer(0, kLeaseLength));
     const bool clock_was_set_back = row.lease.until - now > length + kClockSlack;
-    auto other = clock_was_set_back ? std::nullopt : held(row.lease, now, intent.grace);
-    if (other) return BeginOutcome(std::move(*other));
+    auto other = clock_was_set_back ? std::nullopt : held(row.lease, now, lease_request.grace);
+    if (other) return AcquireOutcome(std::move(*other));
     gone = row.lease.holder;
   }
   return fail(Fault::store,
@@ -373,12 +381,14 @@ void PostgresqlStore::abandon(Lease lease, Record next, Done<Result<WriteOutcome
   commit(std::move(lease), std::move(next), std::move(done));
 }
 
-void PostgresqlStore::mark(const Key& key, Mark mark, Done<Result<void>> done) {
-  write<void>(std::move(done), [key, mark](PostgresqlConnection& connection) -> Result<void> {
-    PostgresqlQuery query(connection, kMark);
-    query.bind_text(key.app).bind_text(key.kind).bind_text(text_of(mark)).run();
-    return {};
-  });
+void PostgresqlStore::add_in_doubt(const Key& key, InDoubtCall in_doubt_call,
+                                   Done<Result<void>> done) {
+  write<void>(
+      std::move(done), [key, in_doubt_call](PostgresqlConnection& connection) -> Result<void> {
+        PostgresqlQuery query(connection, kMark);
+        query.bind_text(key.app).bind_text(key.kind).bind_text(text_of(in_doubt_call)).run();
+        return {};
+      });
 }
 
 void PostgresqlStore::changes(std::string cursor, Done<Result<Changes>> done) {

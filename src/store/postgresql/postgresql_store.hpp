@@ -32,7 +32,7 @@ struct PostgresqlOptions {
 /// Durability: `synchronous_commit` is left as the operator set it, and `warnings()` says so where
 /// that is less than a disk. Every operation is one statement and so one transaction, its entry in
 /// the change log and its notification included: it takes place as a whole or not at all. Only a
-/// refused `begin` asks a second time, for the reason.
+/// refused `acquire_lease` asks a second time, for the reason.
 ///
 /// Time is the database's: leases end and records are stamped by its clock, read inside the
 /// statement, after it has waited for whoever came first. A lease with more time left than it was
@@ -58,10 +58,10 @@ class PostgresqlStore final : public TokenStore,
   [[nodiscard]] std::uint64_t round_trips() const { return *round_trips_; }
 
   void load(const Key& key, Done<Result<Record>> done) override;
-  void begin(Intent intent, Done<Result<BeginOutcome>> done) override;
+  void acquire_lease(LeaseRequest lease_request, Done<Result<AcquireOutcome>> done) override;
   void commit(Lease lease, Record next, Done<Result<WriteOutcome>> done) override;
   void abandon(Lease lease, Record next, Done<Result<WriteOutcome>> done) override;
-  void mark(const Key& key, Mark mark, Done<Result<void>> done) override;
+  void add_in_doubt(const Key& key, InDoubtCall in_doubt_call, Done<Result<void>> done) override;
   /// Tells at once what this process did; what others did, as soon as the database has told us. See
   /// postgresql_feed.hpp.
   void changes(std::string cursor, Done<Result<Changes>> done) override;
@@ -102,7 +102,7 @@ class PostgresqlStore final : public TokenStore,
   template <class T, class Work>
   void write(Done<Result<T>> done, Work work);
 
-  Result<BeginOutcome> grant(PostgresqlConnection& connection, const Intent& intent);
+  Result<AcquireOutcome> grant(PostgresqlConnection& connection, const LeaseRequest& lease_request);
   template <class Row, class Visit>
   void scan_on(const std::string& sql, Row after, Visit visit, Done<Result<void>> done);
 

@@ -107,7 +107,7 @@ class PostgresqlStoreTest : public ::testing::Test {
   void expect_recovers(PostgresqlStore& store) {
     wait_until_back(store);
     const Record stored = load(store, key);
-    Granted grant = granted(store, intent(key, stored.revision, now(), "after"));
+    Acquired grant = granted(store, lease_request(key, stored.revision, now(), "after"));
     Record next = next_token(grant.record, "after", now());
     EXPECT_EQ(commit(store, grant.lease, std::move(next)), WriteOutcome::written);
     EXPECT_TRUE(load(store, key).token->value.same_as("after"));
@@ -244,13 +244,13 @@ TEST_F(PostgresqlStoreTest, ARenewalTakesTwoRoundTripsAndARefusalOneMoreThanAGra
   auto spent = [&, before = store->round_trips()]() mutable {
     return store->round_trips() - std::exchange(before, store->round_trips());
   };
-  Granted grant = granted(*store, intent(key, 0, now()));
+  Acquired grant = granted(*store, lease_request(key, 0, now()));
   EXPECT_EQ(spent(), 1U);
-  begin(*store, intent(key, 0, now()));
+  begin(*store, lease_request(key, 0, now()));
   EXPECT_EQ(spent(), 2U);
   commit(*store, grant.lease, next_token(grant.record, "one", now()));
   EXPECT_EQ(spent(), 1U);
-  grant = granted(*store, intent(key, 1, now()));
+  grant = granted(*store, lease_request(key, 1, now()));
   abandon(*store, grant.lease, grant.record.clone());
   EXPECT_EQ(spent(), 2U);
 }
@@ -260,10 +260,10 @@ TEST_F(PostgresqlStoreTest, TheLeaseOfAProcessThatIsGoneIsFreeAtOnce) {
   // Our own process id, started at another moment: an earlier process that had the id.
   const std::string gone = process_identity().substr(0, process_identity().rfind('/')) + "/1";
   ASSERT_TRUE(process_is_gone(gone));
-  Granted before = granted(*store, intent(key, 0, now(), gone));
+  Acquired before = granted(*store, lease_request(key, 0, now(), gone));
   EXPECT_THAT(view(*store).leases, IsEmpty());
-  Granted after = granted(*store, intent(key, 0, now() + 1ms, "node-b"));
-  EXPECT_THAT(after.record.marks, SizeIs(2)) << "what it called may have been carried out";
+  Acquired after = granted(*store, lease_request(key, 0, now() + 1ms, "node-b"));
+  EXPECT_THAT(after.record.in_doubt, SizeIs(2)) << "what it called may have been carried out";
   EXPECT_EQ(commit(*store, before.lease, next_token(before.record, "late", now())),
             WriteOutcome::fenced);
 }
@@ -271,21 +271,21 @@ TEST_F(PostgresqlStoreTest, TheLeaseOfAProcessThatIsGoneIsFreeAtOnce) {
 TEST_F(PostgresqlStoreTest, ALeaseFromBeforeTheDatabasesClockWasSetBackIsOver) {
   auto store = open();
   PostgresqlOutsider outsider(database.uri());
-  granted(*store, intent(key, 0, now()));
+  granted(*store, lease_request(key, 0, now()));
   ASSERT_TRUE(outsider.run("UPDATE hufu_tokens SET lease_until = lease_until + 50000"));
-  EXPECT_TRUE(std::holds_alternative<Held>(begin(*store, intent(key, 0, now(), "node-b"))))
+  EXPECT_TRUE(std::holds_alternative<Held>(begin(*store, lease_request(key, 0, now(), "node-b"))))
       << "by less than a minute";
   ASSERT_TRUE(outsider.run("UPDATE hufu_tokens SET lease_until = lease_until + 3600000"));
   EXPECT_THAT(view(*store).leases, IsEmpty());
-  granted(*store, intent(key, 0, now(), "node-b"));
+  granted(*store, lease_request(key, 0, now(), "node-b"));
 }
 
 TEST_F(PostgresqlStoreTest, TextsThatAreNoTextAreKeptByteForByte) {
   auto store = open();
-  Granted grant = granted(*store, intent(key, 0, now()));
+  Acquired grant = granted(*store, lease_request(key, 0, now()));
   Record next = grant.record.clone();
-  next.trouble =
-      Trouble{{Fault::refused, "\xce\xde\xd0\xa7 GBK \xff", "", {}, {}}, now(), now(), 1, {}};
+  next.failure =
+      FailureState{{Fault::refused, "\xce\xde\xd0\xa7 GBK \xff", "", {}, {}}, now(), now(), 1, {}};
   EXPECT_EQ(abandon(*store, grant.lease, std::move(next)), WriteOutcome::written);
 }
 
@@ -394,11 +394,11 @@ TEST_F(PostgresqlStoreTest, EveryKindOfChangeNotifiesTheOthers) {
     EXPECT_TRUE(listener.run("SELECT 1"));
     EXPECT_EQ(listener.notifications(), 1) << by;
   };
-  Granted grant;
-  expect_notified("begin", [&] { grant = granted(*store, intent(key, 0, now())); });
+  Acquired grant;
+  expect_notified("begin", [&] { grant = granted(*store, lease_request(key, 0, now())); });
   expect_notified("commit",
                   [&] { commit(*store, grant.lease, next_token(grant.record, "old", now())); });
-  expect_notified("mark", [&] { mark(*store, key, {now(), now()}); });
+  expect_notified("mark", [&] { add_in_doubt(*store, key, {now(), now()}); });
   expect_notified("reseal_token", [&] { reseal_token(*store, key, "old", "new"); });
   expect_notified("put_app", [&] { put_app(*store, app_row("wx1", "old")); });
   expect_notified("reseal_app", [&] { reseal_app(*store, "wx1", "old", "new"); });
@@ -409,7 +409,7 @@ TEST_F(PostgresqlStoreTest, EveryKindOfChangeNotifiesTheOthers) {
   expect_notified("revoke_key", [&] { revoke_key(*store, "shop"); });
 }
 
-// ---- Trouble ----
+// ---- FailureState ----
 
 TEST_F(PostgresqlStoreTest, AServerThatCrashesAndComesBackLosesNothingAndItRecovers) {
   auto store = open();
@@ -447,9 +447,9 @@ TEST_F(PostgresqlStoreTest, AKilledSessionTakesNothingThatWasReportedAsStoredAnd
   std::thread writer([&] {
     // Until the session was killed in the middle of this.
     while (!killed) {
-      auto outcome = try_begin(*store, intent(key, stored, now()));
+      auto outcome = try_acquire(*store, lease_request(key, stored, now()));
       if (!outcome) break;
-      auto* grant = std::get_if<Granted>(&*outcome);
+      auto* grant = std::get_if<Acquired>(&*outcome);
       if (grant == nullptr) break;
       auto written = try_commit(*store, grant->lease, next_token(grant->record, "token", now()));
       if (!written) break;
@@ -481,7 +481,7 @@ TEST_F(PostgresqlStoreTest, AFrozenServerHoldsNobodyUpForEverAndItRecovers) {
   for (int i = 0; i < 8; ++i) {
     threads.emplace_back([&] {
       EXPECT_FALSE(try_load(*store, other));
-      EXPECT_FALSE(try_begin(*store, intent(other, 0, now())));
+      EXPECT_FALSE(try_acquire(*store, lease_request(other, 0, now())));
     });
   }
   for (auto& thread : threads) thread.join();
@@ -494,8 +494,9 @@ TEST_F(PostgresqlStoreTest, ARowThatSomebodyLocksHoldsUpNoOtherKeyAndItRecovers)
   put_token(*store, key, "kept", now());
   PostgresqlOutsider locker(database.uri());
   ASSERT_TRUE(locker.run("BEGIN; SELECT FROM hufu_tokens FOR UPDATE"));
-  std::promise<Result<BeginOutcome>> stuck;
-  store->begin(intent(key, 1, now()), [&](auto outcome) { stuck.set_value(std::move(outcome)); });
+  std::promise<Result<AcquireOutcome>> stuck;
+  store->acquire_lease(lease_request(key, 1, now()),
+                       [&](auto outcome) { stuck.set_value(std::move(outcome)); });
   put_token(*store, other, "free", now());
   EXPECT_TRUE(load(*store, key).token->value.same_as("kept"));
   const auto outcome = stuck.get_future().get();
@@ -508,7 +509,7 @@ TEST_F(PostgresqlStoreTest, ARowThatSomebodyLocksHoldsUpNoOtherKeyAndItRecovers)
     std::this_thread::yield();
   }
   ASSERT_TRUE(locker.run("ROLLBACK"));
-  EXPECT_THAT(load(*store, key).marks, IsEmpty()) << "the server, too, gave it up";
+  EXPECT_THAT(load(*store, key).in_doubt, IsEmpty()) << "the server, too, gave it up";
   expect_recovers(*store);
 }
 
@@ -533,13 +534,13 @@ TEST_F(PostgresqlStoreTest, AServerThatTurnsReadOnlyIsNamedAndItRecovers) {
                    database.name() + "'");
   };
   set("on");
-  auto refused = try_begin(*store, intent(key, 1, now()));
+  auto refused = try_acquire(*store, lease_request(key, 1, now()));
   auto is_named = [&] {
     return !refused && refused.error().message.find("cannot be written") != std::string::npos;
   };
   while (!is_named()) {
     clock.advance(1min);
-    refused = try_begin(*store, intent(key, 1, now()));
+    refused = try_acquire(*store, lease_request(key, 1, now()));
   }
   EXPECT_THAT(refused.error().next_step, HasSubstr("default_transaction_read_only"));
   expect_refused(database.uri(), "cannot be written");
@@ -568,10 +569,10 @@ TEST_F(PostgresqlStoreTest, AFullDiskIsNamedAndItRecovers) {
     outsider.run("CREATE TABLE filler AS SELECT repeat(md5(random()::text), 30) AS line");
     while (outsider.run("INSERT INTO filler SELECT line FROM filler LIMIT 1000")) {
     }
-    Result<BeginOutcome> refused;
+    Result<AcquireOutcome> refused;
     for (int i = 0; refused; ++i) {
-      refused =
-          try_begin(*store, intent({"wx" + std::string(100, 'x') + std::to_string(i)}, 0, now()));
+      refused = try_acquire(
+          *store, lease_request({"wx" + std::string(100, 'x') + std::to_string(i)}, 0, now()));
     }
     EXPECT_THAT(refused.error().message, HasSubstr("its disk is full"));
     EXPECT_TRUE(load(*store, key).token->value.same_as("kept"));
@@ -612,8 +613,8 @@ TEST_F(PostgresqlStoreTest, EveryDoneIsCalledBeforeItIsGone) {
   std::atomic<int> told = 0;
   auto store = open();
   for (int i = 0; i < kMany; ++i) {
-    store->begin(intent({"wx" + std::to_string(i), "k"}, 0, now()),
-                 [&](Result<BeginOutcome>) { ++told; });
+    store->acquire_lease(lease_request({"wx" + std::to_string(i), "k"}, 0, now()),
+                         [&](Result<AcquireOutcome>) { ++told; });
     store->load(key, [&](Result<Record>) { ++told; });
   }
   store->scan([](Key, Record) {}, [&](Result<void>) { ++told; });

@@ -25,8 +25,8 @@ struct At {
     displaced_at,
     predecessors,
     alive_at,
-    marks,
-    trouble,
+    in_doubt,
+    failure,
     budget,
     fence,
     holder,
@@ -115,11 +115,11 @@ RedisTokenRow token_row(const net::RedisReply& reply) {
   record.created_at = row.time(At::created_at);
   record.updated_at = row.time(At::updated_at);
   row.take(fingerprints_from(row.text(At::predecessors)), record.predecessors);
-  row.take(marks_from(row.text(At::marks)), record.marks);
+  row.take(in_doubt_from(row.text(At::in_doubt)), record.in_doubt);
   row.take(budget_from(row.text(At::budget)), record.budget);
-  if (!row.text(At::trouble).empty()) {
-    record.trouble = trouble_from(row.text(At::trouble));
-    if (!record.trouble) found.readable = false;
+  if (!row.text(At::failure).empty()) {
+    record.failure = failure_state_from(row.text(At::failure));
+    if (!record.failure) found.readable = false;
   }
   found.lease = {static_cast<std::uint64_t>(row.integer(At::fence)), row.text(At::holder),
                  row.time(At::lease_until)};
@@ -138,7 +138,7 @@ RedisFields fields_of(const Record& record) {
           "displaced_at", text_of(record.displaced_at),
           "predecessors", store::text_of(record.predecessors),
           "alive_at",     text_of(record.alive_at),
-          "trouble",      record.trouble ? store::text_of(*record.trouble) : "",
+          "trouble",      record.failure ? store::text_of(*record.failure) : "",
           "budget",       store::text_of(record.budget)};
 }
 

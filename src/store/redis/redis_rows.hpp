@@ -35,7 +35,7 @@ struct RedisTokenRow {
   LeaseState lease;
 };
 RedisTokenRow token_row(const net::RedisReply& reply);
-/// What a commit writes, but for the marks.
+/// What a commit writes, but for the in_doubt.
 RedisFields fields_of(const Record& record);
 
 /// Nothing where there is no such row. A field that is missing from `reply`, the secret for one,

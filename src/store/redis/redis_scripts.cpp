@@ -86,10 +86,10 @@ return answer
 )lua";
 
 /// KEYS token, tokens, leases, changes. ARGV channel, keep, member, app, kind, seen, holder,
-/// length, mark, grace, and the holder and fence of a lease whose process is known to be gone.
-/// Answers 'newer' and the record; 'held', holder, fence and remaining time; or 'granted', fence
-/// and the record. A lease that has more time left than it was given, and a minute: the server's
-/// clock was set back, and nobody knows when it ends.
+/// length, in-doubt call, grace, and the holder and fence of a lease whose process is known to be
+/// gone. Answers 'newer' and the record; 'held', holder, fence and remaining time; or 'granted',
+/// fence and the record. A lease that has more time left than it was given, and a minute: the
+/// server's clock was set back, and nobody knows when it ends.
 std::string begin_text() {
   return R"lua(
 local function record() return call('HMGET', KEYS[1], )lua" +
@@ -118,8 +118,8 @@ return {'granted', fence, record()}
 )lua";
 }
 
-/// KEYS token, leases, changes. ARGV channel, keep, member, app, kind, fence, holder, marks, and
-/// the other fields with their values. Answers 1, or 0 if the lease was lost.
+/// KEYS token, leases, changes. ARGV channel, keep, member, app, kind, fence, holder, in-doubt
+/// calls, and the other fields with their values. Answers 1, or 0 if the lease was lost.
 constexpr const char* kCommit = R"lua(
 local row = call('HMGET', KEYS[1], 'fence', 'holder', 'late_marks')
 if row[1] ~= ARGV[6] or row[2] ~= ARGV[7] or ARGV[7] == '' then return 0 end
@@ -130,7 +130,8 @@ call('ZREM', KEYS[2], ARGV[3])
 return 1
 )lua";
 
-/// KEYS token, changes. ARGV channel, keep, app, kind, mark. Answers 1, or 0 without a record.
+/// KEYS token, changes. ARGV channel, keep, app, kind, in_doubt_call. Answers 1, or 0 without a
+/// record.
 constexpr const char* kMark = R"lua(
 if call('EXISTS', KEYS[1]) == 0 then return 0 end
 tell(KEYS[2], ARGV[1], ARGV[2], ARGV[3], ARGV[4])
@@ -251,7 +252,7 @@ const net::RedisScript& commit() {
   static const net::RedisScript kScript = script(kCommit);
   return kScript;
 }
-const net::RedisScript& mark() {
+const net::RedisScript& add_in_doubt() {
   static const net::RedisScript kScript = script(kMark);
   return kScript;
 }

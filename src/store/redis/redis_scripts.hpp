@@ -18,7 +18,7 @@ const net::RedisScript& open();
 const net::RedisScript& changes();
 const net::RedisScript& begin();
 const net::RedisScript& commit();
-const net::RedisScript& mark();
+const net::RedisScript& add_in_doubt();
 const net::RedisScript& put_app();
 const net::RedisScript& remove_app();
 const net::RedisScript& put_key();

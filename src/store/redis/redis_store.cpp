@@ -217,22 +217,26 @@ void RedisStore::load(const Key& key, Done<Result<Record>> done) {
   });
 }
 
-void RedisStore::begin(Intent intent, Done<Result<BeginOutcome>> done) {
-  write<BeginOutcome>(std::move(done), [this, intent = std::move(intent)](Connection& connection) {
-    return grant(connection, intent);
-  });
+void RedisStore::acquire_lease(LeaseRequest lease_request, Done<Result<AcquireOutcome>> done) {
+  write<AcquireOutcome>(std::move(done),
+                        [this, lease_request = std::move(lease_request)](Connection& connection) {
+                          return grant(connection, lease_request);
+                        });
 }
 
-Result<BeginOutcome> RedisStore::grant(Connection& connection, const Intent& intent) {
-  const Key& key = intent.key;
+Result<AcquireOutcome> RedisStore::grant(Connection& connection,
+                                         const LeaseRequest& lease_request) {
+  const Key& key = lease_request.key;
   std::string gone_holder;
   std::string gone_fence;
   while (true) {
-    auto reply = tell(connection, redis_scripts::begin(),
-                      {keys_.token(key), keys_.tokens, keys_.leases, keys_.changes},
-                      {RedisKeys::member(key), key.app, key.kind, std::to_string(intent.seen),
-                       intent.holder, std::to_string(intent.lease.count()), text_of(intent.mark),
-                       std::to_string(intent.grace.count()), gone_holder, gone_fence});
+    auto reply =
+        tell(connection, redis_scripts::begin(),
+             {keys_.token(key), keys_.tokens, keys_.leases, keys_.changes},
+             {RedisKeys::member(key), key.app, key.kind, std::to_string(lease_request.seen),
+              lease_request.holder, std::to_string(lease_request.lease.count()),
+              text_of(lease_request.in_doubt_call), std::to_string(lease_request.grace.count()),
+              gone_holder, gone_fence});
     if (!reply) return tl::unexpected(reply.error());
     const std::vector<Reply>& answer = reply->elements;
     if (answer.size() < 2) return makes_no_sense(connection);
@@ -248,15 +252,16 @@ Result<BeginOutcome> RedisStore::grant(Connection& connection, const Intent& int
         gone_fence = answer[2].text;
         continue;
       }
-      return BeginOutcome(Held{holder, Milliseconds(*remaining)});
+      return AcquireOutcome(Held{holder, Milliseconds(*remaining)});
     }
 
     RedisTokenRow row = token_row(answer.back());
     if (!row.readable) return tl::unexpected(damaged(key));
-    if (answer[0].text == "newer") return BeginOutcome(Newer{std::move(row.record)});
+    if (answer[0].text == "newer") return AcquireOutcome(Newer{std::move(row.record)});
     wait_for_replicas(connection);
-    return BeginOutcome(Granted{{key, row.lease.fence, intent.holder, intent.mark.called_at},
-                                std::move(row.record)});
+    return AcquireOutcome(Acquired{
+        {key, row.lease.fence, lease_request.holder, lease_request.in_doubt_call.called_at},
+        std::move(row.record)});
   }
 }
 
@@ -276,7 +281,7 @@ Result<WriteOutcome> RedisStore::store(Connection& connection, const Lease& leas
   auto reply =
       tell(connection, redis_scripts::commit(), {keys_.token(key), keys_.leases, keys_.changes},
            with({RedisKeys::member(key), key.app, key.kind, std::to_string(lease.fence),
-                 lease.holder, text_of(next.marks)},
+                 lease.holder, text_of(next.in_doubt)},
                 fields_of(next)));
   if (!reply) return tl::unexpected(reply.error());
   if (reply->integer != 1) return WriteOutcome::fenced;
@@ -291,10 +296,10 @@ void RedisStore::wait_for_replicas(Connection& connection) {
   if (!confirmed || confirmed->integer < options_.wait_replicas) ++unconfirmed_;
 }
 
-void RedisStore::mark(const Key& key, Mark mark, Done<Result<void>> done) {
-  write<void>(std::move(done), [this, key, mark](Connection& connection) -> Result<void> {
-    auto reply = tell(connection, redis_scripts::mark(), {keys_.token(key), keys_.changes},
-                      {key.app, key.kind, text_of(mark)});
+void RedisStore::add_in_doubt(const Key& key, InDoubtCall in_doubt_call, Done<Result<void>> done) {
+  write<void>(std::move(done), [this, key, in_doubt_call](Connection& connection) -> Result<void> {
+    auto reply = tell(connection, redis_scripts::add_in_doubt(), {keys_.token(key), keys_.changes},
+                      {key.app, key.kind, text_of(in_doubt_call)});
     if (!reply) return tl::unexpected(reply.error());
     return {};
   });

@@ -66,10 +66,10 @@ class RedisStore final : public TokenStore, public Registry, public SealLedger, 
   [[nodiscard]] bool is_listening() const { return feed_.is_listening(); }
 
   void load(const Key& key, Done<Result<Record>> done) override;
-  void begin(Intent intent, Done<Result<BeginOutcome>> done) override;
+  void acquire_lease(LeaseRequest lease_request, Done<Result<AcquireOutcome>> done) override;
   void commit(Lease lease, Record next, Done<Result<WriteOutcome>> done) override;
   void abandon(Lease lease, Record next, Done<Result<WriteOutcome>> done) override;
-  void mark(const Key& key, Mark mark, Done<Result<void>> done) override;
+  void add_in_doubt(const Key& key, InDoubtCall in_doubt_call, Done<Result<void>> done) override;
   void changes(std::string cursor, Done<Result<Changes>> done) override;
   void time(Done<Result<std::optional<WallTime>>> done) override;
   /// Reads a thousand records at a time. A record that is written meanwhile is seen as it was, or
@@ -115,7 +115,7 @@ class RedisStore final : public TokenStore, public Registry, public SealLedger, 
   void write_if(Done<Result<bool>> done, const net::RedisScript& script, Texts keys,
                 Texts arguments);
 
-  Result<BeginOutcome> grant(Connection& connection, const Intent& intent);
+  Result<AcquireOutcome> grant(Connection& connection, const LeaseRequest& lease_request);
   Result<WriteOutcome> store(Connection& connection, const Lease& lease, const Record& next);
   void wait_for_replicas(Connection& connection);
   Result<Changes> read_changes(Connection& connection, const std::string& cursor,

@@ -145,9 +145,9 @@ Result<std::uint64_t> renew(RedisStore& store, const Key& key, std::string_view 
                             const std::string& holder = "node-a") {
   auto record = try_load(store, key);
   if (!record) return tl::unexpected(record.error());
-  auto begun = try_begin(store, intent(key, record->revision, now(), holder));
+  auto begun = try_acquire(store, lease_request(key, record->revision, now(), holder));
   if (!begun) return tl::unexpected(begun.error());
-  auto* grant = std::get_if<Granted>(&*begun);
+  auto* grant = std::get_if<Acquired>(&*begun);
   if (grant == nullptr) return fail(Fault::store, "somebody renews");
   const Record next = next_token(grant->record, token, now());
   const std::uint64_t revision = next.revision;
@@ -157,7 +157,7 @@ Result<std::uint64_t> renew(RedisStore& store, const Key& key, std::string_view 
   return revision;
 }
 
-/// Renews until it works: what every trouble has to end in.
+/// Renews until it works: what every failure has to end in.
 void expect_recovery(RedisStore& store) {
   int attempt = 0;
   wait_until([&] {
@@ -179,7 +179,7 @@ TEST_F(RedisStoreTest, ARenewalIsTwoRoundTrips) {
   ASSERT_TRUE(renew(*store, kKey, "the scripts are known now"));
   const Record before = load(*store, kKey);
   as_operator.ask({"CONFIG", "RESETSTAT"});
-  const Granted grant = granted(*store, intent(kKey, before.revision, now()));
+  const Acquired grant = granted(*store, lease_request(kKey, before.revision, now()));
   commit(*store, grant.lease, next_token(grant.record, "token", now()));
   const std::string stats = as_operator.ask({"INFO", "commandstats"}).text;
   EXPECT_THAT(stats, HasSubstr("cmdstat_evalsha:calls=2,"));
@@ -198,9 +198,9 @@ TEST_F(RedisStoreTest, TheLeaseOfAProcessThatIsGoneIsFreeAtOnce) {
   Store store = opened(server().uri());
   const std::string gone = process_identity().substr(0, process_identity().rfind('/')) + "/1";
   ASSERT_TRUE(process_is_gone(gone));
-  const Granted first = granted(*store, intent(kKey, 0, now(), gone));
+  const Acquired first = granted(*store, lease_request(kKey, 0, now(), gone));
   EXPECT_THAT(view(*store).leases, IsEmpty());
-  const Granted second = granted(*store, intent(kKey, 0, now(), "node-b"));
+  const Acquired second = granted(*store, lease_request(kKey, 0, now(), "node-b"));
   EXPECT_GT(second.lease.fence, first.lease.fence);
   EXPECT_EQ(commit(*store, first.lease, next_token(first.record, "late", now())),
             WriteOutcome::fenced);
@@ -208,12 +208,12 @@ TEST_F(RedisStoreTest, TheLeaseOfAProcessThatIsGoneIsFreeAtOnce) {
 
 TEST_F(RedisStoreTest, ALeaseThatLastsLongerThanItWasGivenIsOver) {
   Store store = opened(server().uri());
-  granted(*store, intent(kKey, 0, now(), "node-a"));
+  granted(*store, lease_request(kKey, 0, now(), "node-a"));
   // As after the server's clock was set back by 50 seconds: that may be.
   as_operator.age_leases(-50s);
-  EXPECT_TRUE(std::holds_alternative<Held>(begin(*store, intent(kKey, 0, now(), "node-b"))));
+  EXPECT_TRUE(std::holds_alternative<Held>(begin(*store, lease_request(kKey, 0, now(), "node-b"))));
   as_operator.age_leases(-1h);
-  granted(*store, intent(kKey, 0, now(), "node-b"));
+  granted(*store, lease_request(kKey, 0, now(), "node-b"));
 }
 
 TEST_F(RedisStoreTest, NamesWithColonsAndPercentSignsAreKeptApart) {
@@ -261,13 +261,13 @@ TEST_F(RedisStoreTest, ARecordThatCannotBeReadIsNotTakenForNone) {
   auto found = scan(*store);
   ASSERT_EQ(found.size(), 1U);
   EXPECT_FALSE(found[0].second.token);
-  EXPECT_TRUE(found[0].second.trouble);
+  EXPECT_TRUE(found[0].second.failure);
 }
 
 TEST_F(RedisStoreTest, ATypeThatIsNotOursIsAnError) {
   as_operator.ask({"SET", "{hufu}:token:wx1:access_token", "something else"});
   Store store = opened(server().uri());
-  auto begun = try_begin(*store, intent(kKey, 0, now()));
+  auto begun = try_acquire(*store, lease_request(kKey, 0, now()));
   ASSERT_FALSE(begun);
   EXPECT_THAT(begun.error().message, HasSubstr("WRONGTYPE"));
   ASSERT_TRUE(renew(*store, {"wx2", "k"}, "and it recovers"));
@@ -315,8 +315,8 @@ TEST_F(RedisStoreTest, AnOperatorIsWarnedOfWhatMayBeLost) {
 
 /// Everything that a store does to a Redis, on an empty one.
 void use_every_verb(RedisStore& store) {
-  const Granted grant = granted(store, intent(kKey, 0, now()));
-  mark(store, kKey, {now(), now()});
+  const Acquired grant = granted(store, lease_request(kKey, 0, now()));
+  add_in_doubt(store, kKey, {now(), now()});
   EXPECT_EQ(view(store).leases.size(), 1U);
   commit(store, grant.lease, next_token(grant.record, "token", now()));
   EXPECT_TRUE(reseal_token(store, kKey, "token", "sealed again"));
@@ -453,7 +453,7 @@ TEST_F(RedisStoreTest, ADatasetThatWasFlushedIsNoticedAndNoFenceComesTwice) {
   hufu::testing::FakeClock clock;
   Store store = opened(options_for(server().uri()), clock);
   ASSERT_TRUE(renew(*store, kKey, "lost"));
-  const Granted before = granted(*store, intent(kKey, 1, now(), "node-a"));
+  const Acquired before = granted(*store, lease_request(kKey, 1, now(), "node-a"));
   const std::string cursor = changes(*store, "").cursor;
   wait_until([&] { return store->is_listening(); });
   changes(*store, cursor);
@@ -465,7 +465,7 @@ TEST_F(RedisStoreTest, ADatasetThatWasFlushedIsNoticedAndNoFenceComesTwice) {
   EXPECT_THAT(scan(*store), IsEmpty());
   EXPECT_FALSE(changes(*store, news.cursor).everything);
 
-  const Granted after = granted(*store, intent(kKey, 1, now(), "node-a"));
+  const Acquired after = granted(*store, lease_request(kKey, 1, now(), "node-a"));
   EXPECT_GT(after.lease.fence, before.lease.fence);
   EXPECT_EQ(commit(*store, before.lease, next_token(before.record, "old", now())),
             WriteOutcome::fenced);
@@ -490,7 +490,7 @@ TEST_F(RedisStoreTest, ADatasetThatLacksTheLatestWritesIsNoticed) {
   EXPECT_FALSE(changes(*another, seen).everything);
 }
 
-// ---- Trouble, each with its end ----
+// ---- FailureState, each with its end ----
 
 TEST_F(RedisStoreTest, NothingThatWasAcknowledgedIsLostWhenTheServerIsKilled) {
   RedisServer durable({"appendonly yes", "appendfsync always"});
@@ -576,10 +576,10 @@ TEST_F(RedisStoreTest, AServerWithoutMemoryTakesNothingInAndKeepsWhatItHas) {
   Store store = opened(full.uri());
   put_app(*store, app_row("wx9", "secret"));
   ASSERT_TRUE(renew(*store, kKey, "token"));
-  const Granted grant = granted(*store, intent(kKey, 1, now(), "node-a"));
+  const Acquired grant = granted(*store, lease_request(kKey, 1, now(), "node-a"));
   setting.ask({"CONFIG", "SET", "maxmemory", "1"});
 
-  auto refused = try_begin(*store, intent({"wx2", "k"}, 0, now()));
+  auto refused = try_acquire(*store, lease_request({"wx2", "k"}, 0, now()));
   ASSERT_FALSE(refused);
   EXPECT_THAT(refused.error().message, HasSubstr("used up its memory"));
   EXPECT_FALSE(try_commit(*store, grant.lease, next_token(grant.record, "two", now())));
@@ -717,7 +717,7 @@ TEST_F(RedisStoreTest, SentinelLeadsToThePrimaryThatTookOver) {
   Store store = opened(std::move(options));
   ASSERT_TRUE(renew(*store, kKey, "token"));
   const std::uint64_t revision = load(*store, kKey).revision;
-  const Granted before = granted(*store, intent(kKey, revision, now(), "node-a"));
+  const Acquired before = granted(*store, lease_request(kKey, revision, now(), "node-a"));
   EXPECT_EQ(store->unconfirmed(), 0U);
   const std::string cursor = changes(*store, "").cursor;
 
@@ -725,10 +725,10 @@ TEST_F(RedisStoreTest, SentinelLeadsToThePrimaryThatTookOver) {
   failure_of(*store);
   expect_recovery(*store);
   EXPECT_TRUE(load(*store, kKey).token->value.same_as("token")) << "it was confirmed";
-  EXPECT_EQ(load(*store, kKey).marks.size(), 1U) << "and so was the mark";
+  EXPECT_EQ(load(*store, kKey).in_doubt.size(), 1U) << "and so was the mark";
   EXPECT_EQ(commit(*store, before.lease, next_token(before.record, "two", now())),
             WriteOutcome::written);
-  const Granted after = granted(*store, intent(kKey, revision + 1, now(), "node-a"));
+  const Acquired after = granted(*store, lease_request(kKey, revision + 1, now(), "node-a"));
   EXPECT_GT(after.lease.fence, before.lease.fence);
   EXPECT_FALSE(changes(*store, cursor).everything) << "nothing was lost";
 

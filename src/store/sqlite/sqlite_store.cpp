@@ -275,14 +275,15 @@ void SqliteStore::load(const Key& key, Done<Result<Record>> done) {
   });
 }
 
-void SqliteStore::begin(Intent intent, Done<Result<BeginOutcome>> done) {
-  write<BeginOutcome>(std::move(done), [this, intent = std::move(intent)](SqliteDatabase& db) {
-    return grant(db, intent);
-  });
+void SqliteStore::acquire_lease(LeaseRequest lease_request, Done<Result<AcquireOutcome>> done) {
+  write<AcquireOutcome>(std::move(done),
+                        [this, lease_request = std::move(lease_request)](SqliteDatabase& db) {
+                          return grant(db, lease_request);
+                        });
 }
 
-Result<BeginOutcome> SqliteStore::grant(SqliteDatabase& db, const Intent& intent) {
-  const Key& key = intent.key;
+Result<AcquireOutcome> SqliteStore::grant(SqliteDatabase& db, const LeaseRequest& lease_request) {
+  const Key& key = lease_request.key;
   WallTime now = clock_.wall();
   RecordRow found;
   std::int64_t id = 0;
@@ -295,13 +296,14 @@ Result<BeginOutcome> SqliteStore::grant(SqliteDatabase& db, const Intent& intent
     }
   }
   Record& record = found.record;
-  if (record.revision > intent.seen) return BeginOutcome(Newer{std::move(record)});
-  if (auto other = held(found.lease, now, intent.grace)) return BeginOutcome(std::move(*other));
+  if (record.revision > lease_request.seen) return AcquireOutcome(Newer{std::move(record)});
+  if (auto other = held(found.lease, now, lease_request.grace))
+    return AcquireOutcome(std::move(*other));
 
   // Fences are drawn from the sequence of changes, so that they go on growing when a record is
   // removed and made again.
   std::int64_t fence = tell(db, key.app, key.kind);
-  record.marks.push_back(intent.mark);
+  record.in_doubt.push_back(lease_request.in_doubt_call);
   record.updated_at = now;
   if (id == 0) {
     record.created_at = now;
@@ -312,9 +314,9 @@ Result<BeginOutcome> SqliteStore::grant(SqliteDatabase& db, const Intent& intent
         .bind_text(key.app)
         .bind_text(key.kind)
         .bind(fence)
-        .bind_text(intent.holder)
-        .bind_time(now + intent.lease)
-        .bind_text(text_of(intent.mark))
+        .bind_text(lease_request.holder)
+        .bind_time(now + lease_request.lease)
+        .bind_text(text_of(lease_request.in_doubt_call))
         .bind_time(now)
         .bind_time(now)
         .run();
@@ -324,16 +326,16 @@ Result<BeginOutcome> SqliteStore::grant(SqliteDatabase& db, const Intent& intent
           "UPDATE tokens SET fence = ?, holder = ?, lease_until = ?, marks = marks || ?, "
           "late_marks = '', updated_at = ? WHERE id = ?")
         .bind(fence)
-        .bind_text(intent.holder)
-        .bind_time(now + intent.lease)
-        .bind_text(text_of(intent.mark))
+        .bind_text(lease_request.holder)
+        .bind_time(now + lease_request.lease)
+        .bind_text(text_of(lease_request.in_doubt_call))
         .bind_time(now)
         .bind(id)
         .run();
   }
-  return BeginOutcome(
-      Granted{{key, static_cast<std::uint64_t>(fence), intent.holder, intent.mark.called_at},
-              std::move(record)});
+  return AcquireOutcome(Acquired{{key, static_cast<std::uint64_t>(fence), lease_request.holder,
+                                  lease_request.in_doubt_call.called_at},
+                                 std::move(record)});
 }
 
 void SqliteStore::commit(Lease lease, Record next, Done<Result<WriteOutcome>> done) {
@@ -366,9 +368,9 @@ Result<WriteOutcome> SqliteStore::store(SqliteDatabase& db, const Lease& lease,
       .bind_time(next.displaced_at)
       .bind_text(text_of(next.predecessors))
       .bind_time(next.alive_at)
-      .bind_text(text_of(next.marks));
-  if (next.trouble) {
-    row.bind_text(text_of(*next.trouble));
+      .bind_text(text_of(next.in_doubt));
+  if (next.failure) {
+    row.bind_text(text_of(*next.failure));
   } else {
     row.bind(std::nullopt);
   }
@@ -384,12 +386,12 @@ Result<WriteOutcome> SqliteStore::store(SqliteDatabase& db, const Lease& lease,
   return WriteOutcome::written;
 }
 
-void SqliteStore::mark(const Key& key, Mark mark, Done<Result<void>> done) {
-  write<void>(std::move(done), [this, key, mark](SqliteDatabase& db) -> Result<void> {
+void SqliteStore::add_in_doubt(const Key& key, InDoubtCall in_doubt_call, Done<Result<void>> done) {
+  write<void>(std::move(done), [this, key, in_doubt_call](SqliteDatabase& db) -> Result<void> {
     Query(db,
           "UPDATE tokens SET marks = marks || ?1, late_marks = late_marks || ?1, updated_at = ?2 "
           "WHERE app = ?3 AND kind = ?4")
-        .bind_text(text_of(mark))
+        .bind_text(text_of(in_doubt_call))
         .bind_time(clock_.wall())
         .bind_text(key.app)
         .bind_text(key.kind)

@@ -44,10 +44,10 @@ class SqliteStore final : public TokenStore, public Registry, public SealLedger,
   ~SqliteStore() override;
 
   void load(const Key& key, Done<Result<Record>> done) override;
-  void begin(Intent intent, Done<Result<BeginOutcome>> done) override;
+  void acquire_lease(LeaseRequest lease_request, Done<Result<AcquireOutcome>> done) override;
   void commit(Lease lease, Record next, Done<Result<WriteOutcome>> done) override;
   void abandon(Lease lease, Record next, Done<Result<WriteOutcome>> done) override;
-  void mark(const Key& key, Mark mark, Done<Result<void>> done) override;
+  void add_in_doubt(const Key& key, InDoubtCall in_doubt_call, Done<Result<void>> done) override;
   void changes(std::string cursor, Done<Result<Changes>> done) override;
   /// Reads some thousand records at a time, so that a load need not wait for the end. A record that
   /// is written meanwhile is seen as it was, or as it is.
@@ -94,7 +94,7 @@ class SqliteStore final : public TokenStore, public Registry, public SealLedger,
   void read_batch(Jobs& jobs);
   bool commit_together(std::span<std::unique_ptr<Job>> jobs);
 
-  Result<BeginOutcome> grant(SqliteDatabase& db, const Intent& intent);
+  Result<AcquireOutcome> grant(SqliteDatabase& db, const LeaseRequest& lease_request);
   Result<WriteOutcome> store(SqliteDatabase& db, const Lease& lease, const Record& next);
   Changes read_changes(SqliteDatabase& db, const std::string& cursor);
   /// Notes a change in the log; returns its number.

@@ -127,7 +127,7 @@ TEST_F(SqliteStoreTest, WhatIsReportedAsDoneHasBeenSynced) {
   options.vfs = FaultyVfs::kName;
   auto store = open();
   int before = disk.syncs();
-  Granted grant = granted(*store, intent(key, 0, clock.wall()));
+  Acquired grant = granted(*store, lease_request(key, 0, clock.wall()));
   EXPECT_GT(disk.syncs(), before);
   before = disk.syncs();
   commit(*store, grant.lease, next_token(grant.record, "token", clock.wall()));
@@ -145,7 +145,7 @@ TEST_F(SqliteStoreTest, SuccessIsNotReportedWhereAnyCallToTheDiskFailed) {
   int failures = 0;
   for (int nth = 1;; ++nth) {
     disk.fail(nth, SQLITE_IOERR, /*lasting=*/true);
-    auto outcome = try_begin(*store, intent(key, 1, clock.wall()));
+    auto outcome = try_acquire(*store, lease_request(key, 1, clock.wall()));
     disk.heal();
     clock.advance(1h);
     EXPECT_NE(outcome.has_value(), disk.fired());
@@ -271,7 +271,7 @@ TEST_F(SqliteStoreTest, AFileThatAnotherProcessMigratesMeanwhileIsNotTakenForASt
 
 TEST_F(SqliteStoreTest, OtherToolsCanReadTheRows) {
   auto store = open();
-  Granted grant = granted(*store, intent(key, 0, clock.wall(), "node-a"));
+  Acquired grant = granted(*store, lease_request(key, 0, clock.wall(), "node-a"));
   Outsider outsider(options.path);
   std::string now = std::to_string(clock.wall().time_since_epoch().count());
   EXPECT_EQ(outsider.text("SELECT holder FROM tokens WHERE app = 'wx1'"), "node-a");
@@ -292,12 +292,12 @@ TEST_F(SqliteStoreTest, ARecordThatSomebodyDamagedIsAFailureOfThatRecordOnly) {
     auto record = try_load(*store, key);
     ASSERT_FALSE(record) << damage;
     EXPECT_THAT(record.error().message, HasSubstr("wx1 access_token"));
-    EXPECT_FALSE(try_begin(*store, intent(key, 1, clock.wall())));
+    EXPECT_FALSE(try_acquire(*store, lease_request(key, 1, clock.wall())));
     auto found = scan(*store);
     ASSERT_THAT(found, SizeIs(2));
     for (const auto& [found_key, shown] : found) {
       EXPECT_EQ(shown.token.has_value(), found_key != key);
-      EXPECT_EQ(shown.trouble.has_value(), found_key == key);
+      EXPECT_EQ(shown.failure.has_value(), found_key == key);
     }
     Outsider(options.path)
         .run("UPDATE tokens SET marks = '', predecessors = '', budget = '', trouble = NULL");
@@ -325,7 +325,7 @@ TEST_F(SqliteStoreTest, SaysReadEverythingToACursorThatIsOlderThanItsLog) {
   auto store = open();
   std::string old = changes(*store, "").cursor;
   for (int i = 0; i < 30; ++i) {
-    granted(*store, intent({"wx" + std::to_string(i), "k"}, 0, clock.wall()));
+    granted(*store, lease_request({"wx" + std::to_string(i), "k"}, 0, clock.wall()));
   }
   EXPECT_TRUE(changes(*store, old).everything);
   EXPECT_LE(std::stoi(Outsider(options.path).text("SELECT count(*) FROM changes")), 2 * 8 + 1);
@@ -344,21 +344,22 @@ TEST_F(SqliteStoreTest, TheLeaseOfAProcessThatIsGoneIsFreeAtOnce) {
   // Our own process id, started at another moment: an earlier process that had the id.
   std::string gone = process_identity().substr(0, process_identity().rfind('/')) + "/1";
   ASSERT_TRUE(process_is_gone(gone));
-  Intent first = intent(key, 0, clock.wall(), gone);
-  Granted before = granted(*store, first);
-  Granted after = granted(*store, intent(key, 0, clock.wall() + 1ms, "node-b"));
-  EXPECT_THAT(after.record.marks, SizeIs(2)) << "what it called may have been carried out";
+  LeaseRequest first = lease_request(key, 0, clock.wall(), gone);
+  Acquired before = granted(*store, first);
+  Acquired after = granted(*store, lease_request(key, 0, clock.wall() + 1ms, "node-b"));
+  EXPECT_THAT(after.record.in_doubt, SizeIs(2)) << "what it called may have been carried out";
   EXPECT_EQ(commit(*store, before.lease, next_token(before.record, "late", clock.wall())),
             WriteOutcome::fenced);
 }
 
 TEST_F(SqliteStoreTest, TheLeaseOfALivingProcessIsNot) {
   auto store = open();
-  granted(*store, intent(key, 0, clock.wall(), process_identity()));
-  EXPECT_TRUE(std::holds_alternative<Held>(begin(*store, intent(key, 0, clock.wall(), "node-b"))));
+  granted(*store, lease_request(key, 0, clock.wall(), process_identity()));
+  EXPECT_TRUE(
+      std::holds_alternative<Held>(begin(*store, lease_request(key, 0, clock.wall(), "node-b"))));
 }
 
-// ---- Trouble ----
+// ---- FailureState ----
 
 TEST_F(SqliteStoreTest, AnOperationThatFailsTakesNoneOfItsNeighboursDown) {
   auto store = open();
@@ -376,9 +377,9 @@ TEST_F(SqliteStoreTest, AnOperationThatFailsTakesNoneOfItsNeighboursDown) {
   std::string cursor = changes(*patient, "").cursor;
   std::vector<std::promise<bool>> outcomes(apps.size());
   for (std::size_t i = 0; i < apps.size(); ++i) {
-    patient->begin(intent({apps[i], "k"}, 0, clock.wall()), [&, i](Result<BeginOutcome> outcome) {
-      outcomes[i].set_value(outcome.has_value());
-    });
+    patient->acquire_lease(
+        lease_request({apps[i], "k"}, 0, clock.wall()),
+        [&, i](Result<AcquireOutcome> outcome) { outcomes[i].set_value(outcome.has_value()); });
   }
   outsider.run("COMMIT");
   std::vector<bool> granted;
@@ -395,13 +396,13 @@ TEST_F(SqliteStoreTest, ALockThatIsNotGivenBackIsAFailureAndReadsGoOn) {
   put_token(*store, key, "token", clock.wall());
   Outsider outsider(options.path);
   outsider.run("BEGIN IMMEDIATE");
-  auto outcome = try_begin(*store, intent(key, 1, clock.wall()));
+  auto outcome = try_acquire(*store, lease_request(key, 1, clock.wall()));
   ASSERT_FALSE(outcome);
   EXPECT_EQ(outcome.error().fault, Fault::store);
   EXPECT_THAT(outcome.error().message, HasSubstr("locked by another process"));
   EXPECT_TRUE(load(*store, key).token->value.same_as("token"));
   outsider.run("COMMIT");
-  granted(*store, intent(key, 1, clock.wall()));
+  granted(*store, lease_request(key, 1, clock.wall()));
 }
 
 TEST_F(SqliteStoreTest, AFullDiskIsAFailureAndNothingIsLostAndItGoesOnWhenThereIsRoom) {
@@ -410,7 +411,7 @@ TEST_F(SqliteStoreTest, AFullDiskIsAFailureAndNothingIsLostAndItGoesOnWhenThereI
   auto store = open();
   put_token(*store, key, "token", clock.wall());
   disk.fail(1, SQLITE_FULL, /*lasting=*/true);
-  auto outcome = try_begin(*store, intent(key, 1, clock.wall()));
+  auto outcome = try_acquire(*store, lease_request(key, 1, clock.wall()));
   ASSERT_FALSE(outcome);
   EXPECT_EQ(outcome.error().fault, Fault::store);
   EXPECT_THAT(outcome.error().message, HasSubstr("disk is full"));
@@ -426,20 +427,20 @@ TEST_F(SqliteStoreTest, AFileThatMayNotBeWrittenIsAFailureUntilItMayBeWritten) {
   auto store = open();
   put_token(*store, key, "token", clock.wall());
   disk.fail(1, SQLITE_READONLY, /*lasting=*/true);
-  auto outcome = try_begin(*store, intent(key, 1, clock.wall()));
+  auto outcome = try_acquire(*store, lease_request(key, 1, clock.wall()));
   ASSERT_FALSE(outcome);
   EXPECT_EQ(outcome.error().fault, Fault::store);
   EXPECT_THAT(outcome.error().message, HasSubstr("cannot be written"));
   EXPECT_THAT(outcome.error().next_step, HasSubstr("right to write"));
   disk.heal();
-  granted(*store, intent(key, 1, clock.wall()));
+  granted(*store, lease_request(key, 1, clock.wall()));
 }
 
 TEST_F(SqliteStoreTest, ADatabaseThatIsDamagedWhileInUseIsAFailureAndNoCrash) {
   {
     auto store = open();
     for (int i = 0; i < 200; ++i) {
-      granted(*store, intent({"wx" + std::to_string(i), "k"}, 0, clock.wall()));
+      granted(*store, lease_request({"wx" + std::to_string(i), "k"}, 0, clock.wall()));
     }
   }
   auto size = std::filesystem::file_size(options.path);
@@ -453,7 +454,7 @@ TEST_F(SqliteStoreTest, ADatabaseThatIsDamagedWhileInUseIsAFailureAndNoCrash) {
     EXPECT_EQ(store.error().fault, Fault::store);
     return;
   }
-  auto outcome = try_begin(**store, intent(key, 0, clock.wall()));
+  auto outcome = try_acquire(**store, lease_request(key, 0, clock.wall()));
   ASSERT_FALSE(outcome);
   EXPECT_EQ(outcome.error().fault, Fault::store);
   EXPECT_FALSE(try_load(**store, key));
@@ -463,9 +464,9 @@ TEST_F(SqliteStoreTest, ADatabaseThatIsDamagedWhileInUseIsAFailureAndNoCrash) {
 /// Returns whether all of it succeeded; what was reported as stored is noted in `known`.
 bool exercise(SqliteStore& store, const Key& key, WallTime now, std::uint64_t& revision,
               std::set<std::string>& apps) {
-  auto outcome = try_begin(store, intent(key, revision, now));
+  auto outcome = try_acquire(store, lease_request(key, revision, now));
   if (!outcome) return false;
-  auto* grant = std::get_if<Granted>(&*outcome);
+  auto* grant = std::get_if<Acquired>(&*outcome);
   if (grant == nullptr) return false;
   Record next = next_token(grant->record, "token" + std::to_string(revision + 1), now);
   auto written = try_commit(store, grant->lease, std::move(next));
@@ -549,8 +550,8 @@ TEST_F(SqliteStoreTest, EveryDoneIsCalledBeforeItIsGone) {
   std::atomic<int> told = 0;
   auto store = open();
   for (int i = 0; i < kMany; ++i) {
-    store->begin(intent({"wx" + std::to_string(i), "k"}, 0, clock.wall()),
-                 [&](Result<BeginOutcome>) { ++told; });
+    store->acquire_lease(lease_request({"wx" + std::to_string(i), "k"}, 0, clock.wall()),
+                         [&](Result<AcquireOutcome>) { ++told; });
     store->load(key, [&](Result<Record>) { ++told; });
   }
   store->scan([](Key, Record) {}, [&](Result<void>) { ++told; });
@@ -566,7 +567,7 @@ TEST_F(SqliteStoreTest, ADoneThatAsksForMoreWhileTheStoreGoesIsAnsweredToo) {
     SqliteStore* raw = store.get();
     store->load(key, [&, raw](Result<Record>) {
       ++told;
-      raw->begin(intent(key, 99, clock.wall()), [&, raw](Result<BeginOutcome>) {
+      raw->acquire_lease(lease_request(key, 99, clock.wall()), [&, raw](Result<AcquireOutcome>) {
         ++told;
         raw->load(key, [&](Result<Record>) { ++told; });
       });

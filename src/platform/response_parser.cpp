@@ -1,4 +1,4 @@
-#include "platform/judge.hpp"
+#include "platform/response_parser.hpp"
 
 #include <algorithm>
 #include <boost/json.hpp>
@@ -19,7 +19,6 @@ namespace {
 
 namespace json = boost::json;
 using Delivery = IssueFailure::Delivery;
-using Lane = IssueFailure::Lane;
 
 constexpr std::size_t kLongestToken = 4096;
 
@@ -119,17 +118,17 @@ std::optional<std::chrono::seconds> lifetime_in(const json::value& value) {
 }
 
 /// One answer to one call for a token, on its way to a verdict.
-class Judgement {
+class IssueResponse {
  public:
-  Judgement(const Description& description, const net::HttpResponse& response,
-            const Materials& asked)
+  IssueResponse(const Description& description, const net::HttpResponse& response,
+                const CallArguments& asked)
       : description_(description),
         response_(response),
         asked_(asked),
         document_(response.body),
         code_(document_.code(description.answer.code)) {}
 
-  [[nodiscard]] IssueOutcome verdict() const {
+  [[nodiscard]] IssueOutcome outcome() const {
     int status = response_.status;
     if (status >= 500 || status < 200 || status == 408) return lost(http_status());
     if (status >= 300 && status < 400) {
@@ -169,29 +168,29 @@ class Judgement {
 
   /// The platform said no, and why.
   [[nodiscard]] IssueOutcome refused() const {
-    static const Meaning kUnknown{Lane::backoff,
-                                  "Hufu does not know this error code",
-                                  "look the code up in the platform's documentation",
-                                  {}};
+    static const ErrorMapping kUnknown{RetryClass::backoff,
+                                       "Hufu does not know this error code",
+                                       "look the code up in the platform's documentation",
+                                       {}};
     auto entry = description_.codes.find(*code_);
-    const Meaning& meaning = entry == description_.codes.end() ? kUnknown : entry->second;
+    const ErrorMapping& mapping = entry == description_.codes.end() ? kUnknown : entry->second;
 
     Error error;
     error.fault = Fault::refused;
-    error.errcode = meaning.passed_on_as ? meaning.passed_on_as : number_in<int>(*code_);
+    error.errcode = mapping.passed_on_as ? mapping.passed_on_as : number_in<int>(*code_);
     std::string_view its_words = document_.text(description_.answer.text);
     std::string shown = error.errcode ? std::to_string(*error.errcode) : quoted(*code_);
     error.message = description_.title + " refused (" + (shown.empty() ? "no code" : shown) +
-                    "): " + meaning.words;
+                    "): " + mapping.words;
     // Words that belong to another code than the one handed on would only mislead.
-    if (!meaning.passed_on_as && !its_words.empty()) {
+    if (!mapping.passed_on_as && !its_words.empty()) {
       std::string quote = quoted(its_words);
       error.message += quote.empty() ? " (its own words are withheld: they repeat a secret)"
                                      : " (\"" + quote + "\")";
     }
-    error.next_step = filled_in(meaning.fix, its_words);
-    if (meaning.lane == Lane::next_minute) error.retry_after = std::chrono::minutes(1);
-    return fail_with(std::move(error), Delivery::answered, meaning.lane);
+    error.next_step = filled_in(mapping.fix, its_words);
+    if (mapping.retry_class == RetryClass::next_minute) error.retry_after = std::chrono::minutes(1);
+    return fail_with(std::move(error), Delivery::answered, mapping.retry_class);
   }
 
   /// Something said no, but not in the platform's way.
@@ -202,7 +201,7 @@ class Judgement {
       error.retry_after = std::chrono::seconds(*seconds);
     }
     return fail_with(std::move(error), Delivery::answered,
-                     too_many ? Lane::next_minute : Lane::backoff);
+                     too_many ? RetryClass::next_minute : RetryClass::backoff);
   }
 
   [[nodiscard]] IssueOutcome lost(const std::string& what) const {
@@ -212,11 +211,12 @@ class Judgement {
                 "again by itself",
                 {},
                 {}};
-    return fail_with(std::move(error), Delivery::lost, Lane::backoff);
+    return fail_with(std::move(error), Delivery::lost, RetryClass::backoff);
   }
 
-  [[nodiscard]] static IssueOutcome fail_with(Error error, Delivery delivery, Lane lane) {
-    return tl::unexpected(IssueFailure{std::move(error), delivery, lane});
+  [[nodiscard]] static IssueOutcome fail_with(Error error, Delivery delivery,
+                                              RetryClass retry_class) {
+    return tl::unexpected(IssueFailure{std::move(error), delivery, retry_class});
   }
 
   [[nodiscard]] std::string http_status() const {
@@ -249,16 +249,16 @@ class Judgement {
 
   const Description& description_;
   const net::HttpResponse& response_;
-  const Materials& asked_;
+  const CallArguments& asked_;
   Document document_;
   std::optional<std::string> code_;
 };
 
 }  // namespace
 
-IssueOutcome judge_issue(const Description& description, const net::HttpOutcome& outcome,
-                         const Materials& asked) {
-  if (outcome) return Judgement(description, *outcome, asked).verdict();
+IssueOutcome parse_issue_response(const Description& description, const net::HttpOutcome& outcome,
+                                  const CallArguments& asked) {
+  if (outcome) return IssueResponse(description, *outcome, asked).outcome();
 
   bool sent = outcome.error().reach == net::HttpFailure::Reach::lost;
   Error error;
@@ -266,25 +266,25 @@ IssueOutcome judge_issue(const Description& description, const net::HttpOutcome&
   error.message = description.title + (sent ? " gave no answer: " : " cannot be reached: ") +
                   outcome.error().message;
   error.next_step = "check the network, name resolution and base_url; Hufu tries again by itself";
-  return tl::unexpected(
-      IssueFailure{std::move(error), sent ? Delivery::lost : Delivery::not_sent, Lane::backoff});
+  return tl::unexpected(IssueFailure{std::move(error), sent ? Delivery::lost : Delivery::not_sent,
+                                     RetryClass::backoff});
 }
 
-Pulse judge_probe(const Description& description, const net::HttpOutcome& outcome) {
-  if (!description.probe || !outcome) return Pulse::unknown;
+ProbeResult parse_probe_response(const Description& description, const net::HttpOutcome& outcome) {
+  if (!description.probe || !outcome) return ProbeResult::unknown;
   Document document(outcome->body);
-  if (outcome->status >= 500 || !document.is_object()) return Pulse::unknown;
+  if (outcome->status >= 500 || !document.is_object()) return ProbeResult::unknown;
 
   const Probe& probe = *description.probe;
   auto code = document.code(description.answer.code);
-  if (!code) return Pulse::unknown;
+  if (!code) return ProbeResult::unknown;
   if (std::find(probe.dead.begin(), probe.dead.end(), *code) != probe.dead.end()) {
-    return Pulse::dead;
+    return ProbeResult::dead;
   }
   bool accepted = outcome->status >= 200 && outcome->status < 300 &&
                   is_success(description.answer, *code) &&
                   (!code->empty() || document.find(probe.sign_of_life) != nullptr);
-  return accepted ? Pulse::alive : Pulse::unknown;
+  return accepted ? ProbeResult::alive : ProbeResult::unknown;
 }
 
 }  // namespace hufu::platform

@@ -39,57 +39,57 @@ Milliseconds until_next_try(int failures) noexcept;
 /// long it is promised, is read at the moment at which it is brought. So the newest always wins,
 /// and a try that comes late promises less.
 ///
-/// Thread-safety: `nudge` may be called from any thread, everything else is the owner's.
-class Courier {
+/// Thread-safety: `notify` may be called from any thread, everything else is the owner's.
+class SinkWorker {
  public:
-  struct Address {
+  struct Entry {
     Key key;                     ///< Whose token.
     std::string place;           ///< "redis 127.0.0.1:6379 wx:access_token:wx1", for people.
-    std::unique_ptr<Sink> sink;  ///< Made with the courier's clock.
+    std::unique_ptr<Sink> sink;  ///< Made with the worker's clock.
   };
-  struct Route {
+  struct Target {
     std::string kind;                 ///< "redis" or "file".
-    std::vector<Address> addresses;   ///< All of one target.
+    std::vector<Entry> entries;       ///< All of one target.
     std::function<void()> interrupt;  ///< Ends what the thread may be waiting for; may be none.
   };
 
-  /// Begins to bring what is promised already. `clock` and `observer` outlive the courier.
-  Courier(Route route, ReadToken read, const Clock& clock, keeper::Observer& observer);
-  Courier(const Courier&) = delete;
-  Courier& operator=(const Courier&) = delete;
-  ~Courier() { end(); }
+  /// Begins to bring what is promised already. `clock` and `observer` outlive the worker.
+  SinkWorker(Target target, ReadToken read, const Clock& clock, keeper::Observer& observer);
+  SinkWorker(const SinkWorker&) = delete;
+  SinkWorker& operator=(const SinkWorker&) = delete;
+  ~SinkWorker() { end(); }
 
   /// What is handed out for `key` has changed. Returns at once.
-  void nudge(const Key& key);
+  void notify(const Key& key);
   /// Ends the thread, within moments; what stands in the sinks stays there.
   void end();
 
  private:
   /// A sink, and how it stands with it. The thread's own, but for what is in the lists below.
-  struct Stop {
-    Address address;
+  struct EntryState {
+    Entry entry;
     Secret held;  ///< The token that was put last; empty: none.
     int failures = 0;
   };
 
   void work();
   /// Brings one sink up to date; how long until the next look. `told`: the keeper spoke of it.
-  Milliseconds visit(Stop& stop, bool told);
-  Milliseconds conclude(Stop& stop, keeper::SinkResult result, const Result<void>& outcome,
+  Milliseconds visit(EntryState& entry, bool told);
+  Milliseconds conclude(EntryState& entry, keeper::SinkResult result, const Result<void>& outcome,
                         Milliseconds next);
-  void schedule(std::size_t stop, SteadyTime due);
+  void schedule(std::size_t entry, SteadyTime due);
 
-  const Route route_;
+  const Target target_;
   const ReadToken read_;
   const Clock& clock_;
   keeper::Observer& observer_;
-  std::vector<Stop> stops_;
+  std::vector<EntryState> entries_;
   std::multimap<Key, std::size_t> by_key_;
 
   std::mutex mutex_;  ///< Of everything below.
   std::condition_variable wake_;
-  std::vector<SteadyTime> due_;                        ///< Of each stop.
-  std::vector<bool> told_;                             ///< Of each stop.
+  std::vector<SteadyTime> due_;                        ///< Of each entry.
+  std::vector<bool> told_;                             ///< Of each entry.
   std::set<std::pair<SteadyTime, std::size_t>> line_;  ///< The same in order.
   bool ended_ = false;
   std::thread thread_;

@@ -205,9 +205,9 @@ class FakeExchange final : public net::Exchange {
 };
 
 /// Everything in place: routes over a fake keeper, and an endless supply of keys.
-class Stage {
+class RouteFixture {
  public:
-  explicit Stage(std::string base_path = {})
+  explicit RouteFixture(std::string base_path = {})
       : services(std::make_shared<Services>(keeper, clock, "1.2.3", counters)),
         routes(services, std::move(base_path)) {}
 
@@ -229,10 +229,11 @@ class Stage {
   };
   Answered ask(Ask what) {
     FakeRequest request;
-    std::size_t mark = what.target.find('?');
+    std::size_t in_doubt_call = what.target.find('?');
     request.method = what.method;
-    request.path = what.target.substr(0, mark);
-    if (mark != std::string_view::npos) request.query = what.target.substr(mark + 1);
+    request.path = what.target.substr(0, in_doubt_call);
+    if (in_doubt_call != std::string_view::npos)
+      request.query = what.target.substr(in_doubt_call + 1);
     request.body = what.body;
     request.peer = "192.0.2.1";
     request.headers = std::move(what.headers);

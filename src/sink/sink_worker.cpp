@@ -1,4 +1,4 @@
-#include "sink/courier.hpp"
+#include "sink/sink_worker.hpp"
 
 #include <pthread.h>
 
@@ -27,26 +27,27 @@ Milliseconds until_next_try(int failures) noexcept {
   return std::min(pause, kLongestPause);
 }
 
-Courier::Courier(Route route, ReadToken read, const Clock& clock, keeper::Observer& observer)
-    : route_{std::move(route.kind), {}, std::move(route.interrupt)},
+SinkWorker::SinkWorker(Target target, ReadToken read, const Clock& clock,
+                       keeper::Observer& observer)
+    : target_{std::move(target.kind), {}, std::move(target.interrupt)},
       read_(std::move(read)),
       clock_(clock),
       observer_(observer) {
-  for (Address& address : route.addresses) {
-    by_key_.emplace(address.key, stops_.size());
-    stops_.push_back({std::move(address), {}, 0});
+  for (Entry& entry : target.entries) {
+    by_key_.emplace(entry.key, entries_.size());
+    entries_.push_back({std::move(entry), {}, 0});
   }
   const SteadyTime now = clock_.steady();
-  due_.assign(stops_.size(), now);
-  told_.assign(stops_.size(), false);
-  for (std::size_t i = 0; i < stops_.size(); ++i) line_.emplace(now, i);
+  due_.assign(entries_.size(), now);
+  told_.assign(entries_.size(), false);
+  for (std::size_t i = 0; i < entries_.size(); ++i) line_.emplace(now, i);
   thread_ = std::thread([this] {
     pthread_setname_np(pthread_self(), "hufu-sink");
     work();
   });
 }
 
-void Courier::nudge(const Key& key) {
+void SinkWorker::notify(const Key& key) {
   const auto [first, last] = by_key_.equal_range(key);
   if (first == last) return;
   {
@@ -59,72 +60,72 @@ void Courier::nudge(const Key& key) {
   wake_.notify_one();
 }
 
-void Courier::end() {
+void SinkWorker::end() {
   {
     std::lock_guard lock(mutex_);
     if (std::exchange(ended_, true)) return;
   }
   wake_.notify_one();
-  if (route_.interrupt) route_.interrupt();
+  if (target_.interrupt) target_.interrupt();
   thread_.join();
 }
 
-void Courier::schedule(std::size_t stop, SteadyTime due) {
-  line_.erase({due_[stop], stop});
-  due_[stop] = due;
-  line_.emplace(due, stop);
+void SinkWorker::schedule(std::size_t entry, SteadyTime due) {
+  line_.erase({due_[entry], entry});
+  due_[entry] = due;
+  line_.emplace(due, entry);
 }
 
-void Courier::work() {
+void SinkWorker::work() {
   std::unique_lock lock(mutex_);
   while (!ended_) {
-    const auto [due, stop] = *line_.begin();
+    const auto [due, entry] = *line_.begin();
     const Milliseconds early = due - clock_.steady();
     if (early > Milliseconds(0)) {
       wake_.wait_for(lock, std::min(kLongestNap, clock_.real(early) + Milliseconds(1)));
       continue;
     }
-    const bool told = told_[stop];
-    told_[stop] = false;
-    schedule(stop, SteadyTime::max());
+    const bool told = told_[entry];
+    told_[entry] = false;
+    schedule(entry, SteadyTime::max());
     lock.unlock();
-    const Milliseconds pause = visit(stops_[stop], told);
+    const Milliseconds pause = visit(entries_[entry], told);
     lock.lock();
     // Unless somebody has nudged meanwhile.
-    if (!told_[stop]) schedule(stop, clock_.steady() + pause);
+    if (!told_[entry]) schedule(entry, clock_.steady() + pause);
   }
 }
 
-Milliseconds Courier::visit(Stop& stop, bool told) {
+Milliseconds SinkWorker::visit(EntryState& entry, bool told) {
   const SteadyTime now = clock_.steady();
-  if (std::optional<Grant> grant = read_(stop.address.key)) {
-    Sink& sink = *stop.address.sink;
+  if (std::optional<Grant> grant = read_(entry.entry.key)) {
+    Sink& sink = *entry.entry.sink;
     const SteadyTime until = now + grant->expires_in;
-    const bool again = stop.held.same_as(grant->token.reveal());
+    const bool again = entry.held.same_as(grant->token.reveal());
     auto put = again ? sink.keep(*grant, until) : sink.put(*grant, until);
-    if (put) stop.held = std::move(grant->token);
-    return conclude(stop, keeper::SinkResult::put, put, until_next_look(grant->expires_in));
+    if (put) entry.held = std::move(grant->token);
+    return conclude(entry, keeper::SinkResult::put, put, until_next_look(grant->expires_in));
   }
   // Nothing was ever put there, and the keeper, who may not have read its store yet, says nothing.
-  if (!told && stop.held.empty()) return kLongestPause;
-  auto gone = stop.address.sink->withdraw(stop.held);
-  if (gone) stop.held = Secret();
-  return conclude(stop, keeper::SinkResult::withdrawn, gone, kLongestPause);
+  if (!told && entry.held.empty()) return kLongestPause;
+  auto gone = entry.entry.sink->withdraw(entry.held);
+  if (gone) entry.held = Secret();
+  return conclude(entry, keeper::SinkResult::withdrawn, gone, kLongestPause);
 }
 
-Milliseconds Courier::conclude(Stop& stop, keeper::SinkResult result, const Result<void>& outcome,
-                               Milliseconds next) {
+Milliseconds SinkWorker::conclude(EntryState& entry, keeper::SinkResult result,
+                                  const Result<void>& outcome, Milliseconds next) {
   {
     std::lock_guard lock(mutex_);
     if (ended_) return next;  // Interrupted, most likely: that is nobody's fault.
   }
-  observer_.sink_written(route_.kind, outcome ? result : keeper::SinkResult::failed);
+  observer_.sink_written(target_.kind, outcome ? result : keeper::SinkResult::failed);
   if (outcome) {
-    if (std::exchange(stop.failures, 0) > 0) observer_.sink_changed(stop.address.place, nullptr);
+    if (std::exchange(entry.failures, 0) > 0) observer_.sink_changed(entry.entry.place, nullptr);
     return next;
   }
-  if (++stop.failures == 1) observer_.sink_changed(stop.address.place, &outcome.error());
-  return until_next_try(stop.failures);
+  if (++entry.failures == 1) observer_.sink_changed(entry.entry.place, &outcome.error());
+  return until_next_try(entry.failures);
 }
 
 }  // namespace hufu::sink

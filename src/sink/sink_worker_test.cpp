@@ -1,4 +1,4 @@
-#include "sink/courier.hpp"
+#include "sink/sink_worker.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -78,28 +78,28 @@ class FakeSink final : public Sink {
   Happenings& happenings_;
 };
 
-class CourierTest : public ::testing::Test, public keeper::Observer {
+class SinkWorkerTest : public ::testing::Test, public keeper::Observer {
  protected:
-  CourierTest() : sink(new FakeSink(happenings)) {}
-  /// Before the test is taken apart, which the courier tells of what it does.
-  void TearDown() override { courier->end(); }
+  SinkWorkerTest() : sink(new FakeSink(happenings)) {}
+  /// Before the test is taken apart, which the worker tells of what it does.
+  void TearDown() override { worker->end(); }
 
-  /// Returns when the courier has asked once: what is published then, it does not know yet.
+  /// Returns when the worker has asked once: what is published then, it does not know yet.
   void start(const Clock& clock = system_clock()) {
-    Courier::Route route;
-    route.kind = "redis";
-    route.addresses.push_back({Key{"wx1"}, "redis there", std::unique_ptr<Sink>(sink)});
-    courier = std::make_unique<Courier>(
-        std::move(route), [this](const Key& key) { return read(key); }, clock, *this);
+    SinkWorker::Target target;
+    target.kind = "redis";
+    target.entries.push_back({Key{"wx1"}, "redis there", std::unique_ptr<Sink>(sink)});
+    worker = std::make_unique<SinkWorker>(
+        std::move(target), [this](const Key& key) { return read(key); }, clock, *this);
     asked.get_future().wait();
   }
-  /// What the keeper hands out from now on; empty: nothing. Tells the courier.
+  /// What the keeper hands out from now on; empty: nothing. Tells the worker.
   void publish(const std::string& value) {
     {
       std::lock_guard lock(mutex);
       token = value;
     }
-    courier->nudge({"wx1"});
+    worker->notify({"wx1"});
   }
   std::optional<Grant> read(const Key& key) {
     std::lock_guard lock(mutex);
@@ -116,22 +116,22 @@ class CourierTest : public ::testing::Test, public keeper::Observer {
   }
 
   Happenings happenings;
-  FakeSink* sink;  ///< The courier's, once it was started.
+  FakeSink* sink;  ///< The worker's, once it was started.
   std::promise<void> asked;
   std::mutex mutex;
   std::string token;
   bool was_asked = false;
-  std::unique_ptr<Courier> courier;
+  std::unique_ptr<SinkWorker> worker;
 };
 
-TEST_F(CourierTest, BringsWhatIsPromisedAlreadyWithoutBeingTold) {
+TEST_F(SinkWorkerTest, BringsWhatIsPromisedAlreadyWithoutBeingTold) {
   token = "A";
   start();
   EXPECT_EQ(happenings.next(), "put A");
   EXPECT_EQ(happenings.next(), "counted put");
 }
 
-TEST_F(CourierTest, BringsWhatIsNew) {
+TEST_F(SinkWorkerTest, BringsWhatIsNew) {
   start();
   publish("A");
   EXPECT_EQ(happenings.next(), "put A");
@@ -140,7 +140,7 @@ TEST_F(CourierTest, BringsWhatIsNew) {
   EXPECT_EQ(happenings.next(), "put B");
 }
 
-TEST_F(CourierTest, KeepsATokenThatItHasPutBefore) {
+TEST_F(SinkWorkerTest, KeepsATokenThatItHasPutBefore) {
   token = "A";
   start();
   EXPECT_EQ(happenings.next(), "put A");
@@ -150,14 +150,14 @@ TEST_F(CourierTest, KeepsATokenThatItHasPutBefore) {
   EXPECT_EQ(happenings.next(), "counted put");
 }
 
-TEST_F(CourierTest, DoesNotCareForOtherApps) {
+TEST_F(SinkWorkerTest, DoesNotCareForOtherApps) {
   start();
-  courier->nudge({"wx2"});
+  worker->notify({"wx2"});
   publish("A");
   EXPECT_EQ(happenings.next(), "put A");
 }
 
-TEST_F(CourierTest, TakesAwayWhatIsPromisedNoMore) {
+TEST_F(SinkWorkerTest, TakesAwayWhatIsPromisedNoMore) {
   token = "A";
   start();
   EXPECT_EQ(happenings.next(), "put A");
@@ -167,13 +167,13 @@ TEST_F(CourierTest, TakesAwayWhatIsPromisedNoMore) {
   EXPECT_EQ(happenings.next(), "counted withdrawn");
 }
 
-TEST_F(CourierTest, TakesNothingAwayBeforeTheKeeperHasSpoken) {
+TEST_F(SinkWorkerTest, TakesNothingAwayBeforeTheKeeperHasSpoken) {
   start();
   publish("");
   EXPECT_EQ(happenings.next(), "withdraw ") << "of an earlier process, now that it has";
 }
 
-TEST_F(CourierTest, BringsOnlyTheNewestWhenASinkWasSlow) {
+TEST_F(SinkWorkerTest, BringsOnlyTheNewestWhenASinkWasSlow) {
   token = "A";
   std::promise<void> goes_on;
   sink->hang = goes_on.get_future();
@@ -185,7 +185,7 @@ TEST_F(CourierTest, BringsOnlyTheNewestWhenASinkWasSlow) {
   EXPECT_EQ(happenings.next(), "put D");
 }
 
-TEST_F(CourierTest, TellsOfAFailureOnceAndOfItsEnd) {
+TEST_F(SinkWorkerTest, TellsOfAFailureOnceAndOfItsEnd) {
   token = "A";
   sink->fail_next = true;
   start();
@@ -197,7 +197,7 @@ TEST_F(CourierTest, TellsOfAFailureOnceAndOfItsEnd) {
   EXPECT_EQ(happenings.next(), "redis there: well");
 }
 
-TEST_F(CourierTest, DoesNotWaitWithANewTokenUntilTheNextTry) {
+TEST_F(SinkWorkerTest, DoesNotWaitWithANewTokenUntilTheNextTry) {
   const hufu::testing::FakeClock standing;  // The next try never comes.
   token = "A";
   sink->fail_next = true;
@@ -207,22 +207,22 @@ TEST_F(CourierTest, DoesNotWaitWithANewTokenUntilTheNextTry) {
   EXPECT_EQ(happenings.next(), "redis there: it is full");
   publish("B");
   EXPECT_EQ(happenings.next(), "put B");
-  courier->end();  // Before its clock.
+  worker->end();  // Before its clock.
 }
 
-TEST_F(CourierTest, EndsWhatASinkIsWaitingForAndBlamesNobody) {
+TEST_F(SinkWorkerTest, EndsWhatASinkIsWaitingForAndBlamesNobody) {
   token = "A";
   std::promise<void> goes_on;
   sink->hang = goes_on.get_future();
   sink->fail_next = true;
-  Courier::Route route;
-  route.kind = "redis";
-  route.addresses.push_back({Key{"wx1"}, "redis there", std::unique_ptr<Sink>(sink)});
-  route.interrupt = [&] { goes_on.set_value(); };
-  courier = std::make_unique<Courier>(
-      std::move(route), [this](const Key& key) { return read(key); }, system_clock(), *this);
+  SinkWorker::Target target;
+  target.kind = "redis";
+  target.entries.push_back({Key{"wx1"}, "redis there", std::unique_ptr<Sink>(sink)});
+  target.interrupt = [&] { goes_on.set_value(); };
+  worker = std::make_unique<SinkWorker>(
+      std::move(target), [this](const Key& key) { return read(key); }, system_clock(), *this);
   EXPECT_EQ(happenings.next(), "put A");
-  courier->end();
+  worker->end();
   happenings.add("over");
   EXPECT_EQ(happenings.next(), "over");
 }

@@ -9,7 +9,7 @@
 namespace hufu::platform {
 
 /// What the parameters of a call are filled in with. Views: of something that lives longer.
-struct Materials {
+struct CallArguments {
   std::string_view app{};
   std::string_view secret{};
   bool force = false;
@@ -19,7 +19,7 @@ struct Materials {
 
 /// The call as a request to `base_url` (which has no trailing slash). Every value is encoded for
 /// the place where it stands, whatever characters it holds; intermediate copies are wiped.
-net::HttpRequest compose(const Call& call, std::string_view base_url, const Materials& materials,
-                         Milliseconds timeout);
+net::HttpRequest build_request(const Call& call, std::string_view base_url,
+                               const CallArguments& arguments, Milliseconds timeout);
 
 }  // namespace hufu::platform

@@ -7,9 +7,9 @@ namespace hufu::keeper {
 /// Who brings tokens to where others look for them. It is told which token changed, and reads what
 /// it is now (AsyncKeeper::read) when it gets to it: so it always has the newest, with the promise
 /// of that very moment.
-class Outlet {
+class TokenListener {
  public:
-  virtual ~Outlet() = default;
+  virtual ~TokenListener() = default;
   /// What readers see of `key` has changed: there is another token, it is promised for longer or
   /// shorter than before, or no longer. Called on the keeper's own thread; must return at once and
   /// must not call back into the keeper.

@@ -2,14 +2,14 @@
 
 #include "hufu/issuer.hpp"
 #include "net/http_client.hpp"
-#include "platform/compose.hpp"
 #include "platform/description.hpp"
+#include "platform/request_builder.hpp"
 
 namespace hufu::platform {
 
 /// What became of a call for a token.
 ///
-/// | what came back                                   | delivery   | lane              |
+/// | what came back                                   | delivery   | retry class              |
 /// |--------------------------------------------------|------------|-------------------|
 /// | no connection                                    | not_sent   | backoff           |
 /// | a broken or late answer, HTTP 5xx, 408 or 1xx    | lost       | backoff           |
@@ -26,10 +26,10 @@ namespace hufu::platform {
 ///
 /// `asked` is what the call was filled in with: none of its secrets, and no token in the answer,
 /// gets into an Error, even if the platform repeats it.
-IssueOutcome judge_issue(const Description& description, const net::HttpOutcome& outcome,
-                         const Materials& asked);
+IssueOutcome parse_issue_response(const Description& description, const net::HttpOutcome& outcome,
+                                  const CallArguments& asked);
 
 /// What a probe says about its token.
-Pulse judge_probe(const Description& description, const net::HttpOutcome& outcome);
+ProbeResult parse_probe_response(const Description& description, const net::HttpOutcome& outcome);
 
 }  // namespace hufu::platform

@@ -1,4 +1,4 @@
-#include "platform/judge.hpp"
+#include "platform/response_parser.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -18,7 +18,6 @@ using std::chrono::seconds;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using Delivery = IssueFailure::Delivery;
-using Lane = IssueFailure::Lane;
 
 net::HttpOutcome answered(int status, std::string body) {
   net::HttpResponse response;
@@ -29,10 +28,10 @@ net::HttpOutcome answered(int status, std::string body) {
 
 IssueOutcome judge(const net::HttpOutcome& outcome) {
   static const Description classic = wechat_classic();
-  Materials asked;
+  CallArguments asked;
   asked.app = "wx1";
   asked.secret = "canary-secret";
-  return judge_issue(classic, outcome, asked);
+  return parse_issue_response(classic, outcome, asked);
 }
 IssueOutcome judge(int status, std::string body) {
   return judge(answered(status, std::move(body)));
@@ -43,14 +42,14 @@ IssueFailure failure_of(const IssueOutcome& outcome) {
   return outcome ? IssueFailure{} : outcome.error();
 }
 
-TEST(Judge, TakesTokenAndLifetime) {
+TEST(ResponseParser, TakesTokenAndLifetime) {
   auto outcome = judge(200, R"({"access_token":"22_AfDy6E","expires_in":7200})");
   ASSERT_TRUE(outcome.has_value());
   EXPECT_EQ(outcome->value.reveal(), "22_AfDy6E");
   EXPECT_EQ(outcome->lifetime, seconds(7200));
 }
 
-TEST(Judge, TakesWhateverElseTheAnswerHolds) {
+TEST(ResponseParser, TakesWhateverElseTheAnswerHolds) {
   for (const char* body : {
            R"({"errcode":0,"errmsg":"ok","access_token":"T","expires_in":7200})",
            R"({"errcode":null,"access_token":"T","expires_in":7200})",
@@ -61,7 +60,7 @@ TEST(Judge, TakesWhateverElseTheAnswerHolds) {
   }
 }
 
-TEST(Judge, ReadsALifetimeAsANumberOrANumericStringAndCutsIt) {
+TEST(ResponseParser, ReadsALifetimeAsANumberOrANumericStringAndCutsIt) {
   const std::vector<std::pair<const char*, int>> rows = {
       {"1", 1},
       {"345", 345},
@@ -87,7 +86,7 @@ TEST(Judge, ReadsALifetimeAsANumberOrANumericStringAndCutsIt) {
 }
 
 // It was carried out: the platform may have displaced the token before.
-TEST(Judge, CallsASuccessWithoutASaneLifetimeLost) {
+TEST(ResponseParser, CallsASuccessWithoutASaneLifetimeLost) {
   for (const char* lifetime :
        {"0",          "-1",        "-7200",     "-1e18",        "0.5",       "7200.5",
         "-0.0",       "null",      "true",      "[7200]",       "{}",        "\"\"",
@@ -96,7 +95,7 @@ TEST(Judge, CallsASuccessWithoutASaneLifetimeLost) {
     auto failure = failure_of(judge(
         200, R"({"access_token":"canary-token","expires_in":)" + std::string(lifetime) + "}"));
     EXPECT_EQ(failure.delivery, Delivery::lost) << lifetime;
-    EXPECT_EQ(failure.lane, Lane::backoff) << lifetime;
+    EXPECT_EQ(failure.retry_class, RetryClass::backoff) << lifetime;
     EXPECT_EQ(failure.error.fault, Fault::unreachable) << lifetime;
     EXPECT_THAT(failure.error.message, HasSubstr("lifetime"));
     EXPECT_THAT(failure.error.message, Not(HasSubstr("canary")));
@@ -105,14 +104,14 @@ TEST(Judge, CallsASuccessWithoutASaneLifetimeLost) {
               HasSubstr("a token without a lifetime"));
 }
 
-TEST(Judge, TakesATokenOfUpTo4KiB) {
+TEST(ResponseParser, TakesATokenOfUpTo4KiB) {
   std::string longest(4096, 'x');
   auto outcome = judge(200, R"({"expires_in":7200,"access_token":")" + longest + "\"}");
   ASSERT_TRUE(outcome.has_value());
   EXPECT_EQ(outcome->value.reveal(), longest);
 }
 
-TEST(Judge, CallsASuccessWithoutASaneTokenLost) {
+TEST(ResponseParser, CallsASuccessWithoutASaneTokenLost) {
   for (const std::string& token :
        {std::string("\"\""), std::string("null"), std::string("7"), std::string("[\"T\"]"),
         std::string("{}"), std::string("true"), "\"" + std::string(4097, 'x') + "\"",
@@ -120,14 +119,14 @@ TEST(Judge, CallsASuccessWithoutASaneTokenLost) {
         std::string(R"("canary\u007f")"), std::string(R"("canary\u001b[0m")")}) {
     auto failure = failure_of(judge(200, R"({"expires_in":7200,"access_token":)" + token + "}"));
     EXPECT_EQ(failure.delivery, Delivery::lost) << token;
-    EXPECT_EQ(failure.lane, Lane::backoff) << token;
+    EXPECT_EQ(failure.retry_class, RetryClass::backoff) << token;
     EXPECT_THAT(failure.error.message, HasSubstr("token")) << token;
     EXPECT_THAT(failure.error.message, Not(HasSubstr("canary")));
   }
   EXPECT_EQ(failure_of(judge(200, R"({"expires_in":7200})")).delivery, Delivery::lost);
 }
 
-TEST(Judge, CallsWhatIsNotAJsonObjectLost) {
+TEST(ResponseParser, CallsWhatIsNotAJsonObjectLost) {
   for (const char* body : {
            "",
            " \n",
@@ -146,7 +145,7 @@ TEST(Judge, CallsWhatIsNotAJsonObjectLost) {
        }) {
     auto failure = failure_of(judge(200, body));
     EXPECT_EQ(failure.delivery, Delivery::lost) << body;
-    EXPECT_EQ(failure.lane, Lane::backoff) << body;
+    EXPECT_EQ(failure.retry_class, RetryClass::backoff) << body;
     EXPECT_EQ(failure.error.fault, Fault::unreachable) << body;
     EXPECT_FALSE(failure.error.errcode.has_value()) << body;
   }
@@ -156,37 +155,37 @@ TEST(Judge, CallsWhatIsNotAJsonObjectLost) {
   EXPECT_THAT(failure_of(judge(200, " <html>")).error.message, HasSubstr("HTML"));
 }
 
-TEST(Judge, CallsAServerErrorLostWhateverItSays) {
+TEST(ResponseParser, CallsAServerErrorLostWhateverItSays) {
   for (int status : {500, 502, 503, 504, 599, 408, 101, 0}) {
     for (const char* body : {"", "<html>", R"({"errcode":40013,"errmsg":"invalid appid"})",
                              R"({"access_token":"T","expires_in":7200})"}) {
       auto failure = failure_of(judge(status, body));
       EXPECT_EQ(failure.delivery, Delivery::lost) << status << body;
-      EXPECT_EQ(failure.lane, Lane::backoff) << status << body;
+      EXPECT_EQ(failure.retry_class, RetryClass::backoff) << status << body;
       EXPECT_EQ(failure.error.fault, Fault::unreachable) << status << body;
       EXPECT_THAT(failure.error.message, HasSubstr("HTTP " + std::to_string(status)));
     }
   }
 }
 
-TEST(Judge, CallsARedirectAnAnswerAndPointsAtTheBaseUrl) {
+TEST(ResponseParser, CallsARedirectAnAnswerAndPointsAtTheBaseUrl) {
   for (int status : {301, 302, 303, 307, 308, 304}) {
     auto failure = failure_of(judge(status, R"({"access_token":"T","expires_in":7200})"));
     EXPECT_EQ(failure.delivery, Delivery::answered) << status;
-    EXPECT_EQ(failure.lane, Lane::backoff) << status;
+    EXPECT_EQ(failure.retry_class, RetryClass::backoff) << status;
     EXPECT_EQ(failure.error.fault, Fault::refused) << status;
     EXPECT_THAT(failure.error.message, HasSubstr("redirected"));
     EXPECT_THAT(failure.error.next_step, HasSubstr("base_url"));
   }
 }
 
-TEST(Judge, CallsAClientErrorAnAnswerEvenWithoutACode) {
+TEST(ResponseParser, CallsAClientErrorAnAnswerEvenWithoutACode) {
   for (int status : {400, 401, 403, 404, 405, 410}) {
     for (const char* body : {"", "404 page not found", "{}", "[]", R"({"errcode":0})",
                              R"({"access_token":"T","expires_in":7200})"}) {
       auto failure = failure_of(judge(status, body));
       EXPECT_EQ(failure.delivery, Delivery::answered) << status << body;
-      EXPECT_EQ(failure.lane, Lane::backoff) << status << body;
+      EXPECT_EQ(failure.retry_class, RetryClass::backoff) << status << body;
       EXPECT_EQ(failure.error.fault, Fault::refused) << status << body;
       EXPECT_FALSE(failure.error.errcode.has_value()) << status << body;
       EXPECT_THAT(failure.error.next_step, HasSubstr("base_url"));
@@ -194,24 +193,24 @@ TEST(Judge, CallsAClientErrorAnAnswerEvenWithoutACode) {
   }
 }
 
-TEST(Judge, BelievesTheCodeOfAClientError) {
+TEST(ResponseParser, BelievesTheCodeOfAClientError) {
   auto failure = failure_of(judge(400, R"({"errcode":40013,"errmsg":"invalid appid"})"));
   EXPECT_EQ(failure.delivery, Delivery::answered);
-  EXPECT_EQ(failure.lane, Lane::slow);
+  EXPECT_EQ(failure.retry_class, RetryClass::slow);
   EXPECT_EQ(failure.error.errcode, 40013);
 }
 
-TEST(Judge, WaitsAMinuteWhenThereWereTooManyRequests) {
+TEST(ResponseParser, WaitsAMinuteWhenThereWereTooManyRequests) {
   net::HttpResponse response;
   response.status = 429;
   response.retry_after = "120";
   auto failure = failure_of(judge(response));
   EXPECT_EQ(failure.delivery, Delivery::answered);
-  EXPECT_EQ(failure.lane, Lane::next_minute);
+  EXPECT_EQ(failure.retry_class, RetryClass::next_minute);
   EXPECT_EQ(failure.error.retry_after, seconds(120));
 }
 
-TEST(Judge, NamesCodeMeaningWordsAndFixOfARefusal) {
+TEST(ResponseParser, NamesCodeMeaningWordsAndFixOfARefusal) {
   auto failure = failure_of(
       judge(200, R"({"errcode":40164,"errmsg":"invalid ip 203.0.113.7 ipv6 ::ffff:203.0.113.7, )"
                  R"(not in whitelist rid: 64feb911-1-2"})"));
@@ -224,16 +223,16 @@ TEST(Judge, NamesCodeMeaningWordsAndFixOfARefusal) {
   EXPECT_THAT(failure.error.next_step, HasSubstr("add 203.0.113.7 to the IP list of wx1"));
 }
 
-TEST(Judge, BelievesTheCodeRatherThanTheToken) {
+TEST(ResponseParser, BelievesTheCodeRatherThanTheToken) {
   auto failure = failure_of(judge(200, R"({"errcode":-1,"access_token":"T","expires_in":7200})"));
   EXPECT_EQ(failure.delivery, Delivery::answered);
   EXPECT_EQ(failure.error.errcode, -1);
 }
 
-TEST(Judge, BacksOffFromCodesItDoesNotKnow) {
+TEST(ResponseParser, BacksOffFromCodesItDoesNotKnow) {
   auto failure = failure_of(judge(200, R"({"errcode":12345,"errmsg":"something new"})"));
   EXPECT_EQ(failure.delivery, Delivery::answered);
-  EXPECT_EQ(failure.lane, Lane::backoff);
+  EXPECT_EQ(failure.retry_class, RetryClass::backoff);
   EXPECT_EQ(failure.error.fault, Fault::refused);
   EXPECT_EQ(failure.error.errcode, 12345);
   EXPECT_THAT(failure.error.message, HasSubstr("something new"));
@@ -243,7 +242,7 @@ TEST(Judge, BacksOffFromCodesItDoesNotKnow) {
   EXPECT_FALSE(huge.error.errcode.has_value());
 }
 
-TEST(Judge, CallsACodeThatCannotBeOneLost) {
+TEST(ResponseParser, CallsACodeThatCannotBeOneLost) {
   for (const char* code : {"{}", "[0]", "true", "0.5"}) {
     auto failure = failure_of(judge(
         200, R"({"access_token":"T","expires_in":7200,"errcode":)" + std::string(code) + "}"));
@@ -251,7 +250,7 @@ TEST(Judge, CallsACodeThatCannotBeOneLost) {
   }
 }
 
-TEST(Judge, WithholdsWordsThatRepeatASecret) {
+TEST(ResponseParser, WithholdsWordsThatRepeatASecret) {
   for (const char* body : {
            R"({"errcode":40125,"errmsg":"invalid appsecret canary-secret"})",
            R"({"errcode":40125,"errmsg":"GET /cgi-bin/token?appid=wx1&secret=canary%2Dsecret"})",
@@ -267,14 +266,14 @@ TEST(Judge, WithholdsWordsThatRepeatASecret) {
   }
 }
 
-TEST(Judge, LetsNoControlCharacterOutOfTheWords) {
+TEST(ResponseParser, LetsNoControlCharacterOutOfTheWords) {
   auto failure = failure_of(judge(200, R"({"errcode":40013,"errmsg":"a\r\n\u001b[31mb\u0000)" +
                                            std::string(9999, 'x') + "\"}"));
   EXPECT_THAT(failure.error.message, HasSubstr("\"a [31mb xxx"));
   EXPECT_LT(failure.error.message.size(), 400U);
 }
 
-TEST(Judge, TellsNotSentFromLost) {
+TEST(ResponseParser, TellsNotSentFromLost) {
   net::HttpFailure refused{net::HttpFailure::Reach::not_sent, "Could not resolve host: host"};
   auto not_sent = failure_of(judge(tl::unexpected(refused)));
   EXPECT_EQ(not_sent.delivery, Delivery::not_sent);
@@ -284,42 +283,43 @@ TEST(Judge, TellsNotSentFromLost) {
   net::HttpFailure broken{net::HttpFailure::Reach::lost, "the answer was cut short"};
   auto lost = failure_of(judge(tl::unexpected(broken)));
   EXPECT_EQ(lost.delivery, Delivery::lost);
-  EXPECT_EQ(lost.lane, Lane::backoff);
+  EXPECT_EQ(lost.retry_class, RetryClass::backoff);
   EXPECT_EQ(lost.error.message, "WeChat gave no answer: the answer was cut short");
 }
 
-Pulse pulse(int status, std::string body) {
+ProbeResult result(int status, std::string body) {
   static const Description classic = wechat_classic();
-  return judge_probe(classic, answered(status, std::move(body)));
+  return parse_probe_response(classic, answered(status, std::move(body)));
 }
 
 TEST(JudgeProbe, FindsATokenDead) {
   for (const char* code : {"40001", "40014", "42001"}) {
     EXPECT_EQ(
-        pulse(200, R"({"errmsg":"access_token expired","errcode":)" + std::string(code) + "}"),
-        Pulse::dead);
+        probed(200, R"({"errmsg":"access_token expired","errcode":)" + std::string(code) + "}"),
+        ProbeResult::dead);
   }
-  EXPECT_EQ(pulse(200, R"({"errcode":40001,"ip_list":[]})"), Pulse::dead);
+  EXPECT_EQ(probed(200, R"({"errcode":40001,"ip_list":[]})"), ProbeResult::dead);
 }
 
 TEST(JudgeProbe, FindsATokenAlive) {
-  EXPECT_EQ(pulse(200, R"({"ip_list":["127.0.0.1"]})"), Pulse::alive);
-  EXPECT_EQ(pulse(200, R"({"ip_list":[],"errcode":0})"), Pulse::alive);
-  EXPECT_EQ(pulse(200, R"({"errcode":0,"errmsg":"ok"})"), Pulse::alive);
+  EXPECT_EQ(probed(200, R"({"ip_list":["127.0.0.1"]})"), ProbeResult::alive);
+  EXPECT_EQ(probed(200, R"({"ip_list":[],"errcode":0})"), ProbeResult::alive);
+  EXPECT_EQ(probed(200, R"({"errcode":0,"errmsg":"ok"})"), ProbeResult::alive);
 }
 
 TEST(JudgeProbe, DoesNotGuess) {
   for (const char* body :
        {"", "{}", "[]", "<html>", R"({"ip_list":)", R"({"errcode":-1})", R"({"errcode":41001})",
         R"({"errcode":45009})", R"({"errcode":48001})", R"({"errcode":{}})"}) {
-    EXPECT_EQ(pulse(200, body), Pulse::unknown) << body;
+    EXPECT_EQ(probed(200, body), ProbeResult::unknown) << body;
   }
   for (int status : {302, 404, 500, 502}) {
-    EXPECT_EQ(pulse(status, R"({"ip_list":[]})"), Pulse::unknown) << status;
+    EXPECT_EQ(probed(status, R"({"ip_list":[]})"), ProbeResult::unknown) << status;
   }
-  EXPECT_EQ(pulse(502, R"({"errcode":40001})"), Pulse::unknown);
+  EXPECT_EQ(probed(502, R"({"errcode":40001})"), ProbeResult::unknown);
   static const Description classic = wechat_classic();
-  EXPECT_EQ(judge_probe(classic, tl::unexpected(net::HttpFailure{})), Pulse::unknown);
+  EXPECT_EQ(parse_probe_response(classic, tl::unexpected(net::HttpFailure{})),
+            ProbeResult::unknown);
 }
 
 }  // namespace
