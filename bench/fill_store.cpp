@@ -65,9 +65,9 @@ void put_app(Registry& registry, const Sealer& sealer, int i, std::function<void
   AppRow app;
   app.id = app_number(i);
   app.platform = "wechat";
-  app.endpoint = "stable";
-  app.secret = Secret("the secret of " + app.id);
-  app.tag = sealer.tag(app.id, app.secret.reveal());
+  app.settings["endpoint"] = "stable";
+  app.credentials.insert_or_assign(std::string(kSecret), Secret("the secret of " + app.id));
+  app.tag = sealer.tag(app.id, credential(app.credentials, kSecret).reveal());
   registry.put_app(std::move(app), [done = std::move(done)](Result<void> written) {
     must(std::move(written));
     done();

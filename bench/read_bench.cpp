@@ -196,8 +196,8 @@ class Kept {
     store::AppRow app;
     app.id = app_number(i);
     app.platform = "wechat";
-    app.endpoint = "stable";
-    app.secret = Secret(std::string_view("secret"));
+    app.settings["endpoint"] = "stable";
+    app.credentials.insert_or_assign(std::string(kSecret), Secret(std::string_view("secret")));
     store::await<Result<void>>(
         [&](auto done) { store_.registry->put_app(std::move(app), std::move(done)); });
     LeaseRequest lease_request{

@@ -17,7 +17,9 @@ int main(int argc, char** argv) {
 
   std::optional<hufu::SavedToken> saved;  // your database, your cache, your file
   hufu::Config config;
-  config.apps.push_back({.id = id, .secret = hufu::Secret(std::string_view(secret))});
+  hufu::AppConfig& app = config.apps.emplace_back();
+  app.id = id;
+  app.credentials.emplace(hufu::kSecret, hufu::Secret(std::string_view(secret)));
   config.custom_store = hufu::callback_store(
       {.app = id}, [&] { return saved; }, [&](const hufu::SavedToken& token) { saved = token; });
   if (const char* url = std::getenv("WECHAT_BASE_URL")) config.platforms["wechat"].base_url = url;

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -30,12 +31,30 @@ struct SinkConfig {
 /// The collection of an app's legacy document where none is named.
 inline constexpr std::string_view kLegacyCollection = "tokens";
 
+/// Names and texts that are not secret, such as "endpoint" or "corpid".
+using Settings = std::map<std::string, std::string, std::less<>>;
+/// What an app proves itself with, by name: "secret", "callback_token", "refresh_token" …
+using Credentials = std::map<std::string, Secret, std::less<>>;
+
+/// The text of a setting; empty where it is not set.
+std::string_view setting(const Settings& settings, std::string_view name) noexcept;
+/// A credential; an empty one where there is none. Valid as long as `credentials` is not changed.
+const Secret& credential(const Credentials& credentials, std::string_view name) noexcept;
+/// A copy on purpose.
+Credentials clone(const Credentials& credentials);
+
+/// The credential that most platforms know an app by.
+inline constexpr std::string_view kSecret = "secret";
+
 /// One account at a platform.
 struct AppConfig {
   std::string id;
   std::string platform = "wechat";
-  std::string endpoint = "stable";  ///< Or "classic".
-  Secret secret;
+  /// Which names a platform takes, and their defaults, its description says (`hufu platforms`).
+  Settings settings{};
+  Credentials credentials{};
+  std::string parent{};             ///< The app that this one belongs to; empty: none.
+  std::vector<std::string> keep{};  ///< Kinds kept ahead, beside the platform's main kind.
   /// Whether the app's real secret opens the drop-in routes, beside the keys of business servers.
   bool secret_login = true;
   /// `name` of the document that programs before Hufu read, kept up to date for them: the token in

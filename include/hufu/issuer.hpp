@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "hufu/config.hpp"
 #include "hufu/error.hpp"
 #include "hufu/store.hpp"
 #include "hufu/token.hpp"
@@ -15,9 +16,10 @@ namespace hufu {
 /// order to decide *when* is in here.
 struct RenewalRule {
   enum class Shape {
-    rotating,  ///< Each call makes a new token; the old one lives `overlap` longer.
-    windowed,  ///< The same token until the last `overlap` of its life, unless forced.
-    sticky,    ///< The same token until its end; no use slack.
+    rotating,     ///< Each call makes a new token; the old one lives `overlap` longer.
+    windowed,     ///< The same token until the last `overlap` of its life, unless forced.
+    sticky,       ///< The same token until its end; no use slack.
+    independent,  ///< Each call makes a new token, and none ends another.
   };
   Shape shape = Shape::rotating;
   Milliseconds overlap{};
@@ -26,28 +28,39 @@ struct RenewalRule {
   Milliseconds forced_apart{};  ///< Windowed: and how far apart they must lie.
 };
 
+/// A token that a call needs: of the app itself, or of the app that it belongs to.
+struct Need {
+  enum class Of { self, parent };
+  Of of = Of::self;
+  std::string kind;
+  bool operator==(const Need&) const = default;
+};
+
 /// What one call to the platform is made from.
 struct IssueRequest {
   std::string app;
-  Secret secret;
+  Settings settings;
+  Credentials credentials;
   bool force = false;          ///< Windowed: drop the present token at once.
   std::vector<Secret> needed;  ///< The tokens that `Issuer::needs` names, in that order.
+  Secret refresh_token;        ///< Of a kind whose answer renews its own permission.
   Milliseconds timeout{};
 };
 
-/// What the platform gave. Validated: the token is 1 to 4096 bytes without control characters, the
-/// lifetime is positive and at most `RenewalRule::longest_life`.
+/// What the platform gave. Validated: the token is 1 to 4096 printable ASCII characters without
+/// blanks, the lifetime is positive and at most `RenewalRule::longest_life`.
 struct Issued {
   Secret value;
   Milliseconds lifetime{};
+  Secret refresh_token{};  ///< Replaces the one that was used; empty: that one stays.
 };
 
 /// What kind of patience helps after a failure.
 enum class RetryClass {
-  backoff,      ///< 1 s, 2 s, 4 s …
-  next_minute,  ///< A quota by the minute: not before a minute has passed.
-  slow,         ///< Cannot heal by itself: once in five minutes, and tell a person.
-  parent,       ///< A needed token is dead: renew that one first.
+  backoff,       ///< 1 s, 2 s, 4 s …
+  next_minute,   ///< A quota by the minute: not before a minute has passed.
+  slow,          ///< Cannot heal by itself: once in five minutes, and tell a person.
+  needed_token,  ///< A token that the call needs is dead: renew that one first.
 };
 
 /// A call that brought no token.
@@ -61,6 +74,8 @@ struct IssueFailure {
   Error error;
   Delivery delivery = Delivery::not_sent;
   RetryClass retry_class = RetryClass::backoff;
+  /// The refusal is about this machine (its address): another node may try at once.
+  bool this_node_only = false;
 };
 
 using IssueOutcome = tl::expected<Issued, IssueFailure>;
@@ -82,10 +97,19 @@ class Issuer {
   /// "platform/endpoint/kind": stored with each token.
   [[nodiscard]] virtual std::string_view name() const noexcept = 0;
   [[nodiscard]] virtual const RenewalRule& rule() const noexcept = 0;
-  /// Kinds of the same app whose tokens the request carries; most need none.
-  [[nodiscard]] virtual const std::vector<std::string>& needs() const noexcept = 0;
+  /// The tokens that the request carries; most kinds need none.
+  [[nodiscard]] virtual const std::vector<Need>& needs() const noexcept = 0;
 
   virtual void issue(IssueRequest request, Done<IssueOutcome> done) = 0;
+  /// Whether `probe` can tell anything; where it cannot, a report of the current token is believed.
+  [[nodiscard]] virtual bool can_probe() const noexcept { return true; }
+  /// Whether `try_credentials` can be used.
+  [[nodiscard]] virtual bool can_try_credentials() const noexcept { return false; }
+  /// Lets the platform judge the credentials by a call that displaces no token; what it may bring
+  /// is thrown away. `request.force` is not looked at.
+  virtual void try_credentials(IssueRequest /*request*/, Done<Result<void>> done) {
+    done(fail(Fault::usage, "this platform has no call that only tries credentials"));
+  }
   /// One cheap call that judges `token`.
   virtual void probe(const Secret& token, Milliseconds timeout, Done<ProbeResult> done) = 0;
 };

@@ -29,6 +29,7 @@ enum class ReportOutcome {
   already_newer,  ///< It was an older one; here is the current one.
   unknown,        ///< It never was one of this app's; here is the current one.
   alive,          ///< It is the current one and the platform says it works.
+  unverified,     ///< It is the current one, and the platform could not be asked about it.
   throttled,      ///< It is the current one and dead, but the budget of renewals is used up.
 };
 std::string_view name_of(ReportOutcome outcome) noexcept;
@@ -53,6 +54,9 @@ struct TokenStatus {
   bool suspect = false;
   bool renewing = false;
   std::optional<FailureState> failure;
+  /// A sentence for people about what is wrong from outside, such as another program that fetches
+  /// tokens for this app; empty where nothing is.
+  std::string notice;
 };
 
 struct GetOptions {
@@ -61,7 +65,7 @@ struct GetOptions {
   std::chrono::seconds min_ttl{0};
 };
 
-/// The heart of Hufu: hands out tokens, decides when each is fresh, stale or unusable, and renews
+/// Hands out tokens, decides when each is fresh, stale or unusable, and renews
 /// it with one call in flight at a time.
 ///
 /// Thread-safety: all members may be called from any thread. The blocking ones must not be called

@@ -77,7 +77,7 @@ struct Changes {
 /// - An outcome that reports success is durable: a crash right after it loses nothing.
 /// - The store neither reads nor judges a token. Limits of time (a lease's end) are judged by the
 ///   database's clock where it has one.
-/// - A lease ends when it is committed or abandoned, when its time is up, or, where the store can
+/// - A lease ends when it is committed, when its time is up, or, where the store can
 ///   tell, when its holder's process no longer exists. Whoever begins may give it some grace.
 /// - An operation that failed with Fault::store may or may not have taken place; what it would have
 ///   replaced is still readable.
@@ -98,15 +98,12 @@ class TokenStore {
   /// the lease.
   virtual void acquire_lease(LeaseRequest lease_request, Done<Result<AcquireOutcome>> done) = 0;
 
-  /// Stores `next` (a new token; revision one above the one `acquire_lease` returned) and gives the
-  /// lease back, if the fence still holds. Time alone does not end that: a late commit that nobody
-  /// overtook is written. What `in_doubt_call` appended since `acquire_lease` is kept behind the
-  /// in-doubt calls of `next`.
+  /// Stores `next` and gives the lease back, if the fence still holds: a new token (its revision is
+  /// above that of the record that was acquired), or the same one with other in-doubt calls,
+  /// failure or budget. Time alone does not end the right to: a late commit that nobody overtook is
+  /// written. What `add_in_doubt` appended since the lease was acquired is kept behind the in-doubt
+  /// calls of `next`.
   virtual void commit(Lease lease, Record next, Done<Result<WriteOutcome>> done) = 0;
-
-  /// Stores `next` (the same token and revision; other in-doubt calls, failure or budget) and gives
-  /// the lease back; otherwise as `commit`.
-  virtual void abandon(Lease lease, Record next, Done<Result<WriteOutcome>> done) = 0;
 
   /// Appends `in_doubt_call` without a lease: of a call that came back after its lease was lost.
   /// Does nothing where there is no record. Whoever holds the lease now does not know this in-doubt

@@ -39,19 +39,30 @@ struct Token {
   WallTime obtained_at{};  ///< Taken before the request left, so that it is never too late.
   WallTime expires_at{};   ///< `obtained_at` plus the lifetime the platform named.
   std::string issuer;      ///< Name of the issuer it came from, "wechat/stable/access_token".
+  /// How long it outlives the issue of its successor, as far as that ends it: whoever reads the
+  /// record promises no more than that, whatever they are set to. Empty: as its issuer says.
+  std::optional<Milliseconds> overlap{};
 
   [[nodiscard]] Token clone() const;
 };
 
 /// A call to the platform whose outcome is not known (yet): it may have displaced the token that is
-/// stored beside this in_doubt_call. Written before the call leaves; removed when the call turns
-/// out not to have been carried out, or with the token, once there is a newer one.
+/// stored beside it. Written before the call leaves; removed when the call turns out not to have
+/// been carried out, or with the token, once there is a newer one.
 struct InDoubtCall {
-  WallTime called_at{};   ///< Of one whose answer was lost, when that was known.
-  WallTime may_die_at{};  ///< When the stored token dies, if the call was carried out.
-  /// Whoever made the call has not said what came of it. They may hand out its token from memory,
-  /// as the revision that would have come next: so that number is theirs.
-  bool pending = false;
+  enum class State {
+    /// Whoever made the call has not said what came of it. They may hand out its token from memory,
+    /// as the revision that would have come next: so that number is theirs.
+    pending,
+    lost,        ///< Its answer was lost, or came after the lease.
+    known_dead,  ///< Not a call but what a probe found: the token of `may_die_at` is dead.
+  };
+  WallTime called_at{};  ///< Of one whose answer was lost, when that was known.
+  /// When the stored token dies, if the call was carried out. Of `known_dead`, the moment at which
+  /// the dead token was obtained, which names it: the verdict may be stored beside a newer one.
+  WallTime may_die_at{};
+  State state = State::lost;
+  std::uint64_t fence = 0;  ///< Of the lease under which the call was made; 0: of none.
   auto operator<=>(const InDoubtCall&) const = default;
 };
 
@@ -107,8 +118,12 @@ struct Record {
   std::optional<WallTime> alive_at;
   std::optional<FailureState> failure;
   Budget budget;
-  WallTime created_at{};  ///< Set by the store on the first write.
-  WallTime updated_at{};  ///< Set by the store on every write.
+  /// With which the next token is asked for, where the platform's answers renew the permission
+  /// itself; empty: it goes by the app's credentials.
+  Secret refresh_token;
+  std::optional<WallTime> refresh_token_expires_at;  ///< Where it has an end of its own.
+  WallTime created_at{};                             ///< Set by the store on the first write.
+  WallTime updated_at{};                             ///< Set by the store on every write.
   /// To be written with the record, never sealed; ignored by a store that keeps no copies. Not read
   /// back, except what `acquire_lease` finds there before there is any token.
   std::optional<PlainCopy> copy;

@@ -35,8 +35,12 @@ Result<AppConfig> app_from(const Options& options, const Context& context) {
   }
   auto secret = read_secret(options.secret, context);
   if (!secret) return tl::unexpected(secret.error());
-  AppConfig app{options.id, options.platform, options.endpoint, std::move(*secret),
-                !options.no_secret_login};
+  AppConfig app;
+  app.id = options.id;
+  app.platform = options.platform;
+  app.settings["endpoint"] = options.endpoint;
+  app.credentials.emplace(kSecret, std::move(*secret));
+  app.secret_login = !options.no_secret_login;
   if (!options.legacy_document.empty()) {
     app.legacy_document = options.legacy_document;
     app.legacy_collection = options.legacy_collection;
@@ -47,8 +51,13 @@ Result<AppConfig> app_from(const Options& options, const Context& context) {
 ExitStatus add(const Options& options, const Context& context) {
   auto app = app_from(options, context);
   if (!app) return context.fail(app.error());
-  keeper::AppInfo info{app->id, app->platform,        app->endpoint,         app->secret_login,
-                       false,   app->legacy_document, app->legacy_collection};
+  keeper::AppInfo info;
+  info.id = app->id;
+  info.platform = app->platform;
+  info.settings = app->settings;
+  info.secret_login = app->secret_login;
+  info.legacy_document = app->legacy_document;
+  info.legacy_collection = app->legacy_collection;
 
   auto backend = open_backend(context);
   if (!backend) return context.fail(backend.error());

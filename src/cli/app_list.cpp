@@ -24,8 +24,8 @@ ExitStatus list(const Context& context) {
   }
   Table table({"APP", "PLATFORM", "ENDPOINT", "SECRET LOGIN", "ORIGIN"});
   for (const keeper::AppInfo& app : *apps) {
-    table.add({app.id, app.platform, app.endpoint, app.secret_login ? "yes" : "no",
-               app.from_config ? "config" : "store"});
+    table.add({app.id, app.platform, std::string(setting(app.settings, "endpoint")),
+               app.secret_login ? "yes" : "no", app.from_config ? "config" : "store"});
   }
   table.print(context.out(), context.out_paint());
   return ExitStatus::done;

@@ -45,7 +45,8 @@ Result<Config> config_of(const Context& context) {
   if (!loaded) return tl::unexpected(loaded.error());
   AppConfig demo;
   demo.id = simulator::kDemoApp;
-  demo.secret = Secret(std::string_view(simulator::kDemoSecret));
+  demo.credentials.insert_or_assign(std::string(kSecret),
+                                    Secret(std::string_view(simulator::kDemoSecret)));
   loaded->config.apps.push_back(std::move(demo));
   return std::move(loaded->config);
 }

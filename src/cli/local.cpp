@@ -77,8 +77,12 @@ Result<keeper::Status> Local::status() {
 namespace {
 
 keeper::AppInfo info_of(const store::AppRow& app) {
-  keeper::AppInfo info{app.id,           app.platform, app.endpoint,
-                       app.secret_login, false,        app.legacy_document};
+  keeper::AppInfo info;
+  info.id = app.id;
+  info.platform = app.platform;
+  info.settings = app.settings;
+  info.secret_login = app.secret_login;
+  info.legacy_document = app.legacy_document;
   if (!app.legacy_document.empty()) {
     info.legacy_collection =
         app.legacy_collection.empty() ? kLegacyCollection : app.legacy_collection;
@@ -172,7 +176,8 @@ Result<std::shared_ptr<Issuer>> Local::issuer_of(const std::string& id) {
   auto app = this->app(id);
   if (!app) return tl::unexpected(app.error());
   const auto found = platforms_.find(app->platform);
-  return platform::make_issuer(app->platform, app->endpoint, kAccessToken, timing_,
+  return platform::make_issuer(app->platform, setting(app->settings, "endpoint"), kAccessToken,
+                               timing_,
                                found == platforms_.end() ? PlatformConfig() : found->second,
                                std::make_shared<net::HttpClient>());
 }

@@ -130,13 +130,15 @@ Result<Grant> grant_from(const json::object& object) {
 }
 
 keeper::AppInfo app_from(const json::object& object) {
-  return {std::string(text(object, "id")),
-          std::string(text(object, "platform")),
-          std::string(text(object, "endpoint")),
-          flag(object, "secret_login"),
-          text(object, "origin") == "config",
-          std::string(text(object, "legacy_document")),
-          std::string(text(object, "legacy_collection"))};
+  keeper::AppInfo info;
+  info.id = text(object, "id");
+  info.platform = text(object, "platform");
+  info.settings.emplace("endpoint", text(object, "endpoint"));
+  info.secret_login = flag(object, "secret_login");
+  info.from_config = text(object, "origin") == "config";
+  info.legacy_document = text(object, "legacy_document");
+  info.legacy_collection = text(object, "legacy_collection");
+  return info;
 }
 
 /// Reads the lower-case names of an enumeration back.
@@ -381,11 +383,12 @@ Result<bool> Remote::put_app(AppConfig app) {
     return fail(Fault::usage, "the secret would travel to the server in the clear",
                 "Use https://, or run this on the server itself");
   }
-  Body body(app.secret);
+  const Secret& secret = credential(app.credentials, kSecret);
+  Body body(secret);
   body.add("platform", std::string_view(app.platform))
-      .add("endpoint", std::string_view(app.endpoint))
+      .add("endpoint", setting(app.settings, "endpoint"))
       .add("secret_login", app.secret_login)
-      .add("secret", app.secret.reveal());
+      .add("secret", secret.reveal());
   if (!app.legacy_document.empty()) {
     body.add("legacy_document", std::string_view(app.legacy_document))
         .add("legacy_collection", std::string_view(app.legacy_collection));

@@ -34,7 +34,8 @@ struct Town {
     for (const std::string& id : ids) {
       AppConfig app;
       app.id = id;
-      app.secret = Secret(std::string_view("opens-nothing"));
+      app.credentials.insert_or_assign(std::string(kSecret),
+                                       Secret(std::string_view("opens-nothing")));
       apps.push_back(std::move(app));
     }
     return apps;

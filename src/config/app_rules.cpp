@@ -49,6 +49,7 @@ Result<void> check_platform(std::string_view platform) {
 
 Result<void> check_issuer(std::string_view platform, std::string_view endpoint) {
   if (auto known = check_platform(platform); !known) return known;
+  if (endpoint.empty()) return {};  // The platform's default.
   auto found = std::find_if(kPlatforms.begin(), kPlatforms.end(),
                             [&](const Platform& candidate) { return candidate.name == platform; });
   return check_one_of(endpoint, {found->endpoints.begin(), found->endpoints.end()},

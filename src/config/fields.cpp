@@ -127,9 +127,6 @@ constexpr std::array kAppFields = {
     line<AppConfig>(
         "platform", [](auto& a) { return &a.platform; }, "", "", "the platform it is an app of"),
     line<AppConfig>(
-        "endpoint", [](auto& a) { return &a.endpoint; }, "WECHAT_ENDPOINT", "",
-        "stable or classic"),
-    line<AppConfig>(
         "secret_login", [](auto& a) { return &a.secret_login; }, "", "",
         "whether the app's real secret opens the routes of the platform itself"),
     line<AppConfig>(

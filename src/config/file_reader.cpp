@@ -248,7 +248,7 @@ class FileReader {
       readable = read_app_key(app, prefix, key, value) && readable;
     }
     if (readable) {
-      if (auto known = check_issuer(app.platform, app.endpoint); !known) {
+      if (auto known = check_issuer(app.platform, hufu::setting(app.settings, "endpoint")); !known) {
         const toml::node* blamed =
             table.get(check_platform(app.platform) ? "endpoint" : "platform");
         complain(blamed != nullptr ? *blamed : *id, "app " + app.id, known.error().message,
@@ -263,7 +263,7 @@ class FileReader {
     std::string name(key.str());
     if (name == "id") return true;
     if (name == "secret") {
-      read_secret(app.secret, prefix + name, value);
+      read_secret(app.credentials[std::string(kSecret)], prefix + name, value);
       return true;
     }
     if (name == "sink") {
@@ -272,6 +272,17 @@ class FileReader {
     }
     for (const auto& field : app_fields()) {
       if (field.name == name) return read_field(field, app, value, prefix + name);
+    }
+    if (name == "endpoint") {
+      auto text = as_text(value, "text");
+      if (!text) {
+        complain(value, prefix + name, std::string(kind_of(value)) + " where a text is expected",
+                 std::string(example_of("text")));
+        return false;
+      }
+      app.settings[name] = *text;
+      draft_.loaded.origins[prefix + name] = origin_of(value);
+      return true;
     }
     std::vector<std::string_view> known(kAppNames.begin(), kAppNames.end());
     known.emplace_back("sink");

@@ -96,7 +96,7 @@ void read_app_from_environment(Draft& draft) {
   note("secret", "WECHAT_APPSECRET");
   auto value = secret_from_environment(environment, "WECHAT_APPSECRET");
   if (value) {
-    app->secret = std::move(*value);
+    app->credentials.insert_or_assign(std::string(kSecret), std::move(*value));
   } else {
     complain("WECHAT_APPSECRET", value.error().message, value.error().next_step);
   }
@@ -105,7 +105,7 @@ void read_app_from_environment(Draft& draft) {
     return complain("WECHAT_ENDPOINT", known.error().message, known.error().next_step);
   }
   app->platform = "wechat";
-  app->endpoint = *endpoint;
+  app->settings["endpoint"] = *endpoint;
   note("endpoint", "WECHAT_ENDPOINT");
 }
 
@@ -319,7 +319,9 @@ std::vector<Setting> effective(const Loaded& loaded) {
     for (const auto& field : app_fields()) {
       add(prefix + std::string(field.name), show_value(field.view(app)));
     }
-    add(prefix + "secret", app.secret.empty() ? "" : std::string(kMask));
+    const std::string_view endpoint = hufu::setting(app.settings, "endpoint");
+    add(prefix + "endpoint", std::string(endpoint.empty() ? "stable" : endpoint));
+    add(prefix + "secret", credential(app.credentials, kSecret).empty() ? "" : std::string(kMask));
     for (std::size_t i = 0; i < app.sinks.size(); ++i) {
       add_sink(prefix + "sink." + std::to_string(i + 1) + ".", app.sinks[i]);
     }

@@ -210,9 +210,9 @@ secret_login = false
   EXPECT_TRUE(config.platforms["wechat"].allow_http);
   ASSERT_EQ(config.apps.size(), 1U);
   EXPECT_EQ(config.apps[0].id, "wx1");
-  EXPECT_EQ(config.apps[0].endpoint, "classic");
+  EXPECT_EQ(hufu::setting(config.apps[0].settings, "endpoint"), "classic");
   EXPECT_FALSE(config.apps[0].secret_login);
-  EXPECT_EQ(config.apps[0].secret.reveal(), "s");
+  EXPECT_EQ(credential(config.apps[0].credentials, kSecret).reveal(), "s");
 }
 
 // ---- Unknown keys and wrong types
@@ -290,10 +290,10 @@ TEST(App, TakesItsSecretFromAVariableOrAFileWithoutWhiteSpaceAround) {
       machine.file(std::string(kApp) + "[[app]]\nid = \"wx2\"\nsecret = { file = \"/run/wx2\" }\n")
           .config();
   ASSERT_EQ(config.apps.size(), 2U);
-  EXPECT_EQ(config.apps[0].secret.reveal(), "s3cret");
-  EXPECT_EQ(config.apps[1].secret.reveal(), "t0ken");
+  EXPECT_EQ(credential(config.apps[0].credentials, kSecret).reveal(), "s3cret");
+  EXPECT_EQ(credential(config.apps[1].credentials, kSecret).reveal(), "t0ken");
   EXPECT_TRUE(config.apps[0].secret_login);
-  EXPECT_EQ(config.apps[0].endpoint, "stable");
+  EXPECT_TRUE(hufu::setting(config.apps[0].settings, "endpoint").empty());
   EXPECT_EQ(machine.loaded().origin("app.wx1.secret").text(), "./hufu.toml:3 (environment WX1)");
   EXPECT_EQ(machine.loaded().origin("app.wx2.secret").text(), "./hufu.toml:6 (file /run/wx2)");
 }
@@ -370,11 +370,11 @@ TEST(AppFromTheEnvironment, NeedsNoFile) {
   ASSERT_EQ(config.apps.size(), 1U);
   EXPECT_EQ(config.apps[0].id, "wx1");
   EXPECT_EQ(config.apps[0].platform, "wechat");
-  EXPECT_EQ(config.apps[0].endpoint, "stable");
-  EXPECT_EQ(config.apps[0].secret.reveal(), "s");
+  EXPECT_TRUE(hufu::setting(config.apps[0].settings, "endpoint").empty());
+  EXPECT_EQ(credential(config.apps[0].credentials, kSecret).reveal(), "s");
   EXPECT_EQ(machine.loaded().origin("app.wx1.secret").text(), "environment WECHAT_APPSECRET");
   machine.variable("WECHAT_ENDPOINT", "classic");
-  EXPECT_EQ(machine.config().apps[0].endpoint, "classic");
+  EXPECT_EQ(hufu::setting(machine.config().apps[0].settings, "endpoint"), "classic");
 }
 
 TEST(AppFromTheEnvironment, StandsBesideThoseOfTheFile) {
@@ -395,8 +395,8 @@ TEST(AppFromTheEnvironment, OverridesTheOneOfTheFileWithTheSameId) {
                       .file("[[app]]\nid = \"wx1\"\nendpoint = \"classic\"\nsecret_login = false\n")
                       .config();
   ASSERT_EQ(config.apps.size(), 1U);
-  EXPECT_EQ(config.apps[0].secret.reveal(), "new");
-  EXPECT_EQ(config.apps[0].endpoint, "classic");
+  EXPECT_EQ(credential(config.apps[0].credentials, kSecret).reveal(), "new");
+  EXPECT_EQ(hufu::setting(config.apps[0].settings, "endpoint"), "classic");
   EXPECT_FALSE(config.apps[0].secret_login);
 }
 
@@ -416,7 +416,7 @@ TEST(AppFromTheEnvironment, IsNotHalfOfOneWhereTheFileTakesASecretFromItsVariabl
                       .file("[[app]]\nid = \"wx1\"\nsecret = { env = \"WECHAT_APPSECRET\" }\n")
                       .config();
   ASSERT_EQ(config.apps.size(), 1U);
-  EXPECT_EQ(config.apps[0].secret.reveal(), "s");
+  EXPECT_EQ(credential(config.apps[0].credentials, kSecret).reveal(), "s");
 }
 
 TEST(AppFromTheEnvironment, IsCheckedLikeAnyOther) {

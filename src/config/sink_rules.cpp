@@ -93,7 +93,7 @@ std::vector<std::string> places_of(const SinkConfig& sink, const AppConfig& app)
     return {"file " + std::filesystem::path(sink.file).lexically_normal().string()};
   }
   std::vector<std::string> places;
-  if (auto layout = sink::layout_of(sink, app.id, app.secret)) {
+  if (auto layout = sink::layout_of(sink, app.id, credential(app.credentials, kSecret))) {
     for (const std::string& key : layout->keys) places.push_back(sink.redis + " " + key);
   }
   return places;

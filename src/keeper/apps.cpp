@@ -12,7 +12,7 @@ namespace hufu::keeper {
 
 Result<std::uint16_t> Heart::issuer_index(const std::string& platform, const std::string& endpoint,
                                           const std::string& kind) {
-  const std::string name = platform + "/" + endpoint + "/" + kind;
+  const std::string name = platform + "/" + (endpoint.empty() ? "stable" : endpoint) + "/" + kind;
   for (std::size_t i = 0; i < issuers_.size(); ++i) {
     if (issuers_[i].issuer->name() == name) return static_cast<std::uint16_t>(i);
   }
@@ -31,10 +31,11 @@ Result<void> Heart::take_config_apps(std::vector<AppConfig> apps) {
   std::unordered_map<std::string, Secret> secrets;
   std::vector<std::pair<const AppConfig*, std::uint16_t>> accepted;
   for (const AppConfig& app : apps) {
-    auto issuer = issuer_index(app.platform, app.endpoint, std::string(kAccessToken));
+    auto issuer = issuer_index(app.platform, std::string(setting(app.settings, "endpoint")),
+                               std::string(kAccessToken));
     if (!issuer) return tl::unexpected(issuer.error());
     accepted.emplace_back(&app, *issuer);
-    secrets.emplace(app.id, app.secret.clone());
+    secrets.emplace(app.id, credential(app.credentials, kSecret).clone());
   }
   for (const auto& [id, secret] : std::exchange(config_secrets_, std::move(secrets))) {
     if (!config_secrets_.contains(id)) remove_rows(id);
@@ -42,7 +43,7 @@ Result<void> Heart::take_config_apps(std::vector<AppConfig> apps) {
   for (const auto& [app, issuer] : accepted) {
     note_copy(app->id, app->legacy_document, app->legacy_collection);
     put_row(app->id, issuer, app->secret_login, true,
-            parts_.sealer->tag(app->id, app->secret.reveal()));
+            parts_.sealer->tag(app->id, credential(app->credentials, kSecret).reveal()));
   }
   return {};
 }
@@ -69,7 +70,8 @@ Heart::Task<Result<void>> Heart::replace_config_apps(std::vector<AppConfig> apps
 
 void Heart::take_app(const store::AppRow& app) {
   if (config_secrets_.contains(app.id)) return;
-  const auto issuer = issuer_index(app.platform, app.endpoint, std::string(kAccessToken));
+  const auto issuer = issuer_index(app.platform, std::string(setting(app.settings, "endpoint")),
+                                   std::string(kAccessToken));
   if (!issuer) return;
   note_copy(app.id, app.legacy_document, app.legacy_collection);
   put_row(app.id, *issuer, app.secret_login, false, app.tag);
@@ -161,7 +163,8 @@ Heart::Task<Result<AppInfo>> Heart::put(AppConfig app) {
   if (!parts_.registry) {
     co_return fail(Fault::store, "this store keeps no apps", "name them in the config");
   }
-  const auto issuer = issuer_index(app.platform, app.endpoint, std::string(kAccessToken));
+  const auto issuer = issuer_index(app.platform, std::string(setting(app.settings, "endpoint")),
+                                   std::string(kAccessToken));
   if (!issuer) co_return tl::unexpected(issuer.error());
 
   const auto& collection = app.legacy_collection;
@@ -184,18 +187,18 @@ Heart::Task<Result<AppInfo>> Heart::put(AppConfig app) {
   row.legacy_document = app.legacy_document;
   row.legacy_collection = app.legacy_collection;
   row.platform = app.platform;
-  row.endpoint = app.endpoint;
+  row.settings = app.settings;
   row.secret_login = app.secret_login;
-  row.secret = std::move(app.secret);
-  if (row.secret.empty()) {
+  row.credentials = std::move(app.credentials);
+  if (credential(row.credentials, kSecret).empty()) {
     auto present = co_await await<Result<std::optional<store::AppRow>>>(
         [&](auto done) { parts_.registry->load_app(app.id, std::move(done)); });
     if (!present) co_return tl::unexpected(present.error());
     if (!*present)
       co_return fail(Fault::usage, "a new app needs its secret", "send it as \"secret\"");
-    row.secret = std::move((*present)->secret);
+    row.credentials = std::move((*present)->credentials);
   }
-  row.tag = parts_.sealer->tag(row.id, row.secret.reveal());
+  row.tag = parts_.sealer->tag(row.id, credential(row.credentials, kSecret).reveal());
   auto written = co_await await<Result<void>>(
       [&](auto done) { parts_.registry->put_app(std::move(row), std::move(done)); });
   note_write(written ? nullptr : &written.error());
@@ -249,8 +252,12 @@ std::vector<AppInfo> Heart::apps(std::string_view after, std::size_t limit) cons
 AppInfo Heart::info(std::string id, const AppFacts& facts) const {
   std::shared_lock lock(issuers_mutex_);
   const KnownIssuer& issuer = issuers_[facts.issuer];
-  AppInfo info{std::move(id), issuer.platform, issuer.endpoint, facts.secret_login,
-               facts.from_config};
+  AppInfo info;
+  info.id = std::move(id);
+  info.platform = issuer.platform;
+  info.settings.emplace("endpoint", issuer.endpoint);
+  info.secret_login = facts.secret_login;
+  info.from_config = facts.from_config;
   if (const auto found = copies_.find(info.id); found != copies_.end()) {
     info.legacy_document = found->second.name;
     info.legacy_collection = found->second.collection;

@@ -358,7 +358,8 @@ TEST(Failure, OtherCredentialsDeserveATryOfTheirOwn) {
   }
   cluster.platform->usual = Fate::answer;
   auto apps = Node::default_apps();
-  apps[0].secret = Secret(std::string_view("the-right-one"));
+  apps[0].credentials.insert_or_assign(std::string(kSecret),
+                                       Secret(std::string_view("the-right-one")));
   Node right(cluster, false, std::move(apps));
   right.start();
   EXPECT_EQ(right.token(), "token-1");
@@ -1594,8 +1595,8 @@ TEST(Apps, PutInTheStoreAreKnownToARunningNodeWithinASecond) {
   store::AppRow row;
   row.id = "wx9";
   row.platform = "fake";
-  row.endpoint = "e";
-  row.secret = Secret(std::string_view("x"));
+  row.settings["endpoint"] = "e";
+  row.credentials.insert_or_assign(std::string(kSecret), Secret(std::string_view("x")));
   cluster.store->put_app(std::move(row), [](Result<void>) {});
   node.pass(seconds(1));
   EXPECT_TRUE(node.heart->knows("wx9"));
@@ -1641,8 +1642,8 @@ store::AppRow stored_app(std::string_view secret = "x") {
   store::AppRow row;
   row.id = "wx9";
   row.platform = "fake";
-  row.endpoint = "e";
-  row.secret = Secret(secret);
+  row.settings["endpoint"] = "e";
+  row.credentials.insert_or_assign(std::string(kSecret), Secret(secret));
   row.tag = testing::PlainSealer().tag("wx9", secret);
   return row;
 }

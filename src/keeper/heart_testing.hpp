@@ -42,11 +42,11 @@ class FakePlatform final : public Issuer {
 
   [[nodiscard]] std::string_view name() const noexcept override { return name_; }
   [[nodiscard]] const RenewalRule& rule() const noexcept override { return rule_; }
-  [[nodiscard]] const std::vector<std::string>& needs() const noexcept override { return needs_; }
+  [[nodiscard]] const std::vector<Need>& needs() const noexcept override { return needs_; }
 
   void issue(IssueRequest request, Done<IssueOutcome> done) override {
     calls.push_back({clock_.wall(), request.force});
-    secrets.emplace_back(request.secret.reveal());
+    secrets.emplace_back(credential(request.credentials, kSecret).reveal());
     Fate fate = usual;
     if (!fates.empty()) {
       fate = fates.front();
@@ -159,7 +159,7 @@ class FakePlatform final : public Issuer {
   const Clock& clock_;
   RenewalRule rule_;
   std::string name_;
-  std::vector<std::string> needs_;
+  std::vector<Need> needs_;
   std::string newest_;
   std::string before_;
   int minted_ = 0;
@@ -229,14 +229,13 @@ class FaultyStore final : public TokenStore {
     inner_->acquire_lease(std::move(lease_request), std::move(done));
   }
   void commit(Lease lease, Record next, Done<Result<WriteOutcome>> done) override {
-    if (before_commit) std::exchange(before_commit, nullptr)();
-    if (out || read_only || refuse_commits) return done(broken());
-    ++commits;
-    inner_->commit(std::move(lease), std::move(next), std::move(done));
-  }
-  void abandon(Lease lease, Record next, Done<Result<WriteOutcome>> done) override {
     if (out || read_only) return done(broken());
-    inner_->abandon(std::move(lease), std::move(next), std::move(done));
+    if (brings_new_token(lease, next)) {
+      if (before_commit) std::exchange(before_commit, nullptr)();
+      if (out || read_only || refuse_commits) return done(broken());
+      ++commits;
+    }
+    inner_->commit(std::move(lease), std::move(next), std::move(done));
   }
   void add_in_doubt(const Key& key, InDoubtCall in_doubt_call, Done<Result<void>> done) override {
     if (out || read_only) return done(broken());
@@ -258,6 +257,13 @@ class FaultyStore final : public TokenStore {
   void scan(std::function<void(Key, Record)> visit, Done<Result<void>> done) override {
     if (out) return done(broken());
     inner_->scan(std::move(visit), std::move(done));
+  }
+
+  /// Whether `next` holds another token than the one that is stored.
+  bool brings_new_token(const Lease& lease, const Record& next) {
+    std::uint64_t stored = 0;
+    inner_->load(lease.key, [&](const Result<Record>& record) { stored = record->revision; });
+    return next.revision > stored;
   }
 
   static tl::unexpected<Error> broken() {
@@ -387,8 +393,8 @@ class Node : public Observer, public TokenListener {
     std::vector<AppConfig> apps(1);
     apps[0].id = "wx1";
     apps[0].platform = "fake";
-    apps[0].endpoint = "e";
-    apps[0].secret = Secret(std::string_view("not-a-secret"));
+    apps[0].settings["endpoint"] = "e";
+    apps[0].credentials.emplace(kSecret, Secret(std::string_view("not-a-secret")));
     return apps;
   }
 

@@ -98,7 +98,6 @@ Heart::Task<Heart::Failure> Heart::renew(RowId row, Key key, Cause cause) {
 
     // From here on readers promise no more than a call made now would leave alive.
     InDoubtCall in_doubt_call = in_doubt_call_for(known(row), terms, force, now());
-    in_doubt_call.pending = true;
     expect(row, in_doubt_call);
     LeaseRequest lease_request{key,           seen, process_identity(), parts_.timing.lease,
                                in_doubt_call, {}};
@@ -228,7 +227,7 @@ Heart::Task<Heart::Failure> Heart::renew_under(RowId row, Lease lease, Record re
 
   IssueRequest request;
   request.app = key.app;
-  request.secret = std::move(*secret);
+  request.credentials.emplace(kSecret, std::move(*secret));
   request.force = force;
   request.needed = std::move(*needed);
   request.timeout = std::min(room, parts_.timing.request_timeout);
@@ -296,15 +295,9 @@ Heart::Task<Heart::Failure> Heart::call_platform(RowId row, Lease lease, Record 
 Heart::Task<Heart::Failure> Heart::keep(RowId row, Lease lease, Record before, Record next,
                                         Call call) {
   const Key key = lease.key;
-  const bool same = next.revision == before.revision;
   next.copy = copy_of(key, next, issuer_of(row).terms);
-  auto written = co_await await<Result<WriteOutcome>>([&](auto done) {
-    if (same) {
-      parts_.tokens->abandon(lease, next.clone(), std::move(done));
-    } else {
-      parts_.tokens->commit(lease, next.clone(), std::move(done));
-    }
-  });
+  auto written = co_await await<Result<WriteOutcome>>(
+      [&](auto done) { parts_.tokens->commit(lease, next.clone(), std::move(done)); });
   note_write(written ? nullptr : &written.error());
   pass_failpoint("renew.after_commit");
   const auto outline = table_.outline(row);
@@ -441,7 +434,7 @@ Heart::Task<Result<WriteOutcome>> Heart::give_back(Lease lease, Record record) {
     record.copy = copy_of(lease.key, record, issuer_of(*row).terms);
   }
   auto written = co_await await<Result<WriteOutcome>>([&](auto done) {
-    parts_.tokens->abandon(std::move(lease), std::move(record), std::move(done));
+    parts_.tokens->commit(std::move(lease), std::move(record), std::move(done));
   });
   note_write(written ? nullptr : &written.error());
   co_return written;
@@ -471,8 +464,8 @@ std::optional<PlainCopy> Heart::copy_of(const Key& key, const Record& record,
 Heart::Task<Result<std::vector<Secret>>> Heart::needed_tokens(Key key,
                                                               std::shared_ptr<Issuer> issuer) {
   std::vector<Secret> tokens;
-  for (const std::string& kind : issuer->needs()) {
-    const Key parent{key.app, kind};
+  for (const Need& need : issuer->needs()) {
+    const Key parent{key.app, need.kind};
     auto grant = co_await answer(parent, seconds(0));
     if (!grant) co_return tl::unexpected(grant.error());
     tokens.push_back(std::move(grant->token));
@@ -488,7 +481,7 @@ Heart::Task<Result<Secret>> Heart::secret_of(Key key) {
     auto app = co_await await<Result<std::optional<store::AppRow>>>(
         [&](auto done) { parts_.registry->load_app(key.app, std::move(done)); });
     if (!app) co_return tl::unexpected(app.error());
-    if (*app) co_return std::move((*app)->secret);
+    if (*app) co_return std::move((*app)->credentials[std::string(kSecret)]);
   }
   co_return tl::unexpected(unknown_app(key.app));
 }

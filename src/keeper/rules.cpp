@@ -21,7 +21,8 @@ Milliseconds part(Milliseconds span, double share) {
 WallTime judged_from(const InDoubtCall& in_doubt_call, const Terms& terms) {
   if (is_known_dead(in_doubt_call)) return in_doubt_call.called_at;
   WallTime effect =
-      in_doubt_call.called_at + (in_doubt_call.pending ? terms.lease : Milliseconds(0));
+      in_doubt_call.called_at +
+      (in_doubt_call.state == InDoubtCall::State::pending ? terms.lease : Milliseconds(0));
   if (terms.rule.shape == Shape::rotating) effect += terms.rule.overlap;
   return std::max(effect, in_doubt_call.may_die_at);
 }
@@ -70,43 +71,49 @@ Bounds bounds_of(const Record& record, const Terms& terms, bool issued_by_other)
 }
 
 InDoubtCall in_doubt_call_for(const Record& record, const Terms& terms, bool force, WallTime now) {
-  if (!record.token) return {now, now + terms.rule.overlap};
+  InDoubtCall call{now, now + terms.rule.overlap, InDoubtCall::State::pending};
+  if (!record.token) return call;
   switch (terms.rule.shape) {
-    case Shape::rotating: return {now, now + terms.rule.overlap};
-    case Shape::windowed: return {now, force ? now : record.token->expires_at};
-    case Shape::sticky: return {now, record.token->expires_at};
+    case Shape::rotating: break;
+    case Shape::windowed: call.may_die_at = force ? now : record.token->expires_at; break;
+    case Shape::sticky:
+    case Shape::independent: call.may_die_at = record.token->expires_at; break;
   }
-  return {now, now};
+  return call;
 }
 
-InDoubtCall lost_call(const InDoubtCall& in_doubt_call, WallTime now) noexcept {
-  return {now, std::max(in_doubt_call.may_die_at, now)};
+InDoubtCall lost_call(const InDoubtCall& call, WallTime now) noexcept {
+  return {now, std::max(call.may_die_at, now), InDoubtCall::State::lost, call.fence};
 }
 
 std::optional<InDoubtCall> fenced_call(WallTime obtained_at, const Terms& terms, bool force,
                                        WallTime called_at, WallTime now) {
+  using State = InDoubtCall::State;
   switch (terms.rule.shape) {
-    case Shape::rotating:
-      // Not before now: that would be a verdict (is_known_dead).
-      return InDoubtCall{now, std::max(now, std::max(called_at, obtained_at) + terms.rule.overlap)};
-    case Shape::windowed: return force ? std::optional(InDoubtCall{now, now}) : std::nullopt;
-    case Shape::sticky: break;
+    case Shape::rotating: {
+      const WallTime dies = std::max(called_at, obtained_at) + terms.rule.overlap;
+      return InDoubtCall{now, std::max(now, dies), State::lost};
+    }
+    case Shape::windowed:
+      return force ? std::optional(InDoubtCall{now, now, State::lost}) : std::nullopt;
+    case Shape::sticky:
+    case Shape::independent: break;
   }
   return std::nullopt;
 }
 
 InDoubtCall known_dead_call(WallTime obtained_at, WallTime now) noexcept {
-  return {std::max(now, obtained_at + Milliseconds(1)), obtained_at};
+  return {now, obtained_at, InDoubtCall::State::known_dead};
 }
 
-bool is_known_dead(const InDoubtCall& in_doubt_call) noexcept {
-  return in_doubt_call.may_die_at < in_doubt_call.called_at;
+bool is_known_dead(const InDoubtCall& call) noexcept {
+  return call.state == InDoubtCall::State::known_dead;
 }
 
 bool is_dead(const Record& record) noexcept {
   return record.token &&
-         std::any_of(record.in_doubt.begin(), record.in_doubt.end(), [&](const InDoubtCall& m) {
-           return is_known_dead(m) && m.may_die_at == record.token->obtained_at;
+         std::any_of(record.in_doubt.begin(), record.in_doubt.end(), [&](const InDoubtCall& call) {
+           return is_known_dead(call) && call.may_die_at == record.token->obtained_at;
          });
 }
 
@@ -141,7 +148,8 @@ void merge_in_doubt(Record& record, const Terms& terms, WallTime now) {
       const bool own = record.token && in_doubt_call.may_die_at == record.token->obtained_at;
       return !own || std::exchange(kept_death, true);
     }
-    if (in_doubt_call.pending || in_doubt_call.may_die_at > now) return false;
+    if (in_doubt_call.state == InDoubtCall::State::pending || in_doubt_call.may_die_at > now)
+      return false;
     return std::exchange(kept_one, true);
   });
 }
@@ -177,9 +185,10 @@ WallTime too_soon_until(const Record& record, const Terms& terms) {
 }
 
 std::uint64_t next_revision(const Record& record) noexcept {
-  const auto taken =
-      std::count_if(record.in_doubt.begin(), record.in_doubt.end(),
-                    [](const InDoubtCall& in_doubt_call) { return in_doubt_call.pending; });
+  const auto taken = std::count_if(record.in_doubt.begin(), record.in_doubt.end(),
+                                   [](const InDoubtCall& in_doubt_call) {
+                                     return in_doubt_call.state == InDoubtCall::State::pending;
+                                   });
   return record.revision + 1 + static_cast<std::uint64_t>(taken);
 }
 

@@ -168,7 +168,7 @@ TEST(InDoubtCall, OfACallThatMayBeUnderWayStaysWhateverAProbeFinds) {
   const Terms terms = terms_of(Shape::windowed);
   Record record = record_with(seconds(7200), terms);
   record.in_doubt = {in_doubt_call_for(record, terms, true, kT0)};
-  record.in_doubt[0].pending = true;
+  record.in_doubt[0].state = InDoubtCall::State::pending;
   settle_in_doubt(record, terms, kT0 + seconds(29));
   EXPECT_EQ(record.in_doubt.size(), 1U);
   settle_in_doubt(record, terms, kT0 + seconds(30));

@@ -41,7 +41,8 @@ class Assembly::Impl {
     }
     // One issuer of every platform that the config names, so that a bad address is told at once.
     for (const AppConfig& app : config.apps) {
-      auto issuer = make_issuer(app.platform, app.endpoint, std::string(kAccessToken));
+      auto issuer = make_issuer(app.platform, std::string(setting(app.settings, "endpoint")),
+                                std::string(kAccessToken));
       if (!issuer) return tl::unexpected(issuer.error());
     }
     if (auto prepared = prepare_sinks(config.apps); !prepared) return prepared;

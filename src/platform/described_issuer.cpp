@@ -12,7 +12,7 @@ namespace {
 CallArguments arguments_of(const IssueRequest& request) {
   CallArguments arguments;
   arguments.app = request.app;
-  arguments.secret = request.secret.reveal();
+  arguments.secret = credential(request.credentials, kSecret).reveal();
   arguments.force = request.force;
   for (const Secret& token : request.needed) arguments.needed.push_back(token.reveal());
   return arguments;
@@ -36,7 +36,7 @@ void DescribedIssuer::issue(IssueRequest request, Done<IssueOutcome> done) {
   if (request.needed.size() != description_->needs.size()) {
     return done(tl::unexpected(IssueFailure{
         Error{Fault::internal, name_ + " was asked for without the tokens it needs", {}, {}, {}},
-        IssueFailure::Delivery::not_sent, RetryClass::parent}));
+        IssueFailure::Delivery::not_sent, RetryClass::needed_token}));
   }
   // Kept until the answer is parsed: it must not repeat what is in here.
   auto asked = std::make_shared<const IssueRequest>(std::move(request));

@@ -20,7 +20,7 @@ class DescribedIssuer final : public Issuer {
 
   [[nodiscard]] std::string_view name() const noexcept override { return name_; }
   [[nodiscard]] const RenewalRule& rule() const noexcept override { return description_->rule; }
-  [[nodiscard]] const std::vector<std::string>& needs() const noexcept override {
+  [[nodiscard]] const std::vector<Need>& needs() const noexcept override {
     return description_->needs;
   }
 

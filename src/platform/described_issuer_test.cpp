@@ -43,7 +43,7 @@ std::future<IssueOutcome> start(Issuer& issuer, milliseconds timeout = seconds(5
                                 bool force = false) {
   IssueRequest request;
   request.app = "wx1";
-  request.secret = Secret("canary&secret"sv);
+  request.credentials.insert_or_assign(std::string(kSecret), Secret("canary&secret"sv));
   request.force = force;
   request.timeout = timeout;
   auto promise = std::make_shared<std::promise<IssueOutcome>>();
@@ -176,7 +176,7 @@ TEST(DescribedIssuer, CannotProbeWhatHasNoProbe) {
 
 TEST(DescribedIssuer, IsNotAskedWithoutTheTokensItNeeds) {
   Description ticket;
-  ticket.needs = {"access_token"};
+  ticket.needs = {{Need::Of::self, "access_token"}};
   DescribedIssuer issuer(ticket, "https://host", std::make_shared<net::HttpClient>());
   auto outcome = start(issuer).get();
   ASSERT_FALSE(outcome.has_value());

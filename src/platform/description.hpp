@@ -89,7 +89,7 @@ struct Description {
   std::string kind{};
   std::string title{};  ///< The platform's name in messages: "WeChat".
   RenewalRule rule{};
-  std::vector<std::string> needs{};
+  std::vector<Need> needs{};
   Call issue{};
   Answer answer{};
   /// By error code as text; codes that are not in it go to the backoff retry class.

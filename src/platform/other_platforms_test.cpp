@@ -164,18 +164,19 @@ TEST(OtherPlatforms, KuaishouWantsAFormAndSucceedsWithOne) {
 
 TEST(OtherPlatforms, ATicketIsFetchedWithTheTokenItNeeds) {
   Description ticket = two_hours("WeChat");
-  ticket.needs = {"access_token"};
+  ticket.needs = {{Need::Of::self, "access_token"}};
   ticket.issue = {.path = "/cgi-bin/ticket/getticket",
                   .query = {{"access_token", needed(0)}, {"type", constant("jsapi")}}};
   ticket.answer.token = "ticket";
-  ticket.codes = {{"40001", {RetryClass::parent, "the access token is dead", "nothing to do"}}};
+  ticket.codes = {
+      {"40001", {RetryClass::needed_token, "the access token is dead", "nothing to do"}}};
 
   EXPECT_EQ(request_of(ticket, {"parent"}).url.reveal(),
             "https://host/cgi-bin/ticket/getticket?access_token=parent&type=jsapi");
   expect_token(judge(ticket, 200, R"({"errcode":0,"errmsg":"ok","ticket":"K","expires_in":7200})"),
                "K", seconds(7200));
   expect_refusal(judge(ticket, 200, R"({"errcode":40001,"errmsg":"invalid credential"})"),
-                 RetryClass::parent, 40001, "the access token is dead");
+                 RetryClass::needed_token, 40001, "the access token is dead");
 }
 
 }  // namespace

@@ -287,7 +287,7 @@ TEST(ResponseParser, TellsNotSentFromLost) {
   EXPECT_EQ(lost.error.message, "WeChat gave no answer: the answer was cut short");
 }
 
-ProbeResult result(int status, std::string body) {
+ProbeResult probed(int status, std::string body) {
   static const Description classic = wechat_classic();
   return parse_probe_response(classic, answered(status, std::move(body)));
 }

@@ -194,7 +194,7 @@ void append_json(std::string& out, const keeper::AppInfo& app) {
   out += '{';
   append_member(out, "id", app.id);
   append_member(out, "platform", app.platform);
-  append_member(out, "endpoint", app.endpoint);
+  for (const auto& [name, text] : app.settings) append_member(out, name, text);
   append_flag(out, "secret_login", app.secret_login);
   append_member(out, "origin", app.from_config ? "config" : "store");
   if (!app.legacy_document.empty()) {

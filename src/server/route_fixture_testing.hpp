@@ -120,7 +120,11 @@ class FakeKeeper final : public keeper::AsyncKeeper {
   void put_app(AppConfig app, Done<Result<keeper::AppInfo>> done) override {
     asked.push_back("put " + app.id);
     if (change_error) return done(tl::unexpected<Error>(*change_error));
-    keeper::AppInfo info{app.id, app.platform, app.endpoint, app.secret_login, false};
+    keeper::AppInfo info;
+    info.id = app.id;
+    info.platform = app.platform;
+    info.settings = app.settings;
+    info.secret_login = app.secret_login;
     put = std::move(app);
     done(info);
   }

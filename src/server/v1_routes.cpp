@@ -212,8 +212,9 @@ std::optional<AppConfig> app_or_reply(const Call& call) {
   }
   AppConfig app;
   app.id = call.app();
+  std::string endpoint;
   for (auto [name, target] :
-       {std::pair("platform", &app.platform), std::pair("endpoint", &app.endpoint)}) {
+       {std::pair("platform", &app.platform), std::pair("endpoint", &endpoint)}) {
     if (!body->contains(name)) continue;
     auto text = text_member(*body, name);
     if (!text || !is_name(*text)) {
@@ -222,6 +223,7 @@ std::optional<AppConfig> app_or_reply(const Call& call) {
     }
     *target = *text;
   }
+  if (!endpoint.empty()) app.settings["endpoint"] = std::move(endpoint);
   for (auto [name, target] : {std::pair("legacy_document", &app.legacy_document),
                               std::pair("legacy_collection", &app.legacy_collection)}) {
     if (!body->contains(name)) continue;
@@ -243,13 +245,14 @@ std::optional<AppConfig> app_or_reply(const Call& call) {
     }
     app.secret_login = login->get_bool();
   }
-  app.secret = Secret(without_white_space(text_member(*body, "secret").value_or("")));
+  Secret secret(without_white_space(text_member(*body, "secret").value_or("")));
   // Left out of a change, the old secret stays; a new app has none.
   bool may_be_left_out = call.services().keeper.knows(app.id) && !body->contains("secret");
-  if (app.secret.empty() && !may_be_left_out) {
+  if (secret.empty() && !may_be_left_out) {
     reply_usage(call, "secret is the app's secret, as text");
     return std::nullopt;
   }
+  if (!secret.empty()) app.credentials.emplace(kSecret, std::move(secret));
   return app;
 }
 

@@ -30,14 +30,14 @@ class Sorter {
           {Key{app.id}, "file " + sink.file, std::make_unique<FileSink>(sink.file, format)});
       return {};
     }
-    auto layout = layout_of(sink, app.id, app.secret);
+    auto layout = layout_of(sink, app.id, credential(app.credentials, kSecret));
     if (!layout) return tl::unexpected(std::move(layout.error()));
     auto uri = net::RedisUri::parse(sink.redis, sink.password);
     if (!uri) return tl::unexpected(std::move(uri.error()));
     std::string place = "redis " + name_of(*uri) + " " + layout->keys.front();
     Redis& redis = redis_of(sink, std::move(*uri));
     redis.target.entries.push_back({Key{app.id}, std::move(place),
-                                    std::make_unique<RedisSink>(redis.target, std::move(*layout))});
+                                    std::make_unique<RedisSink>(redis.server, std::move(*layout))});
     return {};
   }
 
@@ -51,21 +51,21 @@ class Sorter {
  private:
   struct Redis {
     const SinkConfig* named_by;
-    std::shared_ptr<RedisTarget> target;
+    std::shared_ptr<RedisTarget> server;
     SinkWorker::Target target;
   };
 
-  /// The one at the same entry, with the same login.
+  /// The one at the same address, with the same login.
   Redis& redis_of(const SinkConfig& sink, net::RedisUri uri) {
     for (Redis& redis : redis_) {
       const SinkConfig& other = *redis.named_by;
       if (other.redis == sink.redis && other.password.same_as(sink.password.reveal())) return redis;
     }
-    auto target = std::make_shared<RedisTarget>(std::move(uri), clock_);
+    auto server = std::make_shared<RedisTarget>(std::move(uri), clock_);
     SinkWorker::Target target;
     target.kind = "redis";
-    target.interrupt = [target] { target->interrupt(); };
-    return redis_.emplace_back(Redis{&sink, std::move(target), std::move(target)});
+    target.interrupt = [server] { server->interrupt(); };
+    return redis_.emplace_back(Redis{&sink, std::move(server), std::move(target)});
   }
 
   const Clock& clock_;

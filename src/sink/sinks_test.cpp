@@ -37,7 +37,7 @@ class SinksTest : public ::testing::Test {
     for (const auto& [id, sink] : all) {
       auto& app = made.emplace_back();
       app.id = id;
-      app.secret = Secret(std::string_view("s3cret"));
+      app.credentials.insert_or_assign(std::string(kSecret), Secret(std::string_view("s3cret")));
       app.sinks.push_back(std::move(*sink));
     }
     return made;

@@ -85,11 +85,7 @@ class CallbackStore final : public TokenStore {
   }
 
   void commit(Lease lease, Record next, Done<Result<WriteOutcome>> done) override {
-    finish(std::move(lease), std::move(next), std::move(done), /*save=*/true);
-  }
-
-  void abandon(Lease lease, Record next, Done<Result<WriteOutcome>> done) override {
-    finish(std::move(lease), std::move(next), std::move(done), /*save=*/false);
+    finish(std::move(lease), std::move(next), std::move(done));
   }
 
   void add_in_doubt(const Key& key, InDoubtCall in_doubt_call, Done<Result<void>> done) override {
@@ -160,23 +156,25 @@ class CallbackStore final : public TokenStore {
     if (auto other = held(lease_, now, lease_request.grace))
       return AcquireOutcome(std::move(*other));
     if (record_.created_at == WallTime()) record_.created_at = now;
-    record_.in_doubt.push_back(lease_request.in_doubt_call);
-    late_marks_.clear();
     lease_ = {touch(), lease_request.holder, now + lease_request.lease};
+    record_.in_doubt.push_back(lease_request.in_doubt_call);
+    record_.in_doubt.back().fence = lease_.fence;
+    late_marks_.clear();
     return AcquireOutcome(
         Acquired{{key_, lease_.fence, lease_request.holder, lease_request.in_doubt_call.called_at},
                  record_.clone()});
   }
 
-  void finish(Lease lease, Record next, Done<Result<WriteOutcome>> done, bool save) {
+  void finish(Lease lease, Record next, Done<Result<WriteOutcome>> done) {
     Key key = lease.key;
     run<WriteOutcome>(
         key, std::move(done),
-        [this, lease = std::move(lease), next = std::move(next),
-         save]() mutable -> Result<WriteOutcome> {
+        [this, lease = std::move(lease), next = std::move(next)]() mutable -> Result<WriteOutcome> {
           if (!holds(lease_, lease)) return WriteOutcome::fenced;
           lease_.holder.clear();
-          if (save && next.token) {
+          const bool is_new = next.token && (next.revision != record_.revision || !record_.token ||
+                                             next.token->expires_at != record_.token->expires_at);
+          if (is_new) {
             SavedToken saved{std::string(next.token->value.reveal()), next.token->expires_at};
             auto outcome = guarded("save", [&] { save_(saved); });
             wipe(saved.token);
@@ -206,7 +204,7 @@ class CallbackStore final : public TokenStore {
   Record record_;
   LeaseState lease_;
   std::vector<InDoubtCall>
-      late_marks_;  ///< Appended by `in_doubt_call` since the lease was granted.
+      late_marks_;  ///< Appended by `add_in_doubt` since the lease was acquired.
   std::uint64_t sequence_ = 0;
   Worker<std::function<void()>> worker_;
 };

@@ -103,7 +103,7 @@ TEST_F(CallbackStoreTest, SavesEachTokenOnceOnAThreadOfItsOwn) {
 TEST_F(CallbackStoreTest, DoesNotSaveAgainWhatDidNotChange) {
   put_token(*store, kKey, "fresh", clock.wall());
   Acquired grant = granted(*store, lease_request(kKey, 1, clock.wall()));
-  abandon(*store, grant.lease, grant.record.clone());
+  commit(*store, grant.lease, grant.record.clone());
   add_in_doubt(*store, kKey, {clock.wall(), clock.wall()});
   EXPECT_EQ(saves, 1);
 }

@@ -12,14 +12,24 @@ namespace {
 
 constexpr std::size_t kScanBatch = 256;
 
-AppRow without_secret(const AppRow& app) {
-  return {app.id, app.platform, app.endpoint,   app.secret_login,
-          {},     app.tag,      app.created_at, app.updated_at};
+AppRow without_secrets(const AppRow& app) {
+  AppRow copy;
+  copy.id = app.id;
+  copy.platform = app.platform;
+  copy.parent = app.parent;
+  copy.settings = app.settings;
+  for (const auto& [name, secret] : app.credentials) copy.credentials.emplace(name, Secret());
+  copy.keep = app.keep;
+  copy.secret_login = app.secret_login;
+  copy.tag = app.tag;
+  copy.created_at = app.created_at;
+  copy.updated_at = app.updated_at;
+  return copy;
 }
 
 AppRow clone(const AppRow& app) {
-  AppRow copy = without_secret(app);
-  copy.secret = app.secret.clone();
+  AppRow copy = without_secrets(app);
+  copy.credentials = clone(app.credentials);
   return copy;
 }
 
@@ -76,12 +86,13 @@ void MemoryStore::acquire_lease(LeaseRequest lease_request, Done<Result<AcquireO
 
     if (is_new) record.created_at = now;
     record.updated_at = now;
-    record.in_doubt.push_back(lease_request.in_doubt_call);
-    slot.late_marks.clear();
     // Fences are drawn from the sequence of changes, so that they go on growing when a record is
     // removed and made again.
     slot.lease = {append_change(lease_request.key), lease_request.holder,
                   now + lease_request.lease};
+    record.in_doubt.push_back(lease_request.in_doubt_call);
+    record.in_doubt.back().fence = slot.lease.fence;
+    slot.late_marks.clear();
     return Acquired{{lease_request.key, slot.lease.fence, lease_request.holder,
                      lease_request.in_doubt_call.called_at},
                     record.clone()};
@@ -90,10 +101,6 @@ void MemoryStore::acquire_lease(LeaseRequest lease_request, Done<Result<AcquireO
 }
 
 void MemoryStore::commit(Lease lease, Record next, Done<Result<WriteOutcome>> done) {
-  done(store(lease, std::move(next)));
-}
-
-void MemoryStore::abandon(Lease lease, Record next, Done<Result<WriteOutcome>> done) {
   done(store(lease, std::move(next)));
 }
 
@@ -203,7 +210,7 @@ void MemoryStore::remove_app(const std::string& id, Done<Result<bool>> done) {
 
 void MemoryStore::scan_apps(std::function<void(AppRow)> visit, Done<Result<void>> done) {
   visit_in_batches(
-      mutex_, apps_, [](const auto& entry) { return without_secret(entry.second); },
+      mutex_, apps_, [](const auto& entry) { return without_secrets(entry.second); },
       [&](AppRow app) { visit(std::move(app)); });
   done({});
 }
@@ -289,8 +296,9 @@ void MemoryStore::reseal_app(const std::string& id, Secret from, Secret to,
   {
     std::lock_guard lock(mutex_);
     auto app = apps_.find(id);
-    if (app != apps_.end() && app->second.secret.same_as(from.reveal())) {
-      app->second.secret = std::move(to);
+    if (app != apps_.end() &&
+        app->second.credentials[std::string(kSecret)].same_as(from.reveal())) {
+      app->second.credentials[std::string(kSecret)] = std::move(to);
       append_change({id, ""});
       swapped = true;
     }

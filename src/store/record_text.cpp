@@ -61,9 +61,14 @@ std::string string_member(const json::object& object, std::string_view name) {
 
 }  // namespace
 
-std::string text_of(const InDoubtCall& in_doubt_call) {
-  return std::to_string(millis(in_doubt_call.called_at)) + ":" +
-         std::to_string(millis(in_doubt_call.may_die_at)) + (in_doubt_call.pending ? "?;" : ";");
+std::string text_of(const InDoubtCall& call) {
+  using State = InDoubtCall::State;
+  std::string text =
+      std::to_string(millis(call.called_at)) + ":" + std::to_string(millis(call.may_die_at));
+  if (call.state == State::pending) text += '?';
+  if (call.state == State::known_dead) text += '!';
+  if (call.fence != 0) text += "#" + std::to_string(call.fence);
+  return text + ";";
 }
 
 std::string text_of(const std::vector<InDoubtCall>& in_doubt) {
@@ -73,19 +78,36 @@ std::string text_of(const std::vector<InDoubtCall>& in_doubt) {
 }
 
 std::optional<std::vector<InDoubtCall>> in_doubt_from(std::string_view text) {
-  std::vector<InDoubtCall> in_doubt;
+  using State = InDoubtCall::State;
+  std::vector<InDoubtCall> calls;
   while (!text.empty()) {
     auto item = next_item(text);
     auto colon = item ? item->find(':') : std::string_view::npos;
     if (colon == std::string_view::npos) return std::nullopt;
-    const bool pending = item->back() == '?';
-    if (pending) item->remove_suffix(1);
+    InDoubtCall call;
+    if (auto hash = item->find('#'); hash != std::string_view::npos) {
+      auto fence = number(item->substr(hash + 1));
+      if (!fence || *fence <= 0) return std::nullopt;
+      call.fence = static_cast<std::uint64_t>(*fence);
+      item->remove_suffix(item->size() - hash);
+    }
+    bool told = true;
+    switch (item->back()) {
+      case '?': call.state = State::pending; break;
+      case '!': call.state = State::known_dead; break;
+      default: told = false;
+    }
+    if (told) item->remove_suffix(1);
     auto called = number(item->substr(0, colon));
     auto may_die = number(item->substr(colon + 1));
     if (!called || !may_die) return std::nullopt;
-    in_doubt.push_back({time_from(*called), time_from(*may_die), pending});
+    call.called_at = time_from(*called);
+    call.may_die_at = time_from(*may_die);
+    // Before there was a sign for it, a verdict was told from a call by this order.
+    if (!told && call.may_die_at < call.called_at) call.state = State::known_dead;
+    calls.push_back(call);
   }
-  return in_doubt;
+  return calls;
 }
 
 std::string text_of(const std::vector<Fingerprint>& fingerprints) {

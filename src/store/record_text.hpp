@@ -13,9 +13,9 @@ namespace hufu::store {
 /// Times are Unix milliseconds. Each `…_from` yields nothing where the text is not what its
 /// counterpart writes.
 
-/// "called_at:may_die_at;" for each in-doubt call, so that a database can append one without
-/// reading; with
-/// "?" before the ";" where it is pending.
+/// "called_at:may_die_at#fence;" for each in-doubt call, so that a database can append one without
+/// reading; before the "#", "?" where it is pending and "!" where it is a verdict. "#fence" is left
+/// out where it is 0. Before schema 3 there was neither "!" nor a fence: both forms are read.
 std::string text_of(const std::vector<InDoubtCall>& in_doubt);
 std::string text_of(const InDoubtCall& in_doubt_call);
 std::optional<std::vector<InDoubtCall>> in_doubt_from(std::string_view text);

@@ -17,7 +17,7 @@ TEST(RecordText, AMarkIsWrittenSoThatAnotherCanBeAppended) {
 }
 
 TEST(RecordText, AMarkSaysWhetherItIsPending) {
-  InDoubtCall pending{time_from(1), time_from(2), true};
+  InDoubtCall pending{time_from(1), time_from(2), InDoubtCall::State::pending};
   InDoubtCall told{time_from(3), time_from(4)};
   EXPECT_EQ(text_of(pending), "1:2?;");
   EXPECT_EQ(in_doubt_from(text_of(pending) + text_of(told)),

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "hufu/config.hpp"
 #include "hufu/secret.hpp"
 #include "hufu/store.hpp"
 
@@ -20,10 +21,14 @@ using SecretTag = std::array<std::uint8_t, 16>;
 struct AppRow {
   std::string id;
   std::string platform;
-  std::string endpoint;
+  std::string parent{};
+  Settings settings{};
+  /// Sealed one by one in a raw registry, plain above a SealedRegistry. From a scan the names stand
+  /// here with empty texts.
+  Credentials credentials{};
+  std::vector<std::string> keep{};
   bool secret_login = true;
-  Secret secret;  ///< Sealed in a raw registry, plain above a SealedRegistry, empty from a scan.
-  SecretTag tag{};
+  SecretTag tag{};        ///< Of the credential "secret"; zero where the app has none.
   WallTime created_at{};  ///< Set by the registry on the first write.
   WallTime updated_at{};  ///< Set by the registry on every write.
   /// As in AppConfig; kept by a store that keeps copies.

@@ -14,25 +14,47 @@ std::string token_associated_data(const Key& key, std::uint64_t revision) {
   return data.append(std::to_string(revision));
 }
 
-std::string app_associated_data(const std::string& id) { return "app|" + id; }
+std::string refresh_token_associated_data(const Key& key) {
+  return "refresh_token|" + key.app + "|" + key.kind;
+}
+
+std::string credential_associated_data(const std::string& app, std::string_view name) {
+  // An id holds no slash, so that no app's credential can be taken for another app's secret.
+  std::string data = "app|" + app;
+  if (name != kSecret) data.append("/").append(name);
+  return data;
+}
 
 SealedStore::SealedStore(std::shared_ptr<TokenStore> below, std::shared_ptr<const Sealer> sealer)
     : below_(std::move(below)), sealer_(std::move(sealer)) {}
 
-/// Opens the record's token in place; the record is unchanged where it does not open.
+/// Opens the record's secrets in place; the record is unchanged where one does not open.
 Result<void> SealedStore::open(const Key& key, Record& record) const {
-  if (!record.token) return {};
-  auto plain =
-      sealer_->open(record.token->value.reveal(), token_associated_data(key, record.revision));
-  if (!plain) return tl::unexpected(plain.error());
-  record.token->value = std::move(*plain);
+  Secret refresh_token;
+  if (!record.refresh_token.empty()) {
+    auto plain = sealer_->open(record.refresh_token.reveal(), refresh_token_associated_data(key));
+    if (!plain) return tl::unexpected(plain.error());
+    refresh_token = std::move(*plain);
+  }
+  if (record.token) {
+    auto plain =
+        sealer_->open(record.token->value.reveal(), token_associated_data(key, record.revision));
+    if (!plain) return tl::unexpected(plain.error());
+    record.token->value = std::move(*plain);
+  }
+  record.refresh_token = std::move(refresh_token);
   return {};
 }
 
 void SealedStore::seal(const Key& key, Record& record) const {
-  if (!record.token) return;
-  record.token->value =
-      sealer_->seal(record.token->value.reveal(), token_associated_data(key, record.revision));
+  if (!record.refresh_token.empty()) {
+    record.refresh_token =
+        sealer_->seal(record.refresh_token.reveal(), refresh_token_associated_data(key));
+  }
+  if (record.token) {
+    record.token->value =
+        sealer_->seal(record.token->value.reveal(), token_associated_data(key, record.revision));
+  }
 }
 
 void SealedStore::load(const Key& key, Done<Result<Record>> done) {
@@ -67,25 +89,16 @@ void SealedStore::acquire_lease(LeaseRequest lease_request, Done<Result<AcquireO
 /// too.
 void SealedStore::give_back(Acquired grant, Error reason, Done<Result<AcquireOutcome>> done) {
   auto& in_doubt = grant.record.in_doubt;
-  auto own =
-      std::find_if(in_doubt.rbegin(), in_doubt.rend(), [&](const InDoubtCall& in_doubt_call) {
-        return in_doubt_call.called_at == grant.lease.called_at;
-      });
-  if (own != in_doubt.rend()) in_doubt.erase(std::next(own).base());
-  below_->abandon(std::move(grant.lease), std::move(grant.record),
-                  [reason = std::move(reason), done = std::move(done)](Result<WriteOutcome>) {
-                    done(tl::unexpected(reason));
-                  });
+  std::erase_if(in_doubt, [&](const InDoubtCall& call) { return call.fence == grant.lease.fence; });
+  below_->commit(std::move(grant.lease), std::move(grant.record),
+                 [reason = std::move(reason), done = std::move(done)](Result<WriteOutcome>) {
+                   done(tl::unexpected(reason));
+                 });
 }
 
 void SealedStore::commit(Lease lease, Record next, Done<Result<WriteOutcome>> done) {
   seal(lease.key, next);
   below_->commit(std::move(lease), std::move(next), outstanding_.track(std::move(done)));
-}
-
-void SealedStore::abandon(Lease lease, Record next, Done<Result<WriteOutcome>> done) {
-  seal(lease.key, next);
-  below_->abandon(std::move(lease), std::move(next), outstanding_.track(std::move(done)));
 }
 
 void SealedStore::add_in_doubt(const Key& key, InDoubtCall in_doubt_call, Done<Result<void>> done) {
@@ -116,8 +129,12 @@ SealedRegistry::SealedRegistry(std::shared_ptr<Registry> below,
     : below_(std::move(below)), sealer_(std::move(sealer)) {}
 
 void SealedRegistry::put_app(AppRow app, Done<Result<void>> done) {
-  app.tag = sealer_->tag(app.id, app.secret.reveal());
-  app.secret = sealer_->seal(app.secret.reveal(), app_associated_data(app.id));
+  if (const auto secret = app.credentials.find(kSecret); secret != app.credentials.end()) {
+    app.tag = sealer_->tag(app.id, secret->second.reveal());
+  }
+  for (auto& [name, secret] : app.credentials) {
+    secret = sealer_->seal(secret.reveal(), credential_associated_data(app.id, name));
+  }
   below_->put_app(std::move(app), outstanding_.track(std::move(done)));
 }
 
@@ -125,9 +142,11 @@ void SealedRegistry::load_app(const std::string& id, Done<Result<std::optional<A
   below_->load_app(id, [this, id, done = outstanding_.track(std::move(done))](
                            Result<std::optional<AppRow>> app) {
     if (app && *app) {
-      auto secret = sealer_->open((*app)->secret.reveal(), app_associated_data(id));
-      if (!secret) return done(tl::unexpected(secret.error()));
-      (*app)->secret = std::move(*secret);
+      for (auto& [name, sealed] : (*app)->credentials) {
+        auto secret = sealer_->open(sealed.reveal(), credential_associated_data(id, name));
+        if (!secret) return done(tl::unexpected(secret.error()));
+        sealed = std::move(*secret);
+      }
     }
     done(std::move(app));
   });

@@ -12,7 +12,8 @@ namespace hufu::store {
 /// The associated_data of a token and of an app's secret: the associated data of what is sealed
 /// there.
 std::string token_associated_data(const Key& key, std::uint64_t revision);
-std::string app_associated_data(const std::string& id);
+std::string refresh_token_associated_data(const Key& key);
+std::string credential_associated_data(const std::string& app, std::string_view name);
 
 /// A TokenStore that holds only sealed tokens: plain above, sealed below.
 ///
@@ -29,7 +30,6 @@ class SealedStore final : public TokenStore {
   void load(const Key& key, Done<Result<Record>> done) override;
   void acquire_lease(LeaseRequest lease_request, Done<Result<AcquireOutcome>> done) override;
   void commit(Lease lease, Record next, Done<Result<WriteOutcome>> done) override;
-  void abandon(Lease lease, Record next, Done<Result<WriteOutcome>> done) override;
   void add_in_doubt(const Key& key, InDoubtCall in_doubt_call, Done<Result<void>> done) override;
   void changes(std::string cursor, Done<Result<Changes>> done) override;
   void time(Done<Result<std::optional<WallTime>>> done) override;

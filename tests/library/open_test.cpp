@@ -31,8 +31,8 @@ class Library : public ::testing::Test {
     Config config;
     AppConfig app;
     app.id = simulator::kDemoApp;
-    app.secret = Secret(std::string_view(simulator::kDemoSecret));
-    app.endpoint = std::move(endpoint);
+    app.credentials.emplace(kSecret, Secret(std::string_view(simulator::kDemoSecret)));
+    app.settings["endpoint"] = std::move(endpoint);
     config.apps.push_back(std::move(app));
     config.platforms["wechat"].base_url = platform->base_url();
     config.store = "sqlite:" + (folder / "hufu.db").string();
@@ -129,7 +129,7 @@ TEST_F(Library, RefusesATimingThatCannotKeepThePromise) {
 
 TEST_F(Library, SaysWhatThePlatformSaid) {
   Config wrong = config();
-  wrong.apps[0].secret = Secret("another-secret"sv);
+  wrong.apps[0].credentials.insert_or_assign(std::string(kSecret), Secret("another-secret"sv));
   auto keeper = Keeper::open(std::move(wrong));
   ASSERT_TRUE(keeper);
   auto grant = (*keeper)->get();

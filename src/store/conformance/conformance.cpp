@@ -167,7 +167,7 @@ TEST_P(LeaseConformance, EveryFieldOfARecordComesBackFromAbandon) {
   put_token(*store.tokens, key, "one", harness->now());
   Acquired grant = granted(*store.tokens, lease_request(key, 1, harness->now()));
   Record next = full_record(1, harness->now());
-  EXPECT_EQ(abandon(*store.tokens, grant.lease, next.clone()), WriteOutcome::written);
+  EXPECT_EQ(commit(*store.tokens, grant.lease, next.clone()), WriteOutcome::written);
   expect_same(load(*harness->open().tokens, key), next);
 }
 
@@ -187,7 +187,7 @@ TEST_P(LeaseConformance, AbandonKeepsTheTokenStoresTheTroubleAndGivesTheLeaseBac
   const WallTime failed = harness->now();
   next.failure = FailureState{
       {Fault::unreachable, "no route", "look at the cable", {}, {}}, failed, failed + 2s, 1, {}};
-  EXPECT_EQ(abandon(*store.tokens, grant.lease, next.clone()), WriteOutcome::written);
+  EXPECT_EQ(commit(*store.tokens, grant.lease, next.clone()), WriteOutcome::written);
 
   Record stored = load(*store.tokens, key);
   EXPECT_TRUE(stored.token->value.same_as("one"));
@@ -205,7 +205,7 @@ TEST_P(LeaseConformance, AbandonWorksBeforeThereIsAToken) {
                               harness->now() + 5min,
                               1,
                               {}};
-  EXPECT_EQ(abandon(*store.tokens, grant.lease, std::move(next)), WriteOutcome::written);
+  EXPECT_EQ(commit(*store.tokens, grant.lease, std::move(next)), WriteOutcome::written);
   Record stored = load(*store.tokens, key);
   EXPECT_FALSE(stored.token);
   EXPECT_EQ(stored.revision, 0U);
@@ -282,7 +282,7 @@ TEST_P(LeaseConformance, ALateAbandonIsFencedToo) {
   Acquired slow = granted(*store.tokens, lease_request(key, 0, harness->now(), "node-a"));
   harness->let_pass(kLease);
   granted(*store.tokens, lease_request(key, 0, harness->now(), "node-b"));
-  EXPECT_EQ(abandon(*store.tokens, slow.lease, slow.record.clone()), WriteOutcome::fenced);
+  EXPECT_EQ(commit(*store.tokens, slow.lease, slow.record.clone()), WriteOutcome::fenced);
   EXPECT_TRUE(std::holds_alternative<Held>(
       begin(*store.tokens, lease_request(key, 0, harness->now(), "node-c"))));
 }
@@ -299,7 +299,7 @@ TEST_P(LeaseConformance, ALeaseIsGoodForOneWrite) {
   commit(*store.tokens, grant.lease, next_token(grant.record, "one", harness->now()));
   EXPECT_EQ(commit(*store.tokens, grant.lease, next_token(grant.record, "two", harness->now())),
             WriteOutcome::fenced);
-  EXPECT_EQ(abandon(*store.tokens, grant.lease, grant.record.clone()), WriteOutcome::fenced);
+  EXPECT_EQ(commit(*store.tokens, grant.lease, grant.record.clone()), WriteOutcome::fenced);
   EXPECT_TRUE(load(*store.tokens, key).token->value.same_as("one"));
 }
 
@@ -310,7 +310,7 @@ TEST_P(LeaseConformance, AFenceIsNeverUsedTwice) {
     EXPECT_GT(grant.lease.fence, last);
     last = grant.lease.fence;
     if (i % 2 == 0) {
-      abandon(*store.tokens, grant.lease, grant.record.clone());
+      commit(*store.tokens, grant.lease, grant.record.clone());
     } else {
       harness->let_pass(kLease);
     }
@@ -382,7 +382,7 @@ TEST_P(LeaseConformance, StampsTheFirstWriteAndEachLaterOne) {
 
   harness->let_pass(1s);
   WallTime fourth = harness->now();
-  abandon(*store.tokens, grant.lease, grant.record.clone());
+  commit(*store.tokens, grant.lease, grant.record.clone());
   expect_updated_since(fourth);
 
   harness->let_pass(1s);
@@ -449,7 +449,7 @@ TEST_P(LeaseConformance, TheFeedTellsOfALeaseOfATroubleAndOfAMark) {
   EXPECT_THAT(told(), ElementsAre(key));
   begin(*store.tokens, lease_request(key, 0, harness->now()));
   EXPECT_THAT(told(), IsEmpty()) << "a refused begin is no change";
-  abandon(*store.tokens, grant.lease, grant.record.clone());
+  commit(*store.tokens, grant.lease, grant.record.clone());
   EXPECT_THAT(told(), ElementsAre(key));
   add_in_doubt(*store.tokens, key, {harness->now(), harness->now()});
   EXPECT_THAT(told(), ElementsAre(key));
@@ -582,7 +582,7 @@ TEST_P(RegistryConformance, AnAppComesBackAsItWasPut) {
   using namespace std::string_literals;
   AppRow app = app_row("wx1", "sec\0ret\xff"s);
   app.platform = "wecom";
-  app.endpoint = "classic";
+  app.settings["endpoint"] = "classic";
   app.secret_login = false;
   std::fill(app.tag.begin(), app.tag.end(), std::uint8_t{0xa0});
   SecretTag tag = app.tag;
@@ -593,10 +593,10 @@ TEST_P(RegistryConformance, AnAppComesBackAsItWasPut) {
   ASSERT_TRUE(found);
   EXPECT_EQ(found->id, "wx1");
   EXPECT_EQ(found->platform, "wecom");
-  EXPECT_EQ(found->endpoint, "classic");
+  EXPECT_EQ(setting(found->settings, "endpoint"), "classic");
   EXPECT_FALSE(found->secret_login);
   EXPECT_EQ(found->tag, tag);
-  EXPECT_TRUE(found->secret.same_as("sec\0ret\xff"s));
+  EXPECT_TRUE(credential(found->credentials, kSecret).same_as("sec\0ret\xff"s));
   expect_stamp(found->created_at, before, harness->now(), *harness);
   expect_stamp(found->updated_at, before, harness->now(), *harness);
 }
@@ -608,7 +608,7 @@ TEST_P(RegistryConformance, AnAppThatIsPutAgainIsReplacedAndKeepsItsBirthday) {
   WallTime later = harness->now();
   put_app(*store.registry, app_row("wx1", "new"));
   auto found = load_app(*store.registry, "wx1");
-  EXPECT_TRUE(found->secret.same_as("new"));
+  EXPECT_TRUE(credential(found->credentials, kSecret).same_as("new"));
   EXPECT_EQ(found->created_at, born);
   expect_stamp(found->updated_at, later, harness->now(), *harness);
   EXPECT_EQ(scan_apps(*store.registry).size(), 1U);
@@ -626,8 +626,8 @@ TEST_P(RegistryConformance, ScanShowsEveryAppWithoutItsSecret) {
   }
   std::set<std::string> ids;
   for (const AppRow& app : scan_apps(*harness->open().registry)) {
-    EXPECT_TRUE(app.secret.empty());
-    EXPECT_EQ(app.endpoint, "stable");
+    EXPECT_TRUE(credential(app.credentials, kSecret).empty());
+    EXPECT_EQ(setting(app.settings, "endpoint"), "stable");
     EXPECT_EQ(app.tag[0], 7);
     ids.insert(app.id);
   }
@@ -645,7 +645,7 @@ TEST_P(RegistryConformance, PuttingAnAppForgetsItsTroubleAndKeepsItsTokens) {
                                   harness->now() + 5min,
                                   4,
                                   {}};
-  abandon(*store.tokens, grant.lease, std::move(troubled));
+  commit(*store.tokens, grant.lease, std::move(troubled));
   Record before = load(*store.tokens, key);
   std::string cursor = changes(*store.tokens, "").cursor;
 
@@ -661,7 +661,7 @@ TEST_P(RegistryConformance, PuttingAnAppLeavesTheTroubleOfOthersAlone) {
   Record troubled = grant.record.clone();
   troubled.failure =
       FailureState{{Fault::refused, "no", "", {}, {}}, harness->now(), harness->now(), 1, {}};
-  abandon(*store.tokens, grant.lease, std::move(troubled));
+  commit(*store.tokens, grant.lease, std::move(troubled));
   put_app(*store.registry, app_row(key.app, "right"));
   EXPECT_TRUE(load(*store.tokens, other).failure);
 }
@@ -858,7 +858,7 @@ TEST_P(LedgerConformance, SwapsASealedSecretThatIsStillTheSame) {
   EXPECT_FALSE(reseal_app(*store.ledger, "wx1", "another", "new"));
   EXPECT_FALSE(reseal_app(*store.ledger, "wx2", "old", "new"));
   EXPECT_TRUE(reseal_app(*store.ledger, "wx1", "old", "new"));
-  EXPECT_TRUE(load_app(*store.registry, "wx1")->secret.same_as("new"));
+  EXPECT_TRUE(credential(load_app(*store.registry, "wx1")->credentials, kSecret).same_as("new"));
 }
 
 NodeRow node(std::string name) {

@@ -78,10 +78,6 @@ inline Result<WriteOutcome> try_commit(TokenStore& store, const Lease& lease, Re
 inline WriteOutcome commit(TokenStore& store, const Lease& lease, Record next) {
   return must(try_commit(store, lease, std::move(next)));
 }
-inline WriteOutcome abandon(TokenStore& store, const Lease& lease, Record next) {
-  return must(await<Result<WriteOutcome>>(
-      [&](auto done) { store.abandon(lease, std::move(next), std::move(done)); }));
-}
 inline void add_in_doubt(TokenStore& store, const Key& key, InDoubtCall in_doubt_call) {
   must(await<Result<void>>(
       [&](auto done) { store.add_in_doubt(key, in_doubt_call, std::move(done)); }));
@@ -186,8 +182,8 @@ inline AppRow app_row(std::string id, std::string_view secret) {
   AppRow app;
   app.id = std::move(id);
   app.platform = "wechat";
-  app.endpoint = "stable";
-  app.secret = Secret(secret);
+  app.settings["endpoint"] = "stable";
+  app.credentials.emplace(kSecret, Secret(secret));
   app.tag[0] = 7;
   return app;
 }

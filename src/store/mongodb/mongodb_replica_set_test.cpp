@@ -69,7 +69,7 @@ void use_everything(MongoStore& store, const Key& key, WallTime now) {
     store.add_in_doubt(key, InDoubtCall{now, now}, done);
   }));
   ASSERT_TRUE(await<Result<WriteOutcome>>(
-      [&](auto done) { store.abandon(std::move(grant.lease), std::move(grant.record), done); }));
+      [&](auto done) { store.commit(std::move(grant.lease), std::move(grant.record), done); }));
   granted(store, lease_request(key, 1, now));
   LeaseRequest looks = lease_request({"wx2", "k"}, 0, now);
   looks.copy = CopyPlace{"tokens", "access_token"};

@@ -205,11 +205,12 @@ AppRow read_app(const Fields& row) {
   AppRow app;
   app.id = row.text("app");
   app.platform = row.text("platform");
-  app.endpoint = row.text("endpoint");
+  if (auto endpoint = row.text("endpoint"); !endpoint.empty()) app.settings["endpoint"] = endpoint;
   app.secret_login = row.flag("secret_login");
   app.legacy_document = row.text("legacy_document");
   app.legacy_collection = row.text("legacy_collection");
-  if (const auto secret = row.binary("secret")) app.secret = Secret(*secret);
+  const auto secret = row.binary("secret");
+  app.credentials.emplace(kSecret, secret ? Secret(*secret) : Secret());
   if (const auto tag = row.binary("tag")) copy_bytes(*tag, app.tag);
   app.created_at = row.date_or_epoch("created_at");
   app.updated_at = row.date_or_epoch("updated_at");
@@ -511,10 +512,6 @@ void MongoStore::commit(Lease lease, Record next, Done<Result<WriteOutcome>> don
                     });
 }
 
-void MongoStore::abandon(Lease lease, Record next, Done<Result<WriteOutcome>> done) {
-  commit(std::move(lease), std::move(next), std::move(done));
-}
-
 void MongoStore::add_in_doubt(const Key& key, InDoubtCall in_doubt_call, Done<Result<void>> done) {
   run<void>(std::move(done), [key, in_doubt_call](MongoConnection& connection) -> Result<void> {
     Doc update;
@@ -627,11 +624,11 @@ void MongoStore::put_app(AppRow app, Done<Result<void>> done) {
         .text("kind", "")
         .flag("gone", false)
         .text("platform", app.platform)
-        .text("endpoint", app.endpoint)
+        .text("endpoint", setting(app.settings, "endpoint"))
         .flag("secret_login", app.secret_login)
         .text("legacy_document", app.legacy_document)
         .text("legacy_collection", app.legacy_collection)
-        .binary("secret", app.secret.reveal())
+        .binary("secret", credential(app.credentials, kSecret).reveal())
         .binary("tag", bytes_of(app.tag));
     bool put = false;
     for (int tries = 0; tries < kMostTries && !put; ++tries) {

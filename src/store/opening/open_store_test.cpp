@@ -253,7 +253,6 @@ class SlowStore final : public TokenStore {
   void load(const Key&, Done<Result<Record>> done) override { waiting = std::move(done); }
   void acquire_lease(LeaseRequest, Done<Result<AcquireOutcome>>) override {}
   void commit(Lease, Record, Done<Result<WriteOutcome>>) override {}
-  void abandon(Lease, Record, Done<Result<WriteOutcome>>) override {}
   void add_in_doubt(const Key&, InDoubtCall, Done<Result<void>>) override {}
   void changes(std::string, Done<Result<Changes>>) override {}
   void scan(std::function<void(Key, Record)>, Done<Result<void>>) override {}

@@ -113,11 +113,11 @@ class Resealing {
         break;
       }
       if (!*app) continue;
-      auto anew = resealed((*app)->secret, app_associated_data(id));
+      Secret& secret = (*app)->credentials[std::string(kSecret)];
+      auto anew = resealed(secret, credential_associated_data(id, kSecret));
       if (!anew) continue;
       swaps.add([&](auto swapped) {
-        store_.ledger->reseal_app(id, std::move((*app)->secret), std::move(*anew),
-                                  std::move(swapped));
+        store_.ledger->reseal_app(id, std::move(secret), std::move(*anew), std::move(swapped));
       });
     }
     auto swapped = swaps.finish();

@@ -172,7 +172,8 @@ AppRow read_app(const PostgresqlRows& rows, int row) {
   AppRow app;
   app.id = rows.text(row, 0);
   app.platform = rows.text(row, 1);
-  app.endpoint = rows.text(row, 2);
+  if (auto endpoint = rows.text(row, 2); !endpoint.empty()) app.settings["endpoint"] = endpoint;
+  app.credentials.emplace(kSecret, Secret());
   app.secret_login = rows.integer(row, 3) != 0;
   copy_bytes(rows.bytes(row, 4), app.tag);
   app.created_at = rows.time(row, 5);
@@ -377,10 +378,6 @@ void PostgresqlStore::commit(Lease lease, Record next, Done<Result<WriteOutcome>
                       });
 }
 
-void PostgresqlStore::abandon(Lease lease, Record next, Done<Result<WriteOutcome>> done) {
-  commit(std::move(lease), std::move(next), std::move(done));
-}
-
 void PostgresqlStore::add_in_doubt(const Key& key, InDoubtCall in_doubt_call,
                                    Done<Result<void>> done) {
   write<void>(
@@ -446,14 +443,16 @@ void PostgresqlStore::scan(std::function<void(Key, Record)> visit, Done<Result<v
 // ---- Registry ----
 
 void PostgresqlStore::put_app(AppRow app, Done<Result<void>> done) {
-  write<void>(std::move(done),
-              [app = std::move(app)](PostgresqlConnection& connection) -> Result<void> {
-                PostgresqlQuery query(connection, kPutApp);
-                query.bind_text(app.id).bind_text(app.platform).bind_text(app.endpoint);
-                query.bind(app.secret_login).bind_bytes(app.secret.reveal());
-                query.bind_bytes(bytes_of(app.tag)).run();
-                return {};
-              });
+  write<void>(
+      std::move(done), [app = std::move(app)](PostgresqlConnection& connection) -> Result<void> {
+        PostgresqlQuery query(connection, kPutApp);
+        query.bind_text(app.id)
+            .bind_text(app.platform)
+            .bind_text(setting(app.settings, "endpoint"));
+        query.bind(app.secret_login).bind_bytes(credential(app.credentials, kSecret).reveal());
+        query.bind_bytes(bytes_of(app.tag)).run();
+        return {};
+      });
 }
 
 void PostgresqlStore::load_app(const std::string& id, Done<Result<std::optional<AppRow>>> done) {
@@ -462,7 +461,7 @@ void PostgresqlStore::load_app(const std::string& id, Done<Result<std::optional<
     const PostgresqlRows rows = PostgresqlQuery(connection, kLoadApp).bind_text(id).run();
     if (rows.empty()) return std::nullopt;
     AppRow app = read_app(rows, 0);
-    app.secret = Secret(rows.bytes(0, 7));
+    app.credentials[std::string(kSecret)] = Secret(rows.bytes(0, 7));
     return app;
   });
 }

@@ -60,7 +60,6 @@ class PostgresqlStore final : public TokenStore,
   void load(const Key& key, Done<Result<Record>> done) override;
   void acquire_lease(LeaseRequest lease_request, Done<Result<AcquireOutcome>> done) override;
   void commit(Lease lease, Record next, Done<Result<WriteOutcome>> done) override;
-  void abandon(Lease lease, Record next, Done<Result<WriteOutcome>> done) override;
   void add_in_doubt(const Key& key, InDoubtCall in_doubt_call, Done<Result<void>> done) override;
   /// Tells at once what this process did; what others did, as soon as the database has told us. See
   /// postgresql_feed.hpp.

@@ -251,7 +251,7 @@ TEST_F(PostgresqlStoreTest, ARenewalTakesTwoRoundTripsAndARefusalOneMoreThanAGra
   commit(*store, grant.lease, next_token(grant.record, "one", now()));
   EXPECT_EQ(spent(), 1U);
   grant = granted(*store, lease_request(key, 1, now()));
-  abandon(*store, grant.lease, grant.record.clone());
+  commit(*store, grant.lease, grant.record.clone());
   EXPECT_EQ(spent(), 2U);
 }
 
@@ -286,7 +286,7 @@ TEST_F(PostgresqlStoreTest, TextsThatAreNoTextAreKeptByteForByte) {
   Record next = grant.record.clone();
   next.failure =
       FailureState{{Fault::refused, "\xce\xde\xd0\xa7 GBK \xff", "", {}, {}}, now(), now(), 1, {}};
-  EXPECT_EQ(abandon(*store, grant.lease, std::move(next)), WriteOutcome::written);
+  EXPECT_EQ(commit(*store, grant.lease, std::move(next)), WriteOutcome::written);
 }
 
 // ---- The feed ----

@@ -148,20 +148,20 @@ std::optional<AppRow> app_row(const std::string& id, const net::RedisReply& repl
   AppRow app;
   app.id = id;
   app.platform = row.text(0);
-  app.endpoint = row.text(1);
+  if (!row.text(1).empty()) app.settings["endpoint"] = row.text(1);
   app.secret_login = row.text(2) == "1";
   copy_bytes(row.text(3), app.tag);
   app.created_at = row.time(4);
   app.updated_at = row.time(5);
-  app.secret = Secret(std::string_view(row.text(6)));
+  app.credentials.emplace(kSecret, Secret(std::string_view(row.text(6))));
   return app;
 }
 
 RedisFields fields_of(const AppRow& app) {
   return {"platform",     app.platform,
-          "endpoint",     app.endpoint,
+          "endpoint",     std::string(setting(app.settings, "endpoint")),
           "secret_login", app.secret_login ? "1" : "0",
-          "secret",       std::string(app.secret.reveal()),
+          "secret",       std::string(credential(app.credentials, kSecret).reveal()),
           "tag",          std::string(bytes_of(app.tag))};
 }
 

@@ -271,10 +271,6 @@ void RedisStore::commit(Lease lease, Record next, Done<Result<WriteOutcome>> don
                           Connection& connection) { return store(connection, lease, next); });
 }
 
-void RedisStore::abandon(Lease lease, Record next, Done<Result<WriteOutcome>> done) {
-  commit(std::move(lease), std::move(next), std::move(done));
-}
-
 Result<WriteOutcome> RedisStore::store(Connection& connection, const Lease& lease,
                                        const Record& next) {
   const Key& key = lease.key;

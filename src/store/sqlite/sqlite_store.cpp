@@ -37,9 +37,10 @@ AppRow read_app(const Query& row, Secret secret) {
   AppRow app;
   app.id = row.text(1);
   app.platform = row.text(2);
-  app.endpoint = row.text(3);
+  if (auto endpoint = row.text(3); !endpoint.empty())
+    app.settings["endpoint"] = std::move(endpoint);
   app.secret_login = row.integer(4) != 0;
-  app.secret = std::move(secret);
+  app.credentials.emplace(kSecret, std::move(secret));
   copy_bytes(row.bytes(5), app.tag);
   app.created_at = row.time(6);
   app.updated_at = row.time(7);
@@ -303,7 +304,9 @@ Result<AcquireOutcome> SqliteStore::grant(SqliteDatabase& db, const LeaseRequest
   // Fences are drawn from the sequence of changes, so that they go on growing when a record is
   // removed and made again.
   std::int64_t fence = tell(db, key.app, key.kind);
-  record.in_doubt.push_back(lease_request.in_doubt_call);
+  InDoubtCall own = lease_request.in_doubt_call;
+  own.fence = static_cast<std::uint64_t>(fence);
+  record.in_doubt.push_back(own);
   record.updated_at = now;
   if (id == 0) {
     record.created_at = now;
@@ -316,7 +319,7 @@ Result<AcquireOutcome> SqliteStore::grant(SqliteDatabase& db, const LeaseRequest
         .bind(fence)
         .bind_text(lease_request.holder)
         .bind_time(now + lease_request.lease)
-        .bind_text(text_of(lease_request.in_doubt_call))
+        .bind_text(text_of(own))
         .bind_time(now)
         .bind_time(now)
         .run();
@@ -328,7 +331,7 @@ Result<AcquireOutcome> SqliteStore::grant(SqliteDatabase& db, const LeaseRequest
         .bind(fence)
         .bind_text(lease_request.holder)
         .bind_time(now + lease_request.lease)
-        .bind_text(text_of(lease_request.in_doubt_call))
+        .bind_text(text_of(own))
         .bind_time(now)
         .bind(id)
         .run();
@@ -341,10 +344,6 @@ Result<AcquireOutcome> SqliteStore::grant(SqliteDatabase& db, const LeaseRequest
 void SqliteStore::commit(Lease lease, Record next, Done<Result<WriteOutcome>> done) {
   write<WriteOutcome>(std::move(done), [this, lease = std::move(lease), next = std::move(next)](
                                            SqliteDatabase& db) { return store(db, lease, next); });
-}
-
-void SqliteStore::abandon(Lease lease, Record next, Done<Result<WriteOutcome>> done) {
-  commit(std::move(lease), std::move(next), std::move(done));
 }
 
 Result<WriteOutcome> SqliteStore::store(SqliteDatabase& db, const Lease& lease,
@@ -492,9 +491,9 @@ void SqliteStore::put_app(AppRow app, Done<Result<void>> done) {
           "secret = excluded.secret, tag = excluded.tag, updated_at = excluded.updated_at")
         .bind_text(app.id)
         .bind_text(app.platform)
-        .bind_text(app.endpoint)
+        .bind_text(setting(app.settings, "endpoint"))
         .bind(app.secret_login ? 1 : 0)
-        .bind_blob(app.secret.reveal())
+        .bind_blob(credential(app.credentials, kSecret).reveal())
         .bind_blob(bytes_of(app.tag))
         .bind_time(now)
         .bind_time(now)

@@ -46,7 +46,6 @@ class SqliteStore final : public TokenStore, public Registry, public SealLedger,
   void load(const Key& key, Done<Result<Record>> done) override;
   void acquire_lease(LeaseRequest lease_request, Done<Result<AcquireOutcome>> done) override;
   void commit(Lease lease, Record next, Done<Result<WriteOutcome>> done) override;
-  void abandon(Lease lease, Record next, Done<Result<WriteOutcome>> done) override;
   void add_in_doubt(const Key& key, InDoubtCall in_doubt_call, Done<Result<void>> done) override;
   void changes(std::string cursor, Done<Result<Changes>> done) override;
   /// Reads some thousand records at a time, so that a load need not wait for the end. A record that
