@@ -75,6 +75,8 @@ struct FailureState {
   int failures = 0;            ///< In a row.
   /// Tag of the credentials that were refused; with others, the next attempt need not wait.
   std::string credentials;
+  /// The host whose address was refused: others need not wait. Empty: it concerns all.
+  std::string host{};
 };
 
 /// What keeps renewals that were caused by reports, or forced on the platform, within bounds.
@@ -83,6 +85,8 @@ struct Budget {
   WallTime report_counted_at{};       ///< The latest of them.
   int forced = 0;                     ///< Forced calls on the day of `forced_at`.
   std::optional<WallTime> forced_at;  ///< The latest forced call.
+  int deaths = 0;          ///< Tokens found dead before their end, in the day from `deaths_since`.
+  WallTime deaths_since{};
 };
 
 /// Where programs other than Hufu look for a token: a document of their database.

@@ -20,16 +20,6 @@ namespace hufu::keeper {
 /// A token that was refused, named by its value or by its fingerprint.
 using Refused = std::variant<Secret, Fingerprint>;
 
-/// What a caller wishes of the token beyond its being usable.
-struct Wish {
-  /// A stale token that is promised for less is renewed before the answer, not after it; in seconds.
-  std::int64_t min_ttl = 0;
-  /// A windowed token inside its window is renewed before the answer, for at most half of
-  /// `timing.request_timeout`: for the platform's own routes, where some SDKs cannot store an answer
-  /// that is shorter than the window.
-  bool outside_window = false;
-};
-
 /// The token that somebody has, for `AsyncKeeper::wait`.
 struct Seen {
   std::uint64_t revision = 0;

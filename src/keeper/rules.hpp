@@ -2,15 +2,15 @@
 
 #include <cstdint>
 #include <optional>
+#include <string_view>
 
 #include "hufu/config.hpp"
 #include "hufu/issuer.hpp"
 #include "hufu/token.hpp"
 
 /// Every rule of timing, as plain functions of (record, now). No clocks, no I/O, no state: what a
-/// rule says can be read off a table of cases (rules_test.cpp).
-///
-/// All times are on one line, the keeper's; SPEC.md's "The promise" is the source of each rule.
+/// rule says can be read off a table of cases (rules_test.cpp). All times are on one line, the
+/// keeper's. What concerns calls of unknown outcome stands in in_doubt.hpp.
 namespace hufu::keeper {
 
 /// What the rules need to know besides a record: how the platform renews, and the operator's
@@ -19,9 +19,9 @@ struct Terms {
   RenewalRule rule;
   Milliseconds use_slack{};
   Milliseconds refresh_ahead{};
-  /// Taken to be the same on every node: this long after an in-doubt call's `called_at`, its call
-  /// is over.
+  /// Taken to be the same on every node: this long after an in-doubt call was made, it is over.
   Milliseconds lease{};
+  Milliseconds request_timeout{};
 
   /// How long before its end a token is no longer handed out: sticky ones are, to the last second.
   [[nodiscard]] Milliseconds slack() const noexcept {
@@ -31,12 +31,12 @@ struct Terms {
 
 /// When to renew a token by choice. Rolled once: `jitter` is in [0, 1).
 ///
-/// - rotating: `refresh_ahead` before the end, up to a tenth of it later;
-/// - windowed: inside the platform's window, 70 to 90 % of `overlap` before the end, because an
-///   earlier call brings the same token back;
+/// - rotating, independent: `refresh_ahead` before the end, up to a tenth of it later; never in the
+///   first half of the token's life, for a rotating one never within `overlap` of the last renewal;
+/// - windowed: as soon as the platform's window opens, `overlap` before the end: within 10 s or a
+///   tenth of the window, whichever is less. An earlier call brings the same token back;
 /// - sticky: right at the end.
-/// Never in the first half of the token's life, for a rotating one never within `overlap` of the
-/// last renewal, and always before the token becomes unusable.
+/// Always before the token becomes unusable.
 WallTime plan_renewal(WallTime obtained_at, WallTime expires_at, const Terms& terms, double jitter);
 
 /// The two numbers that a reader checks, and from which every `expires_in` is computed.
@@ -54,85 +54,56 @@ struct Bounds {
   [[nodiscard]] std::int64_t promise(WallTime now) const noexcept;
 };
 
-/// The bounds of the record's token. The record must hold one. `issued_by_other`: the token comes
-/// from another issuer than the app has now (its endpoint was changed): no renewal displaces it.
-Bounds bounds_of(const Record& record, const Terms& terms, bool issued_by_other);
+/// The bounds of the record's token, which the record must hold. `terms` are those of the issuer
+/// that made it, not of the one that the app has now: the promise follows the record.
+Bounds bounds_of(const Record& record, const Terms& terms);
 
-/// The in-doubt call of a call that is about to be made: when it may kill the stored token.
-InDoubtCall in_doubt_call_for(const Record& record, const Terms& terms, bool force, WallTime now);
-
-/// What becomes of a call's in-doubt call when its answer is lost, or given up, at `now`: until
-/// then it was under way, so a probe from before then says nothing about it.
-InDoubtCall lost_call(const InDoubtCall& in_doubt_call, WallTime now) noexcept;
-/// The in-doubt call on a token that was obtained at `obtained_at`, when a call that was made at
-/// `called_at` comes back and its lease was lost to whoever stored that token: at the platform it
-/// may have come after theirs. Nothing where it harms no token.
-std::optional<InDoubtCall> fenced_call(WallTime obtained_at, const Terms& terms, bool force,
-                                       WallTime called_at, WallTime now);
-
-/// The in-doubt call that says: a probe at `now` found the token dead that was obtained at
-/// `obtained_at`. It names the token by that moment, because it may reach the store when there is
-/// already another.
-InDoubtCall known_dead_call(WallTime obtained_at, WallTime now) noexcept;
-/// Whether `in_doubt_call` is such a verdict, on whatever token.
-bool is_known_dead(const InDoubtCall& in_doubt_call) noexcept;
-/// Whether some probe found the record's own token dead, and no later one found it alive.
-bool is_dead(const Record& record) noexcept;
-
-/// The first moment at which some call of unknown outcome may have killed the token.
-std::optional<WallTime> first_possible_death(const Record& record) noexcept;
-
-/// The first moment from which a probe can tell whether some call of unknown outcome was carried
-/// out: it is no longer under way, and what it did at its very end has had its effect (for a
-/// rotating token, an overlap later). The record must hold an in-doubt call.
-WallTime first_judgement(const Record& record, const Terms& terms);
-
-/// A probe found the token alive at `when`: calls that would have killed it before then were not
-/// carried out, and their in-doubt calls go. The in-doubt call of a call that may still be under
-/// way, on whatever node, stays: it may kill the token after the probe.
-void settle_in_doubt(Record& record, const Terms& terms, WallTime when);
-
-/// Verdicts on other tokens go. In-doubt calls of calls that are over and whose danger has begun
-/// are judged together by the next probe, so one stands for all: keeps the list as short as one
-/// overlap is long. Those that are pending stay as many as they are: next_revision counts them.
-void merge_in_doubt(Record& record, const Terms& terms, WallTime now);
-
-/// How long a marked token is left alone when the promise on it has ended. Its renewal may end it
-/// at once, and the node that renews need not be the one that promised: their clocks differ by a
-/// round trip or two to the database (docs/decisions/2026-11-27-database-time.md), a client counts
-/// its seconds by a clock of its own, and the call that somebody made at the last moment is on its
-/// way. A tenth of the use slack, at most a second; nothing where a renewal ends no token.
+/// How long a token whose issuer is in doubt is left alone when the promise on it has ended. Its
+/// renewal may end it at once, and the node that renews need not be the one that promised: their
+/// clocks differ by a round trip or two to the database
+/// (docs/decisions/2026-11-27-database-time.md), a client counts its seconds by a clock of its own,
+/// and the call that somebody made at the last moment is on its way. A tenth of the use slack, at
+/// most a second; nothing where a renewal ends no token.
 Milliseconds pause_after_promise(const Terms& terms) noexcept;
 
 /// When the next attempt to renew by choice is due: at the plan, and not before the backoff is
-/// over.
+/// over. `terms` are those of the issuer that made the token.
 ///
 /// A call of unknown outcome changes the plan. Rotating: late in its overlap, or when the token
 /// ends by itself: `pause_after_promise` after the end of the promise on this token, because the
 /// platform may keep only the newest token and the one before alive. Others: no later than the
-/// moment at which the token may be dead. Without a token, or with one that another issuer's
-/// renewal does not displace, only the backoff counts.
-WallTime next_attempt(const Record& record, const Terms& terms, bool issued_by_other);
+/// moment at which the token may be dead. Without a token only the backoff counts.
+WallTime next_attempt(const Record& record, const Terms& terms);
 
 /// Until when an operator's refresh would be too soon; a moment in the past if it would not.
 WallTime too_soon_until(const Record& record, const Terms& terms);
 
-/// The revision of the token that comes after `record` (without the in-doubt call of the call that
-/// brings it). What stands between is left to those who may hand out a token that they could not
-/// store.
+/// The revision of the token that comes after `record` (without the call that brings it). What
+/// stands between is left to those who may hand out a token that they could not store.
 std::uint64_t next_revision(const Record& record) noexcept;
 
-/// The record that follows `before` (without the in-doubt call of this call) when the platform
-/// issued `issued` upon a call made at `called_at`. A new value gets next_revision; a windowed or
-/// sticky issuer may bring the same value back, which keeps its revision. `jitter` is in [0, 1).
-Record succeed(const Record& before, Issued issued, Fingerprint fingerprint_of_old,
-               std::string_view issuer, const Terms& terms, WallTime called_at, WallTime now,
-               double jitter);
+/// The record that follows `before` (without this call) when the platform issued `issued` upon a
+/// call made at `called_at`. A new value gets next_revision; a windowed or sticky issuer may bring
+/// the same value back, which keeps its revision. `before_terms` are those of the issuer of the
+/// token before, `terms` those of the issuer that was called. `jitter` is in [0, 1).
+Record successor_of(const Record& before, const Terms& before_terms, Issued issued,
+                    Fingerprint fingerprint_of_old, std::string_view issuer, const Terms& terms,
+                    WallTime called_at, WallTime now, double jitter);
 
-/// The first record of a token that programs before Hufu left where they look for it
-/// (`before.copy`); nothing where it does not last beyond the slack any more. Its end is told there
-/// less a buffer of 20 s; when it was issued, not always.
-std::optional<Record> taken_over(const Record& before, std::string_view issuer, const Terms& terms,
-                                 WallTime now, double jitter);
+/// Whether the record was written under a clock that was ahead of this one: it was obtained, or
+/// failed, later than now. How old its token really is, nobody knows then.
+bool is_from_the_future(const Record& record, WallTime now) noexcept;
+
+/// Brings a record from the future to this time line: its token is taken to have been obtained now,
+/// and all its moments keep their distance from that one. What failed or was counted in the future
+/// counts as of now.
+void move_to_present(Record& record, WallTime now) noexcept;
+
+/// Notes that the record's token was found dead before its end, though nobody here ended it.
+void note_early_death(Budget& budget, WallTime now) noexcept;
+/// So many deaths within a day, or more, mean that another program fetches tokens for the app.
+inline constexpr int kDeathsByOthers = 3;
+/// The deaths of the last day that `note_early_death` has counted.
+int early_deaths(const Budget& budget, WallTime now) noexcept;
 
 }  // namespace hufu::keeper

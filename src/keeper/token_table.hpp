@@ -29,13 +29,27 @@ struct TokenView {
   Fingerprint fingerprint;
 };
 
-/// Names one row of the table; stays the same while the row lives, is used again after it was
-/// removed.
-using RowId = std::uint32_t;
+/// What a caller wishes of the token beyond its being usable.
+struct Wish {
+  /// A stale token that is promised for less is renewed before the answer, not after it; in seconds.
+  std::int64_t min_ttl = 0;
+  /// A windowed token inside its window is renewed before the answer, for at most half of
+  /// `timing.request_timeout`: for the platform's own routes, where some SDKs cannot store an answer
+  /// that is shorter than the window.
+  bool outside_window = false;
+};
 
-/// What is known of an app in every one of its rows.
+/// Names one row of the table: an app's token of one kind. A coroutine that comes back asks its
+/// handle, which stands for nothing once the row was removed, even where its place was taken again.
+struct RowHandle {
+  std::uint32_t id = 0;
+  std::uint32_t generation = 0;
+  auto operator<=>(const RowHandle&) const = default;
+};
+
+/// What is known of an app beside its tokens.
 struct AppFacts {
-  std::uint16_t issuer = 0;  ///< Index into the keeper's list of issuers.
+  std::uint16_t app_class = 0;  ///< Index into the keeper's list of (platform, endpoint).
   bool secret_login = false;
   bool from_config = false;
   store::SecretTag tag{};
@@ -43,9 +57,10 @@ struct AppFacts {
 
 /// A row as the keeper's own thread sees it, but for its name.
 struct RowState {
-  AppFacts facts;
+  std::uint16_t issuer = 0;     ///< Index into the keeper's list: who issues the next token.
+  std::uint16_t issued_by = 0;  ///< Issuer of the present token, which the app may have left since.
+  bool is_main = false;         ///< Of the main kind of its app.
   bool has_token = false;
-  std::uint16_t issued_by = 0;  ///< Issuer of the token, which the app may have left since.
   Bounds bounds;
   WallTime obtained_at{};
   WallTime expires_at{};
@@ -53,22 +68,13 @@ struct RowState {
   Fingerprint fingerprint;
 };
 
-/// The same with its name.
-struct RowOutline : RowState {
-  Key key;
-};
-
-/// Every token in memory, laid out for a million of them and for readers that never wait for I/O.
+/// Every app and every token in memory, laid out for a million of them and for readers that never
+/// wait for I/O. An app's main token lies with the app, since nearly every read wants that one;
+/// tokens of other kinds have rows of their own.
 ///
-/// 64 shards, each with a ReadMostlyMutex, an index of row numbers (boost::unordered_flat_set over
-/// the rows themselves: 5 bytes an entry), rows of fixed size in chunks that never move, and tokens
-/// in memory of exactly their size. Measured against the alternatives in
-/// docs/decisions/2026-11-24-token-table.md.
-///
-/// Thread-safety: `read`, `facts`, `knows`, `apps_after` and `census` may be called from any thread
-/// and hold one shard's lock at a time, shared; the first three allocate nothing. Everything else
-/// is called by the keeper's own thread only, which holds a shard's lock just as long as it takes
-/// to copy a token.
+/// Thread-safety: what is const under "readers" may be called from any thread and holds one shard's
+/// lock at a time, shared. Everything else is called by the keeper's own thread only, which holds a
+/// shard's lock just as long as it takes to copy a token.
 class TokenTable {
  public:
   TokenTable();
@@ -76,20 +82,28 @@ class TokenTable {
   TokenTable(const TokenTable&) = delete;
   TokenTable& operator=(const TokenTable&) = delete;
 
-  /// Calls `use(view)` and returns true if the token is promised for at least one second from `now`
-  /// and either fresh or promised for at least `min_ttl`.
-  template <class Use>
-  bool read(std::string_view app, std::string_view kind, WallTime now, std::int64_t min_ttl,
-            Use&& use) const;
+  // ---- readers
 
+  /// Calls `use(view)` and returns true if the token is promised for at least one second from `now`
+  /// and fresh, or as wished for. An empty kind: the main one. Notes that somebody asked for it.
+  /// Allocates nothing.
+  template <class Use>
+  bool read(std::string_view app, std::string_view kind, WallTime now, Wish wish, Use&& use) const;
+
+  /// Whose token this is: the row's current one, or one that was displaced and is still remembered
+  /// (`publish`). `fingerprint` is the token's. The full value is compared, in constant time.
+  [[nodiscard]] std::optional<Key> owner_of(std::string_view token, Fingerprint fingerprint,
+                                            WallTime now) const;
+
+  /// Allocate nothing.
   [[nodiscard]] std::optional<AppFacts> facts(std::string_view app) const;
   [[nodiscard]] bool knows(std::string_view app) const;
 
-  /// Apps in order of id, at most `limit`, those after `after`. Looks at every row: a page of a
-  /// million apps costs tens of milliseconds of the caller's thread.
-  [[nodiscard]] std::vector<std::pair<std::string, AppFacts>> apps_after(std::string_view after,
-                                                                         std::size_t limit) const;
-  /// How many apps there are, and how many have a usable access token.
+  /// Ids of apps in order, at most `limit`, those after `after`. The first call sorts all of them
+  /// (a million: a few hundred milliseconds of the caller's thread); the order is kept up to date
+  /// afterwards, so that a page costs what it shows.
+  [[nodiscard]] std::vector<std::string> ids_after(std::string_view after, std::size_t limit) const;
+  /// How many apps there are, and how many have a usable main token.
   struct Census {
     std::size_t apps = 0;
     std::size_t usable = 0;
@@ -97,28 +111,52 @@ class TokenTable {
   };
   [[nodiscard]] Census census(WallTime now, std::size_t most_named) const;
 
-  /// Makes the row, or changes the facts of the one that is there.
-  RowId put(const Key& key, const AppFacts& facts);
-  void remove(const Key& key);
-  [[nodiscard]] std::optional<RowId> find(const Key& key) const;
-  /// Empty if the row was removed meanwhile.
-  [[nodiscard]] std::optional<RowOutline> outline(RowId id) const;
-  /// The same without the name: allocates nothing.
-  [[nodiscard]] std::optional<RowState> state(RowId id) const;
-  [[nodiscard]] Secret token(RowId id) const;
+  // ---- the keeper's own thread: apps
 
-  /// Readers see this token from now on.
-  void publish(RowId id, const Token& token, std::uint64_t revision, Fingerprint fingerprint,
-               std::uint16_t issued_by, const Bounds& bounds);
-  void set_bounds(RowId id, const Bounds& bounds);
+  /// Makes the app with a row of its main kind, or changes what is known of it. Where the main kind
+  /// is another one than before, the old main row goes. Returns the main row.
+  RowHandle put_app(std::string_view id, const AppFacts& facts, std::string_view main_kind);
+  /// Removes the app and all its rows.
+  void remove_app(std::string_view id);
+  /// Its rows, the main one first; none where there is no such app.
+  [[nodiscard]] std::vector<RowHandle> rows_of(std::string_view app) const;
+  [[nodiscard]] std::size_t apps() const noexcept { return apps_.load(std::memory_order_relaxed); }
+
+  // ---- the keeper's own thread: rows
+
+  /// Makes the row of another kind, or finds the one that is there. The app must be there.
+  RowHandle put(const Key& key);
+  /// Removes the row of another kind than the main one.
+  void remove(RowHandle row);
+  /// An empty kind: the main one.
+  [[nodiscard]] std::optional<RowHandle> find(const Key& key) const;
+  /// Empty if the row was removed meanwhile. Allocates nothing.
+  [[nodiscard]] std::optional<RowState> state(RowHandle row) const;
+  [[nodiscard]] bool stands(RowHandle row) const noexcept;
+  /// The row must stand.
+  [[nodiscard]] Key key(RowHandle row) const;
+  [[nodiscard]] AppFacts facts_of(RowHandle row) const;
+  [[nodiscard]] Secret token(RowHandle row) const;
+  void set_issuer(RowHandle row, std::uint16_t issuer);
+
+  /// Readers see this token from now on. The one that it displaces, if it is another, is remembered
+  /// for `owner_of` until `remember_until`. `windowed`: Wish::outside_window applies to it.
+  void publish(RowHandle row, const Token& token, std::uint64_t revision, Fingerprint fingerprint,
+               std::uint16_t issued_by, const Bounds& bounds, bool windowed,
+               WallTime remember_until);
+  void set_bounds(RowHandle row, const Bounds& bounds);
   /// Forgets the token and its revision, keeps the row.
-  void clear(RowId id);
+  void clear(RowHandle row);
+  /// Whether somebody has read the token, or called `note_asked`, since this was last called.
+  bool take_asked(RowHandle row);
+  void note_asked(RowHandle row);
 
   /// When the row's next event is due; kept here because a million of them must be small.
-  void set_due(RowId id, WallTime due);
-  [[nodiscard]] WallTime due(RowId id) const;
+  void set_due(RowHandle row, WallTime due);
+  [[nodiscard]] WallTime due(RowHandle row) const;
 
-  void for_each(const std::function<void(RowId)>& visit) const;
+  void for_each(const std::function<void(RowHandle)>& visit) const;
+  /// Rows, of all kinds.
   [[nodiscard]] std::size_t size() const noexcept { return size_.load(std::memory_order_relaxed); }
 
  private:

@@ -138,6 +138,7 @@ std::string text_of(const FailureState& failure) {
   if (error.errcode) object["errcode"] = *error.errcode;
   if (error.retry_after) object["retry_after"] = error.retry_after->count();
   if (!failure.credentials.empty()) object["credentials"] = hex_of(failure.credentials);
+  if (!failure.host.empty()) object["host"] = failure.host;
   return json::serialize(object);
 }
 
@@ -169,13 +170,17 @@ std::optional<FailureState> failure_state_from(std::string_view text) {
 
 std::string text_of(const Budget& budget) {
   if (budget.report_count == 0 && budget.report_counted_at == WallTime() && budget.forced == 0 &&
-      !budget.forced_at) {
+      !budget.forced_at && budget.deaths == 0) {
     return {};
   }
   json::object object{{"streak", budget.report_count},
                       {"streak_at", millis(budget.report_counted_at)},
                       {"forced", budget.forced}};
   if (budget.forced_at) object["forced_at"] = millis(*budget.forced_at);
+  if (budget.deaths != 0) {
+    object["deaths"] = budget.deaths;
+    object["deaths_since"] = millis(budget.deaths_since);
+  }
   return json::serialize(object);
 }
 
@@ -187,6 +192,10 @@ std::optional<Budget> budget_from(std::string_view text) {
     budget.report_counted_at = time_from(object.at("streak_at").to_number<std::int64_t>());
     budget.forced = object.at("forced").to_number<int>();
     if (auto at = optional_number(object, "forced_at")) budget.forced_at = time_from(*at);
+    if (auto deaths = optional_number(object, "deaths")) {
+      budget.deaths = static_cast<int>(*deaths);
+      budget.deaths_since = time_from(optional_number(object, "deaths_since").value_or(0));
+    }
     return budget;
   });
 }
