@@ -28,6 +28,32 @@ inline bool goes_on(const Budget& budget, const RenewalRule& rule, WallTime now)
          std::max<Milliseconds>(rule.overlap, std::chrono::minutes(5));
 }
 
+/// Whether the platform would grant a forced call at `now`.
+inline bool may_force(const Budget& budget, const RenewalRule& rule, WallTime now) {
+  if (!budget.forced_at) return true;
+  if (now - *budget.forced_at < rule.forced_apart) return false;
+  return day_of(*budget.forced_at) != day_of(now) || budget.forced < rule.forced_a_day;
+}
+
+/// Renewals by report in a row, and how far apart they lie after that.
+inline constexpr int kReportsInARow = 3;
+inline constexpr Milliseconds kBetweenThrottled = std::chrono::seconds(30);
+
+/// Until when a renewal caused by a report must wait.
+inline WallTime throttled_until(const Budget& budget, const RenewalRule& rule, WallTime now) {
+  WallTime until{};
+  if (goes_on(budget, rule, now) && budget.report_count >= kReportsInARow) {
+    until = budget.report_counted_at + kBetweenThrottled;
+  }
+  if (rule.shape == RenewalRule::Shape::windowed && budget.forced_at) {
+    until = std::max(until, *budget.forced_at + rule.forced_apart);
+    const bool exhausted =
+        day_of(*budget.forced_at) == day_of(now) && budget.forced >= rule.forced_a_day;
+    if (exhausted) until = std::max(until, budget.report_counted_at + kBetweenThrottled);
+  }
+  return until;
+}
+
 /// Names credentials in a record of failure, without telling anything about them: when the name
 /// changes, what was refused before deserves a new try.
 inline std::string credentials_name(const store::SecretTag& tag) {

@@ -13,9 +13,7 @@ using State = InDoubtCall::State;
 /// it did at its very end has had its effect.
 WallTime judged_from(const InDoubtCall& call, const Terms& terms) {
   if (is_known_dead(call)) return call.called_at;
-  WallTime effect =
-      call.called_at +
-      (call.state == State::pending ? terms.lease : Milliseconds(0));
+  WallTime effect = call.called_at + (call.state == State::pending ? terms.lease : Milliseconds(0));
   if (terms.rule.shape == Shape::rotating) effect += terms.rule.overlap;
   return std::max(effect, call.may_die_at);
 }
@@ -62,9 +60,7 @@ InDoubtCall known_dead_call(WallTime obtained_at, WallTime now) noexcept {
   return {now, obtained_at, State::known_dead};
 }
 
-bool is_known_dead(const InDoubtCall& call) noexcept {
-  return call.state == State::known_dead;
-}
+bool is_known_dead(const InDoubtCall& call) noexcept { return call.state == State::known_dead; }
 
 bool is_dead(const Record& record) noexcept {
   return record.token &&
@@ -83,15 +79,13 @@ std::optional<WallTime> first_possible_death(const Record& record) noexcept {
 
 WallTime first_judgement(const Record& record, const Terms& terms) {
   WallTime first = WallTime::max();
-  for (const InDoubtCall& call : record.in_doubt)
-    first = std::min(first, judged_from(call, terms));
+  for (const InDoubtCall& call : record.in_doubt) first = std::min(first, judged_from(call, terms));
   return first;
 }
 
 void settle_in_doubt(Record& record, const Terms& terms, WallTime when) {
-  std::erase_if(record.in_doubt, [&](const InDoubtCall& call) {
-    return judged_from(call, terms) <= when;
-  });
+  std::erase_if(record.in_doubt,
+                [&](const InDoubtCall& call) { return judged_from(call, terms) <= when; });
   record.alive_at = record.alive_at ? std::max(*record.alive_at, when) : when;
 }
 
@@ -104,8 +98,7 @@ void merge_in_doubt(Record& record, const Terms& terms, WallTime now) {
       const bool own = record.token && call.may_die_at == record.token->obtained_at;
       return !own || std::exchange(kept_death, true);
     }
-    if (call.state == State::pending || call.may_die_at > now)
-      return false;
+    if (call.state == State::pending || call.may_die_at > now) return false;
     return std::exchange(kept_one, true);
   });
 }

@@ -48,6 +48,8 @@ class Observer {
   virtual ~Observer() = default;
   virtual void renewed(const Key&, Cause, std::uint64_t /*revision*/, Fingerprint,
                        Milliseconds /*call*/) {}
+  /// The first token of a key was taken over from a program before Hufu: no call was made.
+  virtual void imported(const Key&, std::uint64_t /*revision*/, Fingerprint) {}
   virtual void renewal_failed(const Key&, Cause, const Error&, RetryClass,
                               Milliseconds /*until next attempt*/) {}
   /// A call for a token has ended, with this errcode; 0 brought one. Empty: no answer with a code.

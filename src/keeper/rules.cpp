@@ -121,8 +121,8 @@ Record successor_of(const Record& before, const Terms& before_terms, Issued issu
   next.predecessors = before.predecessors;
   next.revision = same ? before.revision : next_revision(before);
   next.displaced_at = same ? before.displaced_at : std::nullopt;
-  next.refresh_token = issued.refresh_token.empty() ? before.refresh_token.clone()
-                                                    : std::move(issued.refresh_token);
+  next.refresh_token =
+      issued.refresh_token.empty() ? before.refresh_token.clone() : std::move(issued.refresh_token);
   next.refresh_token_expires_at = before.refresh_token_expires_at;
   if (same) {
     // To bring a dead token once more does not revive it.
@@ -154,6 +154,28 @@ Record successor_of(const Record& before, const Terms& before_terms, Issued issu
   }
   next.token =
       Token{std::move(issued.value), obtained_at, expires_at, std::string(issuer), std::nullopt};
+  if (terms.rule.shape == Shape::rotating) next.token->overlap = terms.rule.overlap;
+  return next;
+}
+
+std::optional<Record> imported(const Record& before, const ImportedToken& token,
+                               std::string_view issuer, const Terms& terms, WallTime now,
+                               double jitter) {
+  constexpr seconds kBuffer{20};
+  if (token.promised_until <= now || before.revision != 0) return std::nullopt;
+  // Compared before anything is added: nobody knows what stands there.
+  const Milliseconds longest = terms.rule.longest_life;
+  const WallTime expires_at = std::min(token.promised_until, now + longest - kBuffer) + kBuffer;
+  if (expires_at - terms.slack() <= now) return std::nullopt;
+  Record next;
+  next.created_at = before.created_at;
+  next.budget = before.budget;
+  next.revision = 1;
+  const WallTime obtained_at =
+      std::clamp(token.written_at.value_or(now), expires_at - longest, now);
+  next.renew_at = plan_renewal(obtained_at, expires_at, terms, jitter);
+  next.token =
+      Token{token.value.clone(), obtained_at, expires_at, std::string(issuer), std::nullopt};
   if (terms.rule.shape == Shape::rotating) next.token->overlap = terms.rule.overlap;
   return next;
 }

@@ -7,6 +7,7 @@
 #include "hufu/config.hpp"
 #include "hufu/issuer.hpp"
 #include "hufu/token.hpp"
+#include "keeper/imported_token.hpp"
 
 /// Every rule of timing, as plain functions of (record, now). No clocks, no I/O, no state: what a
 /// rule says can be read off a table of cases (rules_test.cpp). All times are on one line, the
@@ -89,6 +90,13 @@ std::uint64_t next_revision(const Record& record) noexcept;
 Record successor_of(const Record& before, const Terms& before_terms, Issued issued,
                     Fingerprint fingerprint_of_old, std::string_view issuer, const Terms& terms,
                     WallTime called_at, WallTime now, double jitter);
+
+/// The first record of a token that a program before Hufu left; nothing where there has been one of
+/// ours, or where it does not last beyond the slack any more. Its end is told there less a buffer
+/// of 20 s; when it was issued, not always.
+std::optional<Record> imported(const Record& before, const ImportedToken& token,
+                               std::string_view issuer, const Terms& terms, WallTime now,
+                               double jitter);
 
 /// Whether the record was written under a clock that was ahead of this one: it was obtained, or
 /// failed, later than now. How old its token really is, nobody knows then.

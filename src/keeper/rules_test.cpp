@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "keeper/backoff.hpp"
+#include "keeper/in_doubt.hpp"
 #include "testing/fake_clock.hpp"
 
 namespace hufu::keeper {
@@ -21,6 +22,7 @@ Terms terms_of(Shape shape, seconds overlap = seconds(300), seconds slack = seco
   terms.use_slack = slack;
   terms.refresh_ahead = ahead;
   terms.lease = seconds(30);
+  terms.request_timeout = seconds(8);
   return terms;
 }
 
@@ -67,12 +69,16 @@ INSTANTIATE_TEST_SUITE_P(
              seconds(400), seconds(300), seconds(20), seconds(1800), 0.0, seconds(300)},
         Plan{"rotating: before the token becomes unusable", Shape::rotating, seconds(60),
              seconds(300), seconds(20), seconds(1800), 0.0, seconds(39)},
-        Plan{"windowed: 90 % of the overlap before the end", Shape::windowed, seconds(7200),
-             seconds(300), seconds(20), seconds(1800), 0.0, seconds(6930)},
-        Plan{"windowed: or 70 %", Shape::windowed, seconds(7200), seconds(300), seconds(20),
-             seconds(1800), 1.0, seconds(6990)},
-        Plan{"windowed: not in the first half of what is left", Shape::windowed, seconds(310),
-             seconds(300), seconds(20), seconds(1800), 0.0, seconds(155)},
+        Plan{"windowed: as soon as the window opens", Shape::windowed, seconds(7200), seconds(300),
+             seconds(20), seconds(1800), 0.0, seconds(6900)},
+        Plan{"windowed: or up to ten seconds later", Shape::windowed, seconds(7200), seconds(300),
+             seconds(20), seconds(1800), 1.0, seconds(6910)},
+        Plan{"windowed: or a tenth of a short window", Shape::windowed, seconds(60), seconds(30),
+             seconds(5), seconds(1800), 1.0, seconds(33)},
+        Plan{"windowed: also of a token that is near its window already", Shape::windowed,
+             seconds(310), seconds(300), seconds(20), seconds(1800), 0.0, seconds(10)},
+        Plan{"independent: as rotating, without an overlap to respect", Shape::independent,
+             seconds(400), seconds(300), seconds(20), seconds(1800), 0.0, seconds(200)},
         Plan{"sticky: at the end", Shape::sticky, seconds(7200), seconds(300), seconds(20),
              seconds(1800), 0.0, seconds(7200)},
         Plan{"never before the token was there", Shape::rotating, seconds(10), seconds(300),
@@ -82,14 +88,14 @@ INSTANTIATE_TEST_SUITE_P(
 
 TEST(Promise, OfARotatingTokenEndsWithTheOverlapOfThePlannedRenewal) {
   const Terms terms = terms_of(Shape::rotating);
-  const Bounds bounds = bounds_of(record_with(seconds(7200), terms, 0.0), terms, false);
+  const Bounds bounds = bounds_of(record_with(seconds(7200), terms, 0.0), terms);
   EXPECT_EQ(bounds.promise(kT0), 5400 + 300 - 20);
   EXPECT_EQ(bounds.promise(kT0 + seconds(5000)), 680);
 }
 
 TEST(Promise, StretchesToTheEndWhileTheRenewalIsLate) {
   const Terms terms = terms_of(Shape::rotating);
-  const Bounds bounds = bounds_of(record_with(seconds(7200), terms, 0.0), terms, false);
+  const Bounds bounds = bounds_of(record_with(seconds(7200), terms, 0.0), terms);
   EXPECT_EQ(bounds.promise(kT0 + seconds(5400)), 280);
   EXPECT_EQ(bounds.promise(kT0 + seconds(6000)), 280);
   EXPECT_EQ(bounds.promise(kT0 + seconds(7000)), 180);
@@ -98,13 +104,13 @@ TEST(Promise, StretchesToTheEndWhileTheRenewalIsLate) {
 
 TEST(Promise, OfAWindowedTokenIsItsLifeLessTheSlack) {
   const Terms terms = terms_of(Shape::windowed);
-  const Bounds bounds = bounds_of(record_with(seconds(7200), terms), terms, false);
+  const Bounds bounds = bounds_of(record_with(seconds(7200), terms), terms);
   EXPECT_EQ(bounds.promise(kT0), 7180);
 }
 
 TEST(Promise, OfAStickyTokenGoesToItsVeryEnd) {
   const Terms terms = terms_of(Shape::sticky);
-  const Bounds bounds = bounds_of(record_with(seconds(7200), terms), terms, false);
+  const Bounds bounds = bounds_of(record_with(seconds(7200), terms), terms);
   EXPECT_EQ(bounds.promise(kT0), 7200);
   EXPECT_EQ(bounds.promise(kT0 + seconds(7199)), 1);
 }
@@ -112,16 +118,24 @@ TEST(Promise, OfAStickyTokenGoesToItsVeryEnd) {
 TEST(Promise, EndsBeforeACallOfUnknownOutcomeCanKill) {
   const Terms terms = terms_of(Shape::rotating);
   Record record = record_with(seconds(7200), terms, 0.0);
-  record.in_doubt.push_back(in_doubt_call_for(record, terms, false, kT0 + seconds(5400)));
-  const Bounds bounds = bounds_of(record, terms, false);
+  record.in_doubt.push_back(in_doubt_call_for(record, terms, true, false, kT0 + seconds(5400)));
+  const Bounds bounds = bounds_of(record, terms);
   EXPECT_EQ(bounds.promise(kT0 + seconds(5400)), 280);
   EXPECT_EQ(bounds.promise(kT0 + seconds(5600)), 80);
 }
 
-TEST(Promise, OfATokenThatAnotherIssuerMadeIsNotCutByARenewal) {
+TEST(Promise, FollowsTheOverlapThatIsStoredWithTheTokenWhereThatIsShorter) {
   const Terms terms = terms_of(Shape::rotating);
-  const Bounds bounds = bounds_of(record_with(seconds(7200), terms, 0.0), terms, true);
-  EXPECT_EQ(bounds.promise(kT0), 7180);
+  Record record = record_with(seconds(7200), terms, 0.0);
+  record.token->overlap = seconds(60);
+  EXPECT_EQ(bounds_of(record, terms).promise(kT0), 5400 + 60 - 20);
+  record.token->overlap = seconds(600);
+  EXPECT_EQ(bounds_of(record, terms).promise(kT0), 5400 + 300 - 20);
+}
+
+TEST(Promise, OfAnIndependentTokenIsItsLifeLessTheSlack) {
+  const Terms terms = terms_of(Shape::independent);
+  EXPECT_EQ(bounds_of(record_with(seconds(7200), terms), terms).promise(kT0), 7180);
 }
 
 /// Whatever the moment of the answer: if the renewal happens as planned or later, the token still
@@ -129,7 +143,7 @@ TEST(Promise, OfATokenThatAnotherIssuerMadeIsNotCutByARenewal) {
 TEST(Promise, HoldsAtEverySecondOfARotatingLife) {
   const Terms terms = terms_of(Shape::rotating);
   const Record record = record_with(seconds(7200), terms, 0.3);
-  const Bounds bounds = bounds_of(record, terms, false);
+  const Bounds bounds = bounds_of(record, terms);
   for (WallTime renewal = record.renew_at; renewal < kT0 + seconds(7200); renewal += seconds(60)) {
     const WallTime death = std::min(renewal + seconds(300), record.token->expires_at);
     for (WallTime asked = kT0; asked <= renewal; asked += seconds(7)) {
@@ -143,14 +157,15 @@ TEST(Promise, HoldsAtEverySecondOfARotatingLife) {
 TEST(InDoubtCall, OfARotatingCallIsDangerousWhenItsOverlapIsOver) {
   const Terms terms = terms_of(Shape::rotating);
   const Record record = record_with(seconds(7200), terms);
-  EXPECT_EQ(in_doubt_call_for(record, terms, false, kT0).may_die_at, kT0 + seconds(300));
+  EXPECT_EQ(in_doubt_call_for(record, terms, true, false, kT0).may_die_at, kT0 + seconds(300));
 }
 
 TEST(InDoubtCall, OfAWindowedCallIsHarmlessUnlessForced) {
   const Terms terms = terms_of(Shape::windowed);
   const Record record = record_with(seconds(7200), terms);
-  EXPECT_EQ(in_doubt_call_for(record, terms, false, kT0).may_die_at, record.token->expires_at);
-  EXPECT_EQ(in_doubt_call_for(record, terms, true, kT0).may_die_at, kT0);
+  EXPECT_EQ(in_doubt_call_for(record, terms, true, false, kT0).may_die_at,
+            record.token->expires_at);
+  EXPECT_EQ(in_doubt_call_for(record, terms, true, true, kT0).may_die_at, kT0);
 }
 
 TEST(InDoubtCall, GoesWhenAProbeFindsTheTokenAliveAfterItsDanger) {
@@ -167,7 +182,7 @@ TEST(InDoubtCall, GoesWhenAProbeFindsTheTokenAliveAfterItsDanger) {
 TEST(InDoubtCall, OfACallThatMayBeUnderWayStaysWhateverAProbeFinds) {
   const Terms terms = terms_of(Shape::windowed);
   Record record = record_with(seconds(7200), terms);
-  record.in_doubt = {in_doubt_call_for(record, terms, true, kT0)};
+  record.in_doubt = {in_doubt_call_for(record, terms, true, true, kT0)};
   record.in_doubt[0].state = InDoubtCall::State::pending;
   settle_in_doubt(record, terms, kT0 + seconds(29));
   EXPECT_EQ(record.in_doubt.size(), 1U);
@@ -178,7 +193,8 @@ TEST(InDoubtCall, OfACallThatMayBeUnderWayStaysWhateverAProbeFinds) {
 TEST(InDoubtCall, OfALostCallIsJudgedByWhatIsHeardAfterItWasGivenUp) {
   const Terms terms = terms_of(Shape::windowed);
   Record record = record_with(seconds(7200), terms);
-  const InDoubtCall lost = lost_call(in_doubt_call_for(record, terms, true, kT0), kT0 + seconds(8));
+  const InDoubtCall lost =
+      lost_call(in_doubt_call_for(record, terms, true, true, kT0), kT0 + seconds(8));
   EXPECT_FALSE(is_known_dead(lost));
   record.in_doubt = {lost};
   EXPECT_EQ(first_judgement(record, terms), kT0 + seconds(8));
@@ -223,8 +239,9 @@ TEST(InDoubtCall, OnesWhoseDangerHasBegunAreKeptAsOne) {
 
 TEST(InDoubtCall, ThatIsPendingIsNotMergedWithOthers) {
   Record record;
-  record.in_doubt = {
-      {kT0, kT0 + seconds(1)}, {kT0, kT0 + seconds(2), true}, {kT0, kT0 + seconds(3)}};
+  record.in_doubt = {{kT0, kT0 + seconds(1)},
+                     {kT0, kT0 + seconds(2), InDoubtCall::State::pending},
+                     {kT0, kT0 + seconds(3)}};
   merge_in_doubt(record, terms_of(Shape::rotating), kT0 + seconds(10));
   EXPECT_EQ(record.in_doubt.size(), 2U);
 }
@@ -233,7 +250,10 @@ TEST(Revision, LeavesOutWhatMayBeInTheHandsOfWhoeverHasNotAnswered) {
   Record record;
   record.revision = 7;
   EXPECT_EQ(next_revision(record), 8U);
-  record.in_doubt = {{kT0, kT0}, {kT0, kT0, true}, {kT0, kT0, true}, known_dead_call(kT0, kT0)};
+  record.in_doubt = {{kT0, kT0},
+                     {kT0, kT0, InDoubtCall::State::pending},
+                     {kT0, kT0, InDoubtCall::State::pending},
+                     known_dead_call(kT0, kT0)};
   EXPECT_EQ(next_revision(record), 10U);
 }
 
@@ -241,8 +261,7 @@ TEST(Revision, LeavesOutWhatMayBeInTheHandsOfWhoeverHasNotAnswered) {
 
 TEST(NextAttempt, IsAtThePlan) {
   const Terms terms = terms_of(Shape::rotating);
-  EXPECT_EQ(next_attempt(record_with(seconds(7200), terms, 0.0), terms, false),
-            kT0 + seconds(5400));
+  EXPECT_EQ(next_attempt(record_with(seconds(7200), terms, 0.0), terms), kT0 + seconds(5400));
 }
 
 TEST(NextAttempt, WaitsForTheBackoff) {
@@ -250,29 +269,29 @@ TEST(NextAttempt, WaitsForTheBackoff) {
   Record record = record_with(seconds(7200), terms, 0.0);
   record.failure = FailureState{};
   record.failure->next_attempt_at = kT0 + seconds(6000);
-  EXPECT_EQ(next_attempt(record, terms, false), kT0 + seconds(6000));
+  EXPECT_EQ(next_attempt(record, terms), kT0 + seconds(6000));
 }
 
 TEST(NextAttempt, AfterALostCallIsLateInItsOverlap) {
   const Terms terms = terms_of(Shape::rotating);
   Record record = record_with(seconds(7200), terms, 0.0);
   const WallTime lost = kT0 + seconds(5400);
-  record.in_doubt.push_back(in_doubt_call_for(record, terms, false, lost));
-  EXPECT_EQ(next_attempt(record, terms, false), lost + seconds(280) + seconds(1));
+  record.in_doubt.push_back(in_doubt_call_for(record, terms, true, false, lost));
+  EXPECT_EQ(next_attempt(record, terms), lost + seconds(280) + seconds(1));
 }
 
 TEST(NextAttempt, AfterALostRefreshInTheMiddleOfALifeIsAlsoLateInItsOverlap) {
   const Terms terms = terms_of(Shape::rotating);
   Record record = record_with(seconds(7200), terms, 0.0);
-  record.in_doubt.push_back(in_doubt_call_for(record, terms, false, kT0 + seconds(100)));
-  EXPECT_EQ(next_attempt(record, terms, false), kT0 + seconds(380) + seconds(1));
+  record.in_doubt.push_back(in_doubt_call_for(record, terms, true, false, kT0 + seconds(100)));
+  EXPECT_EQ(next_attempt(record, terms), kT0 + seconds(380) + seconds(1));
 }
 
 TEST(NextAttempt, AfterALostCallShortlyBeforeTheEndIsWhenNobodyIsPromisedTheTokenAnyMore) {
   const Terms terms = terms_of(Shape::rotating);
   Record record = record_with(seconds(7200), terms, 0.0);
-  record.in_doubt.push_back(in_doubt_call_for(record, terms, false, kT0 + seconds(7100)));
-  EXPECT_EQ(next_attempt(record, terms, false), kT0 + seconds(7180) + seconds(1));
+  record.in_doubt.push_back(in_doubt_call_for(record, terms, true, false, kT0 + seconds(7100)));
+  EXPECT_EQ(next_attempt(record, terms), kT0 + seconds(7180) + seconds(1));
 }
 
 TEST(NextAttempt, AfterALostCallPausesForAFractionOfTheUseSlack) {
@@ -286,13 +305,8 @@ TEST(NextAttempt, AfterALostCallPausesForAFractionOfTheUseSlack) {
 TEST(NextAttempt, OfAWindowedTokenIsNotHeldUpByALostCall) {
   const Terms terms = terms_of(Shape::windowed);
   Record record = record_with(seconds(7200), terms, 0.0);
-  record.in_doubt.push_back(in_doubt_call_for(record, terms, false, record.renew_at));
-  EXPECT_EQ(next_attempt(record, terms, false), record.renew_at);
-}
-
-TEST(NextAttempt, IsAtOnceWhenTheAppMovedToAnotherIssuer) {
-  const Terms terms = terms_of(Shape::windowed);
-  EXPECT_EQ(next_attempt(record_with(seconds(7200), terms), terms, true), WallTime{});
+  record.in_doubt.push_back(in_doubt_call_for(record, terms, true, false, record.renew_at));
+  EXPECT_EQ(next_attempt(record, terms), record.renew_at);
 }
 
 // ---- too soon
@@ -308,7 +322,7 @@ TEST(TooSoon, IsARefreshWithinTheOverlapOfADisplacement) {
 TEST(TooSoon, IsARefreshWithinTheOverlapOfALostCall) {
   const Terms terms = terms_of(Shape::rotating);
   Record record = record_with(seconds(7200), terms);
-  record.in_doubt.push_back(in_doubt_call_for(record, terms, false, kT0 + seconds(9)));
+  record.in_doubt.push_back(in_doubt_call_for(record, terms, true, false, kT0 + seconds(9)));
   EXPECT_EQ(too_soon_until(record, terms), kT0 + seconds(309));
 }
 
@@ -325,7 +339,8 @@ Issued issued(const char* value, seconds life) { return {Secret(std::string_view
 
 TEST(Succeed, GivesTheFirstTokenRevisionOne) {
   const Terms terms = terms_of(Shape::rotating);
-  const Record next = succeed({}, issued("a", seconds(7200)), {}, "i", terms, kT0, kT0, 0.0);
+  const Record next =
+      successor_of({}, terms, issued("a", seconds(7200)), {}, "i", terms, kT0, kT0, 0.0);
   EXPECT_EQ(next.revision, 1U);
   EXPECT_EQ(next.token->expires_at, kT0 + seconds(7200));
   EXPECT_FALSE(next.displaced_at);
@@ -336,8 +351,8 @@ TEST(Succeed, RemembersWhatItDisplaced) {
   const Terms terms = terms_of(Shape::rotating);
   const Record before = record_with(seconds(7200), terms);
   const WallTime when = kT0 + seconds(5400);
-  const Record next =
-      succeed(before, issued("t2", seconds(7200)), Fingerprint{7}, "i", terms, when, when, 0.0);
+  const Record next = successor_of(before, terms, issued("t2", seconds(7200)), Fingerprint{7}, "i",
+                                   terms, when, when, 0.0);
   EXPECT_EQ(next.revision, 2U);
   EXPECT_EQ(next.displaced_at, when);
   EXPECT_EQ(next.predecessors, (std::vector<Fingerprint>{{7}}));
@@ -348,15 +363,16 @@ TEST(Succeed, DisplacesNothingWhenThePromiseOnTheOldTokenIsOver) {
   const Record before = record_with(seconds(7200), terms);
   const WallTime when = kT0 + seconds(7185);
   EXPECT_FALSE(
-      succeed(before, issued("t2", seconds(7200)), {}, "i", terms, when, when, 0.0).displaced_at);
+      successor_of(before, terms, issued("t2", seconds(7200)), {}, "i", terms, when, when, 0.0)
+          .displaced_at);
 }
 
 TEST(Succeed, RemembersEightPredecessorsAtMost) {
   const Terms terms = terms_of(Shape::rotating);
   Record before = record_with(seconds(7200), terms);
   before.predecessors.assign(8, Fingerprint{1});
-  const Record next =
-      succeed(before, issued("t2", seconds(7200)), Fingerprint{9}, "i", terms, kT0, kT0, 0.0);
+  const Record next = successor_of(before, terms, issued("t2", seconds(7200)), Fingerprint{9}, "i",
+                                   terms, kT0, kT0, 0.0);
   EXPECT_EQ(next.predecessors.size(), 8U);
   EXPECT_EQ(next.predecessors[0], Fingerprint{9});
 }
@@ -366,7 +382,8 @@ TEST(Succeed, ForgetsTroubleAndMarks) {
   Record before = record_with(seconds(7200), terms);
   before.failure = FailureState{};
   before.in_doubt.push_back({kT0, kT0 + seconds(300)});
-  const Record next = succeed(before, issued("t2", seconds(7200)), {}, "i", terms, kT0, kT0, 0.0);
+  const Record next =
+      successor_of(before, terms, issued("t2", seconds(7200)), {}, "i", terms, kT0, kT0, 0.0);
   EXPECT_FALSE(next.failure);
   EXPECT_TRUE(next.in_doubt.empty());
 }
@@ -375,7 +392,8 @@ TEST(Succeed, KeepsTheRevisionOfTheSameValue) {
   const Terms terms = terms_of(Shape::windowed);
   const Record before = record_with(seconds(7200), terms);
   const WallTime when = kT0 + seconds(1000);
-  const Record next = succeed(before, issued("t1", seconds(6200)), {}, "i", terms, when, when, 0.5);
+  const Record next =
+      successor_of(before, terms, issued("t1", seconds(6200)), {}, "i", terms, when, when, 0.5);
   EXPECT_EQ(next.revision, 1U);
   EXPECT_EQ(next.token->obtained_at, kT0);
   EXPECT_EQ(next.renew_at, before.renew_at);
@@ -387,7 +405,7 @@ TEST(Succeed, AsksAgainSoonButNeverInALoopWhenTheWindowIsNotOpenYet) {
   for (int left : {240, 100, 30, 4}) {
     const WallTime when = kT0 + seconds(7200 - left);
     const Record next =
-        succeed(before, issued("t1", seconds(left)), {}, "i", terms, when, when, 0.5);
+        successor_of(before, terms, issued("t1", seconds(left)), {}, "i", terms, when, when, 0.5);
     EXPECT_GE(next.renew_at - when, seconds(1)) << left;
     EXPECT_LE(next.renew_at - when, seconds(15)) << left;
   }
@@ -397,23 +415,21 @@ TEST(Succeed, CountsAStickyTicketFromItsFirstSight) {
   const Terms terms = terms_of(Shape::sticky);
   const Record before = record_with(seconds(7200), terms);
   const WallTime when = kT0 + seconds(3600);
-  const Record next = succeed(before, issued("t1", seconds(7200)), {}, "i", terms, when, when, 0.5);
+  const Record next =
+      successor_of(before, terms, issued("t1", seconds(7200)), {}, "i", terms, when, when, 0.5);
   EXPECT_EQ(next.token->expires_at, kT0 + seconds(7200));
 }
 
-// ---- taken_over
+// ---- imported
 
-Record found_outside(WallTime promised_until, std::optional<WallTime> written_at = {}) {
-  Record record;
-  record.copy = PlainCopy{
-      {"tokens", "access_token"}, Secret(std::string_view("theirs")), promised_until, written_at};
-  return record;
+ImportedToken found_outside(WallTime promised_until, std::optional<WallTime> written_at = {}) {
+  return {Secret(std::string_view("theirs")), promised_until, written_at};
 }
 
-TEST(TakenOver, IsTheFirstTokenAndLivesABufferLongerThanWasPromised) {
+TEST(Imported, IsTheFirstTokenAndLivesABufferLongerThanWasPromised) {
   const Terms terms = terms_of(Shape::rotating);
   const auto next =
-      taken_over(found_outside(kT0 + seconds(3600), kT0 - seconds(60)), "i", terms, kT0, 0.0);
+      imported({}, found_outside(kT0 + seconds(3600), kT0 - seconds(60)), "i", terms, kT0, 0.0);
   ASSERT_TRUE(next);
   EXPECT_TRUE(next->token->value.same_as("theirs"));
   EXPECT_EQ(next->revision, 1U);
@@ -423,22 +439,22 @@ TEST(TakenOver, IsTheFirstTokenAndLivesABufferLongerThanWasPromised) {
   EXPECT_EQ(next->token->issuer, "i");
 }
 
-TEST(TakenOver, IsNoneThatHasEndedOrThatHasAlreadyASuccessor) {
+TEST(Imported, IsNoneThatHasEndedOrThatHasAlreadyASuccessor) {
   const Terms terms = terms_of(Shape::rotating);
-  EXPECT_FALSE(taken_over(found_outside(kT0), "i", terms, kT0, 0.5));
-  EXPECT_FALSE(taken_over(found_outside(WallTime::min()), "i", terms, kT0, 0.5));
-  EXPECT_TRUE(taken_over(found_outside(kT0 + seconds(1)), "i", terms, kT0, 0.5));
-  Record ours = found_outside(kT0 + seconds(3600));
+  EXPECT_FALSE(imported({}, found_outside(kT0), "i", terms, kT0, 0.5));
+  EXPECT_FALSE(imported({}, found_outside(WallTime::min()), "i", terms, kT0, 0.5));
+  EXPECT_TRUE(imported({}, found_outside(kT0 + seconds(1)), "i", terms, kT0, 0.5));
+  Record ours;
   ours.revision = 1;
-  EXPECT_FALSE(taken_over(ours, "i", terms, kT0, 0.5));
+  EXPECT_FALSE(imported(ours, found_outside(kT0 + seconds(3600)), "i", terms, kT0, 0.5));
 }
 
-TEST(TakenOver, BelievesNoTimeThatCannotBe) {
+TEST(Imported, BelievesNoTimeThatCannotBe) {
   const Terms terms = terms_of(Shape::windowed);
   for (const auto& written_at : {std::optional<WallTime>(), std::optional(kT0 + hours(9)),
                                  std::optional(WallTime::max()), std::optional(WallTime::min())}) {
     for (const WallTime end : {kT0 + seconds(600), kT0 + hours(99), WallTime::max()}) {
-      const auto next = taken_over(found_outside(end, written_at), "i", terms, kT0, 0.5);
+      const auto next = imported({}, found_outside(end, written_at), "i", terms, kT0, 0.5);
       ASSERT_TRUE(next);
       EXPECT_LE(next->token->obtained_at, kT0);
       EXPECT_LE(next->token->expires_at, kT0 + seconds(7200));

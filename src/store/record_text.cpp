@@ -164,6 +164,7 @@ std::optional<FailureState> failure_state_from(std::string_view text) {
           if (!credentials) return std::nullopt;
           failure.credentials = std::move(*credentials);
         }
+        if (object.contains("host")) failure.host = string_member(object, "host");
         return failure;
       });
 }

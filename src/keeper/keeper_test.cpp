@@ -1,5 +1,3 @@
-#include "keeper/heart.hpp"
-
 #include <gtest/gtest.h>
 
 #include <map>
@@ -9,7 +7,8 @@
 #include <string>
 
 #include "core/process.hpp"
-#include "keeper/heart_testing.hpp"
+#include "keeper/keeper_impl.hpp"
+#include "keeper/keeper_testing.hpp"
 
 namespace hufu::keeper {
 namespace {
@@ -17,8 +16,10 @@ namespace {
 using std::chrono::hours;
 using std::chrono::minutes;
 using std::chrono::seconds;
+using testing::fake_app;
 using testing::FakePlatform;
 using testing::Node;
+using testing::seen_now;
 using testing::SkewedClock;
 using testing::TestCluster;
 using Fate = FakePlatform::Fate;
@@ -127,7 +128,7 @@ TEST(Get, OfAStaleTokenAnswersAtOnceAndRenewsBehindTheCallersBack) {
 TEST(Get, WaitsOnlyForItsOwnApp) {
   TestCluster cluster;
   auto apps = Node::default_apps();
-  apps.push_back({"wx2", "fake", "e", Secret(std::string_view("x")), true});
+  apps.push_back(fake_app("wx2", "x"));
   Node node(cluster, false, std::move(apps));
   node.start();
   cluster.platform->fates = {Fate::hold, Fate::answer};
@@ -154,7 +155,7 @@ TEST(Schedule, SpreadsFirstFetchesBelowFiftyASecondThoughTheLoopFallsBehind) {
   TestCluster cluster;
   std::vector<AppConfig> apps;
   for (int i = 0; i < 200; ++i) {
-    apps.push_back({"wx" + std::to_string(i), "fake", "e", Secret(std::string_view("x")), true});
+    apps.push_back(fake_app("wx" + std::to_string(i), "x"));
   }
   Node node(cluster, true, std::move(apps));
   node.start();
@@ -287,7 +288,7 @@ TEST(Schedule, WhatIsOverTheLimitOfCallsWaitsItsTurn) {
   TestCluster cluster;
   std::vector<AppConfig> apps;
   for (int i = 0; i < 600; ++i) {
-    apps.push_back({"wx" + std::to_string(i), "fake", "e", Secret(std::string_view("x")), true});
+    apps.push_back(fake_app("wx" + std::to_string(i), "x"));
   }
   cluster.platform->usual = Fate::hold;
   Node node(cluster, true, std::move(apps));
@@ -401,7 +402,7 @@ TEST(LostAnswer, AWindowedTokenIsNotMarkedByIt) {
   TestCluster cluster(TestCluster::windowed());
   Node node(cluster);
   node.start();
-  node.pass(seconds(6950), seconds(1));
+  node.pass(seconds(6890), seconds(1));
   cluster.platform->fates = {Fate::lose_answer};
   node.pass(seconds(30), seconds(1));
   EXPECT_GE(cluster.platform->calls.size(), 3U);
@@ -528,8 +529,9 @@ TEST(MarkedToken, WarmVerdictsSpareCallersAHangingPlatformAlsoRightAfterAForcedC
   node.token();
   // Somebody was killed in a forced call, and the platform hangs since.
   const WallTime now = cluster.clock.wall();
-  cluster.store->acquire_lease({Key{"wx1"}, 1, "gone", Milliseconds(1), {now, now, true}},
-                               [](const Result<AcquireOutcome>&) {});
+  cluster.store->acquire_lease(
+      {Key{"wx1"}, 1, "gone", Milliseconds(1), {now, now, InDoubtCall::State::pending}},
+      [](const Result<AcquireOutcome>&) {});
   cluster.platform->usual = Fate::lose_request;
   cluster.platform->reachable = false;
   node.pass(seconds(2));
@@ -584,11 +586,11 @@ TEST(StoreOut, ReadersGoOnAndThePlatformIsNotCalled) {
   node.pass(seconds(5600), seconds(1));
   EXPECT_EQ(node.token(), "token-1");
   EXPECT_EQ(cluster.platform->calls.size(), 1U);
-  EXPECT_FALSE(node.heart->health().store_ok);
+  EXPECT_FALSE(node.keeper->health().store_ok);
   node.store->out = false;
   node.pass(seconds(61), seconds(1));
   EXPECT_EQ(node.token(), "token-2");
-  EXPECT_TRUE(node.heart->health().store_ok);
+  EXPECT_TRUE(node.keeper->health().store_ok);
 }
 
 TEST(StoreReadOnly, IsSaidWithinSecondsAndUntilAWriteSucceeds) {
@@ -598,14 +600,14 @@ TEST(StoreReadOnly, IsSaidWithinSecondsAndUntilAWriteSucceeds) {
   node.pass(seconds(1));
   node.store->read_only = true;
   node.pass(seconds(6));
-  EXPECT_FALSE(node.heart->health().store_ok) << "no token is due, and yet it is known";
+  EXPECT_FALSE(node.keeper->health().store_ok) << "no token is due, and yet it is known";
   node.pass(seconds(5600), seconds(1));
   EXPECT_EQ(node.token(), "token-1") << "what is known is served";
-  EXPECT_FALSE(node.heart->health().store_ok);
+  EXPECT_FALSE(node.keeper->health().store_ok);
   EXPECT_EQ(node.store_turns, 1) << "it can be read all the time, and that does not count";
   node.store->read_only = false;
   node.pass(seconds(2));
-  EXPECT_TRUE(node.heart->health().store_ok);
+  EXPECT_TRUE(node.keeper->health().store_ok);
   EXPECT_EQ(node.store_turns, 2);
 }
 
@@ -616,7 +618,7 @@ TEST(StoreReadOnly, ARefusedLeaseIsLookedIntoAtOnce) {
   node.pass(seconds(1));
   node.store->read_only = true;
   node.refresh();
-  EXPECT_FALSE(node.heart->health().store_ok);
+  EXPECT_FALSE(node.keeper->health().store_ok);
 }
 
 TEST(StoreReadOnly, WhatFailsForOneRecordAloneIsNoFailureOfTheStore) {
@@ -629,7 +631,7 @@ TEST(StoreReadOnly, WhatFailsForOneRecordAloneIsNoFailureOfTheStore) {
   node.pass(seconds(5600), seconds(1));
   EXPECT_EQ(node.token(), "token-1");
   EXPECT_GT(node.store->acquisitions, 1);
-  EXPECT_TRUE(node.heart->health().store_ok);
+  EXPECT_TRUE(node.keeper->health().store_ok);
   EXPECT_EQ(node.store_turns, 0);
 }
 
@@ -642,7 +644,7 @@ TEST(StoreReadOnly, ALeaseOfAnotherIsNoFailureOfTheStore) {
   cluster.platform->usual = FakePlatform::Fate::hold;
   holder.pass(seconds(1));
   other.pass(seconds(10));
-  EXPECT_TRUE(other.heart->health().store_ok);
+  EXPECT_TRUE(other.keeper->health().store_ok);
   EXPECT_EQ(other.store_turns, 0);
 }
 
@@ -652,11 +654,11 @@ TEST(LegacyDocument, IsShownWithItsAppAsLongAsTheConfigNamesIt) {
   apps[0].legacy_document = "access_token";
   Node node(cluster, true, std::move(apps));
   node.start();
-  EXPECT_EQ(node.heart->app("wx1")->legacy_document, "access_token");
-  EXPECT_EQ(node.heart->app("wx1")->legacy_collection, "tokens");
-  node.heart->set_config_apps(Node::default_apps(), [](const Result<void>&) {});
+  EXPECT_EQ(node.keeper->app("wx1")->legacy_document, "access_token");
+  EXPECT_EQ(node.keeper->app("wx1")->legacy_collection, "tokens");
+  node.keeper->set_config_apps(Node::default_apps(), [](const Result<void>&) {});
   node.run();
-  EXPECT_EQ(node.heart->app("wx1")->legacy_document, "");
+  EXPECT_EQ(node.keeper->app("wx1")->legacy_document, "");
 }
 
 TEST(LegacyDocument, IsRefusedWhereItMakesNoSense) {
@@ -669,7 +671,7 @@ TEST(LegacyDocument, IsRefusedWhereItMakesNoSense) {
     app.legacy_document = document;
     app.legacy_collection = collection;
     std::string message;
-    node.heart->put_app(std::move(app), [&](const Result<AppInfo>& outcome) {
+    node.keeper->put_app(std::move(app), [&](const Result<AppInfo>& outcome) {
       if (!outcome) message = outcome.error().message;
     });
     node.run();
@@ -887,7 +889,7 @@ TEST(TwoNodes, OneSeesTheOthersRenewalWithinASecond) {
   ASSERT_TRUE(a.refresh()->has_value());
   b.pass(seconds(1));
   std::string seen;
-  b.heart->read("wx1", kAccessToken, 0, [&](const TokenView& view) { seen = view.token; });
+  b.keeper->read("wx1", kAccessToken, Wish{}, [&](const TokenView& view) { seen = view.token; });
   EXPECT_EQ(seen, "token-2");
 }
 
@@ -922,7 +924,7 @@ TEST(TwoNodes, AMachineWhoseClockRunsTooFastStaysOnTheDatabasesTime) {
   node.start();
   for (int hour = 0; hour < 4; ++hour) {
     node.pass(hours(1), seconds(5));
-    EXPECT_LE(abs(node.heart->now() - cluster.clock.wall()), Milliseconds(2)) << hour;
+    EXPECT_LE(abs(node.keeper->now() - cluster.clock.wall()), Milliseconds(2)) << hour;
   }
 }
 
@@ -933,7 +935,7 @@ TEST(TwoNodes, ADatabaseWhoseClockWasSetIsNotFollowed) {
   node.start();
   node.store->own_clock = &set;
   node.pass(minutes(60), seconds(5));
-  EXPECT_EQ(node.heart->now(), cluster.clock.wall());
+  EXPECT_EQ(node.keeper->now(), cluster.clock.wall());
 }
 
 TEST(TwoNodes, ADatabaseThatIsASecondOffIsFollowedNoFasterBecauseItCannotBeWritten) {
@@ -944,8 +946,8 @@ TEST(TwoNodes, ADatabaseThatIsASecondOffIsFollowedNoFasterBecauseItCannotBeWritt
   node.store->own_clock = &off;
   node.store->read_only = true;  // Announced once a second.
   node.pass(seconds(50), seconds(1));
-  EXPECT_LE(node.heart->now() - cluster.clock.wall(), Milliseconds(20));
-  EXPECT_GT(node.heart->now(), cluster.clock.wall());
+  EXPECT_LE(node.keeper->now() - cluster.clock.wall(), Milliseconds(20));
+  EXPECT_GT(node.keeper->now(), cluster.clock.wall());
 }
 
 TEST(TwoNodes, ARestartWithAClockThatWasSetMeanwhileRenewsNothing) {
@@ -1016,7 +1018,7 @@ TEST(TwoNodes, SeeEachOtherAndWhoLeft) {
   node.start();
   node.pass(seconds(1));
   std::optional<Result<store::ClusterView>> seen;
-  node.heart->cluster([&](Result<store::ClusterView> view) { seen = std::move(view); });
+  node.keeper->cluster([&](Result<store::ClusterView> view) { seen = std::move(view); });
   node.run();
   ASSERT_TRUE(seen && *seen);
   ASSERT_EQ((*seen)->nodes.size(), 1U);
@@ -1028,7 +1030,7 @@ TEST(TwoNodes, SeeEachOtherAndWhoLeft) {
   EXPECT_EQ(row.fenced, 0U);
 
   bool stopped = false;
-  node.heart->stop([&] { stopped = true; });
+  node.keeper->stop([&] { stopped = true; });
   node.run();
   EXPECT_TRUE(stopped);
   cluster.store->view([](Result<store::ClusterView> view) { EXPECT_TRUE(view->nodes.empty()); });
@@ -1166,7 +1168,7 @@ TEST(TwoNodes, AChangeThatCouldNotBeReadIsReadLater) {
   b.store->refuse_loads = false;
   b.pass(seconds(2));
   std::string seen;
-  b.heart->read("wx1", kAccessToken, 0, [&](const TokenView& view) { seen = view.token; });
+  b.keeper->read("wx1", kAccessToken, Wish{}, [&](const TokenView& view) { seen = view.token; });
   EXPECT_EQ(seen, "token-2");
 }
 
@@ -1181,11 +1183,11 @@ TEST(TwoNodes, AReadThatFailsAfterASilenceSpeaksForTheStoreAndOneThatFailsAtOnce
   for (const bool silent : {true, false}) {
     a.pass(seconds(300), seconds(1));
     b.pass(seconds(2));
-    ASSERT_TRUE(b.heart->health().store_ok);
+    ASSERT_TRUE(b.keeper->health().store_ok);
     if (silent) b.store->before_load = [&] { cluster.clock.advance(seconds(5)); };
     ASSERT_TRUE(a.refresh()->has_value());
     b.pass(Milliseconds(250));
-    EXPECT_EQ(b.heart->health().store_ok, !silent);
+    EXPECT_EQ(b.keeper->health().store_ok, !silent);
   }
 }
 
@@ -1356,29 +1358,53 @@ TEST(Report, ADeadTokenIsHandedOutNoMore) {
   EXPECT_EQ(node.token(), "token-2");
 }
 
-TEST(Report, ThatGoesOnForThirtySecondsOutweighsTheProbe) {
+TEST(Report, OfALiveTokenRenewsNothingHoweverLongItGoesOn) {
   TestCluster cluster;
   Node node(cluster);
   node.start();
   node.token();
-  for (int i = 0; i < 6; ++i) {
+  for (int i = 0; i < 600; ++i) {
     EXPECT_EQ(node.report("token-1")->value().outcome, ReportOutcome::alive) << i;
-    node.pass(seconds(5), seconds(1));
+    node.pass(Milliseconds(100), Milliseconds(100));
   }
-  EXPECT_EQ(node.report("token-1")->value().outcome, ReportOutcome::renewed);
+  EXPECT_EQ(node.token(), "token-1");
+  EXPECT_EQ(cluster.platform->calls.size(), 1U);
+  EXPECT_LE(cluster.platform->probes, 7) << "a verdict holds ten seconds for everybody";
 }
 
-TEST(Report, ThatPausesStartsAnew) {
+TEST(Report, OfOneAppAskThePlatformTenTimesAMinuteAtMost) {
   TestCluster cluster;
   Node node(cluster);
   node.start();
   node.token();
-  node.report("token-1");
-  node.pass(seconds(45), seconds(1));
-  EXPECT_EQ(node.report("token-1")->value().outcome, ReportOutcome::alive);
+  cluster.platform->reachable = false;  // No verdict that could hold.
+  for (int i = 0; i < 50; ++i) node.report("token-1");
+  EXPECT_LE(cluster.platform->probes, 10);
+  EXPECT_GE(cluster.platform->probes, 1);
 }
 
-TEST(Report, ACrowdSharesItsVerdictForASecond) {
+TEST(Report, ThatThePlatformCannotBeAskedAboutRenewsNothingAndIsLookedIntoUntilItIsKnown) {
+  TestCluster cluster;
+  Node node(cluster);
+  node.start();
+  node.token();
+  cluster.platform->revoke("token-1");
+  cluster.platform->reachable = false;
+  auto report = node.report("token-1");
+  EXPECT_EQ(report->value().outcome, ReportOutcome::unverified);
+  EXPECT_EQ(report->value().grant.token.reveal(), "token-1");
+  node.pass(seconds(60), seconds(1));
+  EXPECT_EQ(cluster.platform->calls.size(), 1U);
+  const int asked = cluster.platform->probes;
+  EXPECT_GE(asked, 5) << "1 s, 2 s, 4 s and so on";
+  cluster.platform->reachable = true;
+  node.pass(seconds(31), seconds(1));
+  EXPECT_EQ(node.token(), "token-2") << "dead, as was found out at last";
+  node.pass(seconds(120), seconds(1));
+  EXPECT_LE(cluster.platform->probes, asked + 2) << "it does not ask on";
+}
+
+TEST(Report, AVerdictHoldsTenSecondsForEverybody) {
   TestCluster cluster;
   Node node(cluster);
   node.start();
@@ -1389,6 +1415,7 @@ TEST(Report, ACrowdSharesItsVerdictForASecond) {
   cluster.platform->release_probes();
   node.run();
   cluster.platform->hold_probes = false;
+  node.pass(seconds(9), seconds(1));
   EXPECT_EQ(node.report("token-1")->value().outcome, ReportOutcome::alive);
   EXPECT_EQ(cluster.platform->probes, 1);
   node.pass(seconds(1));
@@ -1489,7 +1516,7 @@ TEST(Report, ByFingerprintIsTheSame) {
   node.start();
   const Fingerprint named = node.ask()->value().fingerprint;
   std::optional<Result<Report>> result;
-  node.heart->report(Key{"wx1"}, named, [&](Result<Report> r) { result = std::move(r); });
+  node.keeper->report(Key{"wx1"}, named, [&](Result<Report> r) { result = std::move(r); });
   node.run();
   EXPECT_EQ(result->value().outcome, ReportOutcome::alive);
 }
@@ -1546,7 +1573,8 @@ TEST(Wait, AnswersWhenTheRevisionChanges) {
   node.start();
   node.token();
   std::optional<Result<std::optional<Grant>>> answer;
-  node.heart->wait(Key{"wx1"}, 1, seconds(60), [&](auto r) { answer = std::move(r); });
+  node.keeper->wait(Key{"wx1"}, seen_now(node), seconds(60),
+                    [&](auto r) { answer = std::move(r); });
   node.pass(seconds(10), seconds(1));
   EXPECT_FALSE(answer);
   node.refresh();
@@ -1560,7 +1588,8 @@ TEST(Wait, AnswersEmptyWhenPatienceIsOver) {
   node.start();
   node.token();
   std::optional<Result<std::optional<Grant>>> answer;
-  node.heart->wait(Key{"wx1"}, 1, seconds(10), [&](auto r) { answer = std::move(r); });
+  node.keeper->wait(Key{"wx1"}, seen_now(node), seconds(10),
+                    [&](auto r) { answer = std::move(r); });
   node.pass(seconds(9), seconds(1));
   EXPECT_FALSE(answer);
   node.pass(seconds(2), seconds(1));
@@ -1575,13 +1604,14 @@ TEST(Wait, IsOverForEverybodyWhenTheProcessIsAboutToStop) {
   node.token();
   std::optional<Result<std::optional<Grant>>> answer;
   std::optional<Result<std::optional<Grant>>> late;
-  node.heart->wait(Key{"wx1"}, 1, seconds(60), [&](auto r) { answer = std::move(r); });
+  node.keeper->wait(Key{"wx1"}, seen_now(node), seconds(60),
+                    [&](auto r) { answer = std::move(r); });
   node.run();
-  node.heart->end_waits();
+  node.keeper->end_waits();
   node.run();
   ASSERT_TRUE(answer);
   EXPECT_FALSE(answer->value());
-  node.heart->wait(Key{"wx1"}, 1, seconds(60), [&](auto r) { late = std::move(r); });
+  node.keeper->wait(Key{"wx1"}, seen_now(node), seconds(60), [&](auto r) { late = std::move(r); });
   node.run();
   EXPECT_TRUE(late);
 }
@@ -1599,7 +1629,7 @@ TEST(Apps, PutInTheStoreAreKnownToARunningNodeWithinASecond) {
   row.credentials.insert_or_assign(std::string(kSecret), Secret(std::string_view("x")));
   cluster.store->put_app(std::move(row), [](Result<void>) {});
   node.pass(seconds(1));
-  EXPECT_TRUE(node.heart->knows("wx9"));
+  EXPECT_TRUE(node.keeper->knows("wx9"));
   EXPECT_EQ(node.ask({}, "wx9")->value().token.reveal(), "token-1");
 }
 
@@ -1608,12 +1638,11 @@ TEST(Apps, RemovedAreForgottenWithTheirTokens) {
   Node node(cluster, true, {});
   node.start();
   std::optional<Result<AppInfo>> put;
-  node.heart->put_app({"wx9", "fake", "e", Secret(std::string_view("x")), true},
-                      [&](Result<AppInfo> r) { put = std::move(r); });
+  node.keeper->put_app(fake_app("wx9", "x"), [&](Result<AppInfo> r) { put = std::move(r); });
   node.pass(seconds(1));
   ASSERT_TRUE(put->has_value());
   std::optional<Result<bool>> removed;
-  node.heart->remove_app("wx9", [&](Result<bool> r) { removed = std::move(r); });
+  node.keeper->remove_app("wx9", [&](Result<bool> r) { removed = std::move(r); });
   node.run();
   EXPECT_TRUE(removed->value());
   EXPECT_EQ(node.ask({}, "wx9")->error().fault, Fault::unknown_app);
@@ -1624,17 +1653,16 @@ TEST(Apps, RemovedDuringARenewalLeaveNothingBehind) {
   Node node(cluster, true, {});
   node.start();
   cluster.platform->fates = {Fate::hold};
-  node.heart->put_app({"wx9", "fake", "e", Secret(std::string_view("x")), true},
-                      [](const Result<AppInfo>&) {});
+  node.keeper->put_app(fake_app("wx9", "x"), [](const Result<AppInfo>&) {});
   node.run();
   auto waiting = node.ask({}, "wx9");
-  node.heart->remove_app("wx9", [](const Result<bool>&) {});
+  node.keeper->remove_app("wx9", [](const Result<bool>&) {});
   node.run();
   cluster.platform->release();
   node.run();
   ASSERT_TRUE(waiting.ready());
   EXPECT_EQ(waiting->error().fault, Fault::unknown_app);
-  EXPECT_FALSE(node.heart->knows("wx9"));
+  EXPECT_FALSE(node.keeper->knows("wx9"));
 }
 
 namespace {
@@ -1656,11 +1684,11 @@ TEST(Apps, RemovedWhileTheirSecretIsReadLeaveNothingBehind) {
   Node node(cluster, true, {});
   node.start();
   node.pass(seconds(1));
-  node.store->before_acquire = [&] { node.heart->remove_app("wx9", [](const Result<bool>&) {}); };
+  node.store->before_acquire = [&] { node.keeper->remove_app("wx9", [](const Result<bool>&) {}); };
   auto answer = node.refresh("wx9");
   ASSERT_TRUE(answer.ready());
   EXPECT_EQ(answer->error().fault, Fault::unknown_app);
-  EXPECT_FALSE(node.heart->knows("wx9"));
+  EXPECT_FALSE(node.keeper->knows("wx9"));
 }
 
 TEST(Apps, RemovedAndPutAgainDuringARenewalAreNotConfused) {
@@ -1673,13 +1701,12 @@ TEST(Apps, RemovedAndPutAgainDuringARenewalAreNotConfused) {
   const InDoubtCall past{cluster.clock.wall() - seconds(301), cluster.clock.wall() - seconds(1)};
   cluster.store->acquire_lease({Key{"wx9"}, 1, "other", seconds(30), past},
                                [](const Result<AcquireOutcome>&) {});
-  std::optional<Result<Grant>> answer;
-  node.heart->refresh(Key{"wx9"}, [&](Result<Grant> r) { answer = std::move(r); });
+  std::optional<Result<Refreshed>> answer;
+  node.keeper->refresh(Key{"wx9"}, [&](Result<Refreshed> r) { answer = std::move(r); });
   node.run();
-  node.heart->remove_app("wx9", [](const Result<bool>&) {});
+  node.keeper->remove_app("wx9", [](const Result<bool>&) {});
   node.run();
-  node.heart->put_app({"wx9", "fake", "e", Secret(std::string_view("x")), true},
-                      [](const Result<AppInfo>&) {});
+  node.keeper->put_app(fake_app("wx9", "x"), [](const Result<AppInfo>&) {});
   node.run();
   node.pass(seconds(1), Milliseconds(50));
   EXPECT_TRUE(answer);
@@ -1712,7 +1739,7 @@ TEST(Apps, RemovedWhileTheFeedHasForgottenAreForgottenToo) {
   cluster.store->remove_app("wx9", [](const Result<bool>&) {});
   node.store->forgetful = true;
   node.pass(seconds(1));
-  EXPECT_FALSE(node.heart->knows("wx9"));
+  EXPECT_FALSE(node.keeper->knows("wx9"));
 }
 
 TEST(Apps, ThatWaitForTheirFirstFetchKeepTheirPlaceWhenTheConfigIsReadAgain) {
@@ -1720,14 +1747,14 @@ TEST(Apps, ThatWaitForTheirFirstFetchKeepTheirPlaceWhenTheConfigIsReadAgain) {
   const auto many = [] {
     std::vector<AppConfig> apps;
     for (int i = 0; i < 200; ++i) {
-      apps.push_back({"wx" + std::to_string(i), "fake", "e", Secret(std::string_view("x")), true});
+      apps.push_back(fake_app("wx" + std::to_string(i), "x"));
     }
     return apps;
   };
   Node node(cluster, true, many());
   node.start();
   for (int i = 0; i < 20; ++i) {
-    node.heart->set_config_apps(many(), [](const Result<void>&) {});
+    node.keeper->set_config_apps(many(), [](const Result<void>&) {});
     node.pass(Milliseconds(250), Milliseconds(10));
   }
   EXPECT_EQ(cluster.platform->calls.size(), 200U);
@@ -1740,8 +1767,7 @@ TEST(Apps, ASecretThatChangesDuringARefusedCallIsTriedAtOnce) {
   Node node(cluster, true, {});
   node.start();
   auto waiting = node.ask({}, "wx9");
-  node.heart->put_app({"wx9", "fake", "e", Secret(std::string_view("right")), true},
-                      [](const Result<AppInfo>&) {});
+  node.keeper->put_app(fake_app("wx9", "right"), [](const Result<AppInfo>&) {});
   node.run();
   cluster.platform->release_as(IssueFailure::Delivery::answered);
   node.run();
@@ -1754,8 +1780,7 @@ TEST(Apps, OfTheConfigCannotBePut) {
   Node node(cluster);
   node.start();
   std::optional<Result<AppInfo>> put;
-  node.heart->put_app({"wx1", "fake", "e", Secret(std::string_view("x")), true},
-                      [&](Result<AppInfo> r) { put = std::move(r); });
+  node.keeper->put_app(fake_app("wx1", "x"), [&](Result<AppInfo> r) { put = std::move(r); });
   node.run();
   EXPECT_EQ(put->error().fault, Fault::usage);
 }
@@ -1764,9 +1789,9 @@ TEST(Apps, AreRecognisedByTheirSecret) {
   TestCluster cluster;
   Node node(cluster);
   node.start();
-  EXPECT_TRUE(node.heart->is_secret_of("wx1", "not-a-secret"));
-  EXPECT_FALSE(node.heart->is_secret_of("wx1", "a-secret"));
-  EXPECT_FALSE(node.heart->is_secret_of("wx2", "not-a-secret"));
+  EXPECT_TRUE(node.keeper->is_secret_of("wx1", "not-a-secret"));
+  EXPECT_FALSE(node.keeper->is_secret_of("wx1", "a-secret"));
+  EXPECT_FALSE(node.keeper->is_secret_of("wx2", "not-a-secret"));
 }
 
 // ---- stopping
@@ -1778,7 +1803,7 @@ TEST(Stop, WaitsForTheRenewalInFlight) {
   cluster.platform->fates = {Fate::hold};
   auto caller = node.ask();
   bool stopped = false;
-  node.heart->stop([&] { stopped = true; });
+  node.keeper->stop([&] { stopped = true; });
   node.run();
   EXPECT_FALSE(stopped);
   cluster.platform->release();
@@ -1790,15 +1815,15 @@ TEST(Stop, WaitsForTheRenewalInFlight) {
 TEST(Stop, DoesNotSpinWhileItWaits) {
   TestCluster cluster;
   auto apps = Node::default_apps();
-  apps.push_back({"wx2", "fake", "e", Secret(std::string_view("x")), true});
+  apps.push_back(fake_app("wx2", "x"));
   Node node(cluster, true, std::move(apps));
   cluster.platform->fates = {Fate::hold, Fate::hold};
   node.start();
   auto caller = node.ask();
-  node.heart->stop([] {});
+  node.keeper->stop([] {});
   node.run();
   cluster.clock.advance(seconds(1));
-  EXPECT_GT(node.heart->run_due(), node.heart->now());
+  EXPECT_GT(node.keeper->run_due(), node.keeper->now());
 }
 
 // ---- the promise, whatever happens
@@ -1916,7 +1941,7 @@ INSTANTIATE_TEST_SUITE_P(Seeds, ThePromise, ::testing::Range(1, 25));
 
 // ---- the listener
 
-TEST(HeartOutlet, HearsOfATokenThatIsThereAtTheStart) {
+TEST(TokenListener, HearsOfATokenThatIsThereAtTheStart) {
   TestCluster cluster;
   {
     Node before(cluster);
@@ -1929,7 +1954,7 @@ TEST(HeartOutlet, HearsOfATokenThatIsThereAtTheStart) {
   EXPECT_EQ(node.listener.front(), Key{"wx1"});
 }
 
-TEST(HeartOutlet, HearsOfARenewal) {
+TEST(TokenListener, HearsOfARenewal) {
   TestCluster cluster;
   Node node(cluster);
   node.start();
@@ -1940,7 +1965,7 @@ TEST(HeartOutlet, HearsOfARenewal) {
   EXPECT_FALSE(node.listener.empty());
 }
 
-TEST(HeartOutlet, HearsOfARenewalOnAnotherNode) {
+TEST(TokenListener, HearsOfARenewalOnAnotherNode) {
   TestCluster cluster;
   Node node(cluster);
   node.start();
@@ -1956,7 +1981,7 @@ TEST(HeartOutlet, HearsOfARenewalOnAnotherNode) {
 }
 
 // What it reads then is nothing, or less: it must not leave the old promise where it brought it.
-TEST(HeartOutlet, HearsOfATokenThatWasFoundDead) {
+TEST(TokenListener, HearsOfATokenThatWasFoundDead) {
   TestCluster cluster;
   Node node(cluster);
   node.start();
@@ -1968,13 +1993,13 @@ TEST(HeartOutlet, HearsOfATokenThatWasFoundDead) {
   EXPECT_FALSE(node.listener.empty());
 }
 
-TEST(HeartOutlet, HearsOfAnAppThatIsGone) {
+TEST(TokenListener, HearsOfAnAppThatIsGone) {
   TestCluster cluster;
   Node node(cluster);
   node.start();
   ASSERT_EQ(node.token(), "token-1");
   node.listener.clear();
-  node.heart->set_config_apps({}, [](const Result<void>&) {});
+  node.keeper->set_config_apps({}, [](const Result<void>&) {});
   node.run();
   EXPECT_FALSE(node.listener.empty());
 }

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "hufu/issuer.hpp"
-#include "keeper/heart.hpp"
+#include "keeper/keeper_impl.hpp"
 #include "store/memory_store.hpp"
 #include "testing/fake_clock.hpp"
 
@@ -42,11 +42,21 @@ class FakePlatform final : public Issuer {
 
   [[nodiscard]] std::string_view name() const noexcept override { return name_; }
   [[nodiscard]] const RenewalRule& rule() const noexcept override { return rule_; }
-  [[nodiscard]] const std::vector<Need>& needs() const noexcept override { return needs_; }
+  [[nodiscard]] const std::vector<Need>& needs() const noexcept override { return needed; }
+  [[nodiscard]] bool can_probe() const noexcept override { return probed; }
+  [[nodiscard]] bool can_try_credentials() const noexcept override { return tries_credentials; }
+  void try_credentials(IssueRequest request, Done<Result<void>> done) override {
+    ++trials;
+    if (credential(request.credentials, kSecret).same_as(wrong_secret)) {
+      return done(hufu::fail(Fault::refused, "the secret is wrong", "set it anew"));
+    }
+    done({});
+  }
 
   void issue(IssueRequest request, Done<IssueOutcome> done) override {
     calls.push_back({clock_.wall(), request.force});
     secrets.emplace_back(credential(request.credentials, kSecret).reveal());
+    if (!request.needed.empty()) needed_tokens.emplace_back(request.needed[0].reveal());
     Fate fate = usual;
     if (!fates.empty()) {
       fate = fates.front();
@@ -115,6 +125,12 @@ class FakePlatform final : public Issuer {
   };
   std::vector<Call> calls;
   std::vector<std::string> secrets;
+  std::vector<std::string> needed_tokens;  ///< The first of each call.
+  std::vector<Need> needed;                ///< What `needs` says.
+  bool probed = true;
+  bool tries_credentials = false;
+  std::string wrong_secret;  ///< What `try_credentials` refuses.
+  int trials = 0;
   int probes = 0;
   std::deque<Fate> fates;
   Fate usual = Fate::answer;
@@ -159,7 +175,6 @@ class FakePlatform final : public Issuer {
   const Clock& clock_;
   RenewalRule rule_;
   std::string name_;
-  std::vector<Need> needs_;
   std::string newest_;
   std::string before_;
   int minted_ = 0;
@@ -263,7 +278,7 @@ class FaultyStore final : public TokenStore {
   bool brings_new_token(const Lease& lease, const Record& next) {
     std::uint64_t stored = 0;
     inner_->load(lease.key, [&](const Result<Record>& record) { stored = record->revision; });
-    return next.revision > stored;
+    return next.revision != stored;
   }
 
   static tl::unexpected<Error> broken() {
@@ -341,10 +356,11 @@ class TestCluster {
   FakeClock clock;
   FixedJitter jitter;
   std::shared_ptr<FakePlatform> platform;
+  std::map<std::string, std::shared_ptr<FakePlatform>> kinds{{std::string(kAccessToken), platform}};
   std::shared_ptr<store::MemoryStore> store = std::make_shared<store::MemoryStore>(clock);
 };
 
-/// One process: a loop, a heart, and a view of the cluster's store that can break by itself.
+/// One process: a loop, a keeper, and a view of the cluster's store that can break by itself.
 class Node : public Observer, public TokenListener {
  public:
   explicit Node(TestCluster& cluster, bool background = true,
@@ -368,21 +384,23 @@ class Node : public Observer, public TokenListener {
     parts.registry = cluster.store;
     parts.sealer = std::make_shared<PlainSealer>();
     parts.make_issuer = [&cluster](const std::string& platform, const std::string&,
-                                   const std::string& kind) -> Result<std::shared_ptr<Issuer>> {
-      if (platform != "fake" || kind != kAccessToken) {
+                                   const std::string& kind) -> Result<IssuerSetup> {
+      const std::string wanted = kind.empty() ? std::string(kAccessToken) : kind;
+      const auto found = cluster.kinds.find(wanted);
+      if (platform != "fake" || found == cluster.kinds.end()) {
         return hufu::fail(Fault::config, "no such platform or kind");
       }
-      return std::shared_ptr<Issuer>(cluster.platform);
+      return IssuerSetup{found->second, wanted, std::string(kAccessToken), {}};
     };
     parts.timing = {};
     parts.apps = std::move(apps);
     parts.background = background;
-    heart = std::make_unique<Heart>(loop_, std::move(parts));
-    heart->set_address("127.0.0.1:7200");
+    keeper = std::make_unique<KeeperImpl>(loop_, std::move(parts));
+    keeper->set_address("127.0.0.1:7200");
   }
   ~Node() override {
     bool stopped = false;
-    heart->stop([&stopped] { stopped = true; });
+    keeper->stop([&stopped] { stopped = true; });
     run();
     cluster_.platform->release_as(IssueFailure::Delivery::lost);
     cluster_.platform->release_probes();
@@ -401,7 +419,7 @@ class Node : public Observer, public TokenListener {
   /// Starts; fails the test if it cannot.
   void start() {
     std::optional<Result<void>> result;
-    heart->start([&result](Result<void> r) { result = std::move(r); });
+    keeper->start([&result](Result<void> r) { result = std::move(r); });
     run();
     if (!result || !*result) throw std::runtime_error("the node did not start");
   }
@@ -411,7 +429,7 @@ class Node : public Observer, public TokenListener {
     for (int i = 0; i < 1000; ++i) {
       loop_.restart();
       const auto ran = loop_.poll();
-      heart->run_due();
+      keeper->run_due();
       loop_.restart();
       if (ran + loop_.poll() == 0) return;
     }
@@ -437,20 +455,27 @@ class Node : public Observer, public TokenListener {
   };
   Pending<Result<Grant>> ask(std::chrono::seconds min_ttl = {}, const std::string& app = "wx1") {
     Pending<Result<Grant>> pending;
-    heart->get(Key{app}, min_ttl, [slot = pending.slot](Result<Grant> r) { *slot = std::move(r); });
+    keeper->get(Key{app}, Wish{min_ttl.count(), false},
+                [slot = pending.slot](Result<Grant> r) { *slot = std::move(r); });
     run();
     return pending;
   }
   Pending<Result<Report>> report(const std::string& token, const std::string& app = "wx1") {
     Pending<Result<Report>> pending;
-    heart->report(Key{app}, Secret(std::string_view(token)),
-                  [slot = pending.slot](Result<Report> r) { *slot = std::move(r); });
+    keeper->report(Key{app}, Secret(std::string_view(token)),
+                   [slot = pending.slot](Result<Report> r) { *slot = std::move(r); });
     run();
     return pending;
   }
   Pending<Result<Grant>> refresh(const std::string& app = "wx1") {
     Pending<Result<Grant>> pending;
-    heart->refresh(Key{app}, [slot = pending.slot](Result<Grant> r) { *slot = std::move(r); });
+    keeper->refresh(Key{app}, [slot = pending.slot](Result<Refreshed> r) {
+      if (r) {
+        *slot = std::move(r->grant);
+      } else {
+        *slot = tl::unexpected(std::move(r.error()));
+      }
+    });
     run();
     return pending;
   }
@@ -484,7 +509,7 @@ class Node : public Observer, public TokenListener {
 
  public:
   std::shared_ptr<FaultyStore> store;
-  std::unique_ptr<Heart> heart;
+  std::unique_ptr<KeeperImpl> keeper;
   Error error;
   std::vector<Cause> causes;
   std::vector<Key> listener;  ///< What it was told of.
@@ -495,5 +520,24 @@ class Node : public Observer, public TokenListener {
   int store_turns = 0;  ///< How often that has changed.
   Milliseconds stepped{0};
 };
+
+/// An app of the fake platform, as somebody puts it.
+inline AppConfig fake_app(std::string id, std::string_view secret) {
+  AppConfig app;
+  app.id = std::move(id);
+  app.platform = "fake";
+  app.settings["endpoint"] = "e";
+  app.credentials.emplace(kSecret, Secret(secret));
+  return app;
+}
+
+/// The token that the node hands out at this moment, as a client has seen it.
+inline Seen seen_now(const Node& node) {
+  Seen seen;
+  node.keeper->read("wx1", kAccessToken, Wish{}, [&](const TokenView& view) {
+    seen = {view.revision, view.fingerprint};
+  });
+  return seen;
+}
 
 }  // namespace hufu::keeper::testing

@@ -1,0 +1,111 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <shared_mutex>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "hufu/config.hpp"
+#include "keeper/async_keeper.hpp"
+#include "keeper/records.hpp"
+#include "store/registry.hpp"
+
+namespace hufu::keeper {
+
+/// The apps: of the configuration, and in the store; which kinds each keeps, to whom it belongs,
+/// and where its credentials are. An app of the configuration hides one of the store by the same
+/// name.
+///
+/// Thread-safety: `info`, `page`, `knows` and `is_secret_of` may be called from any thread;
+/// everything else is the keeper's own thread.
+class AppDirectory {
+ public:
+  struct Parts {
+    Records& records;
+    std::shared_ptr<store::Registry> registry;  ///< None: the apps of the config are all there are.
+    /// A server has read everything; a single command asks the store for what it needs.
+    bool background = true;
+    bool legacy_documents = false;  ///< The store keeps documents for programs before Hufu.
+  };
+  explicit AppDirectory(Parts parts) : parts_(std::move(parts)) {}
+
+  struct Events {
+    std::function<void(RowHandle)> added;               ///< A row came, or its issuer changed.
+    std::function<void(const Key&, KeyState)> removed;  ///< A row went, with what was known of it.
+    /// Other credentials than before: they deserve a try of their own.
+    std::function<void(const std::string& app)> credentials_changed;
+  };
+  void on(Events events) { events_ = std::move(events); }
+
+  // ---- apps of the config
+  Result<void> take_config_apps(std::vector<AppConfig> apps);
+  /// The config was read again: apps that came, went or changed.
+  Task<Result<void>> replace_config_apps(std::vector<AppConfig> apps);
+  [[nodiscard]] bool is_from_config(const std::string& app) const {
+    return config_credentials_.contains(app);
+  }
+
+  // ---- apps of the store
+  void take_app(const store::AppRow& app);
+  /// Brings an app up to what the store (or the config) says of it; false if that cannot be read.
+  Task<bool> reload_app(std::string id);
+  Task<Result<AppInfo>> put(AppConfig app);
+  Task<Result<bool>> remove(std::string id);
+
+  // ---- rows
+  /// The row of a key; makes the one of a kind that is asked for for the first time.
+  Task<Result<RowHandle>> locate(Key key);
+  /// The same for a record that was found in the store; empty where its app or kind is unknown.
+  std::optional<RowHandle> row_of_record(const Key& key);
+  /// Whether the token is renewed ahead though nobody asks for it.
+  [[nodiscard]] bool is_kept(RowHandle row) const;
+  /// The app that `app` belongs to; empty where it belongs to none.
+  [[nodiscard]] std::string parent_of(const std::string& app) const;
+  [[nodiscard]] std::vector<std::string> children_of(const std::string& app) const;
+  [[nodiscard]] Settings settings_of(const std::string& app) const;
+  Task<Result<Credentials>> credentials_of(std::string app);
+
+  // ---- what other threads may ask
+  [[nodiscard]] std::optional<AppInfo> info(std::string_view id) const;
+  [[nodiscard]] AppPage page(const AppQuery& query, WallTime now) const;
+  [[nodiscard]] bool is_secret_of(std::string_view app, std::string_view secret) const;
+
+  [[nodiscard]] static Error unknown_app(std::string_view app);
+
+ private:
+  /// What only some apps have, so that a million plain ones need no room for it.
+  struct More {
+    Settings settings;                     ///< Where there are others than `endpoint`.
+    std::vector<std::string> credentials;  ///< Names, where there are others than `secret`.
+    std::string parent;
+    std::vector<std::string> keep;
+    std::string legacy_document;
+    std::string legacy_collection;
+  };
+
+  Result<void> check(const AppConfig& app);
+  [[nodiscard]] Result<void> check_legacy_document(const AppConfig& app) const;
+  void put_rows(const std::string& id, std::uint16_t app_class, bool secret_login, bool from_config,
+                const store::SecretTag& tag);
+  void remove_rows(const std::string& id);
+  void set_more(const std::string& id, std::optional<More> more);
+  [[nodiscard]] const More* more_of(std::string_view id) const;
+  [[nodiscard]] bool is_in(StateFilter filter, const std::string& app, WallTime now) const;
+  [[nodiscard]] AppInfo info_of(std::string id, const AppFacts& facts) const;
+  [[nodiscard]] TokenTable& table() const noexcept { return parts_.records.table(); }
+
+  Parts parts_;
+  Events events_;
+  std::unordered_map<std::string, Credentials> config_credentials_;
+  std::map<std::string, More, std::less<>> more_;
+  std::map<std::string, std::set<std::string>> children_;
+  mutable std::shared_mutex mutex_;  ///< Of more_, which other threads read.
+};
+
+}  // namespace hufu::keeper

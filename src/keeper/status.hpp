@@ -1,0 +1,41 @@
+#pragma once
+
+#include "keeper/answers.hpp"
+#include "keeper/app_directory.hpp"
+
+namespace hufu::keeper {
+
+/// What people are shown of the tokens: pages of them, and how many are in which state.
+///
+/// Not thread-safe: the keeper's own thread only, but for `health`.
+class StatusView {
+ public:
+  struct Parts {
+    Records& records;
+    AppDirectory& apps;
+    Renewals& renewals;
+    Answers& answers;
+  };
+  explicit StatusView(Parts parts) : parts_(parts) {}
+
+  [[nodiscard]] StatusPage page(const StatusQuery& query);
+  /// The census of a health check; from any thread, and at most once a second.
+  [[nodiscard]] Health health() const;
+
+ private:
+  [[nodiscard]] TokenCounts counts();
+  [[nodiscard]] TokenStatus status_of(RowHandle row) const;
+  [[nodiscard]] std::string notice_of(RowHandle row) const;
+  [[nodiscard]] TokenTable& table() const noexcept { return parts_.records.table(); }
+  [[nodiscard]] WallTime now() const noexcept { return parts_.records.now(); }
+
+  Parts parts_;
+  TokenCounts counts_;
+  WallTime counted_at_{};
+  std::size_t counted_rows_ = 0;
+  mutable std::mutex health_mutex_;
+  mutable Health health_;
+  mutable WallTime health_at_{};
+};
+
+}  // namespace hufu::keeper
