@@ -17,8 +17,8 @@ class Schedule {
   explicit Schedule(TokenTable& table) : table_(table) {}
 
   /// The row's next event is at `when`, and at no other moment.
-  void set(RowId row, WallTime when) {
-    if (table_.due(row) == when) return;
+  void set(RowHandle row, WallTime when) {
+    if (!table_.stands(row) || table_.due(row) == when) return;
     table_.set_due(row, when);
     heap_.push_back({when, row});
     std::push_heap(heap_.begin(), heap_.end(), later);
@@ -26,7 +26,7 @@ class Schedule {
   }
 
   /// Takes the next row that is due at `now`, if any.
-  bool pop(WallTime now, RowId& row) {
+  bool pop(WallTime now, RowHandle& row) {
     while (!heap_.empty() && heap_.front().when <= now) {
       const Entry entry = heap_.front();
       std::pop_heap(heap_.begin(), heap_.end(), later);
@@ -44,10 +44,13 @@ class Schedule {
     return heap_.empty() ? WallTime::max() : heap_.front().when;
   }
 
+  /// Entries, outdated ones included: at most 1024, or four times the rows.
+  [[nodiscard]] std::size_t size() const noexcept { return heap_.size(); }
+
  private:
   struct Entry {
     WallTime when;
-    RowId row;
+    RowHandle row;
   };
   static bool later(const Entry& a, const Entry& b) noexcept { return a.when > b.when; }
   void drop_outdated() {

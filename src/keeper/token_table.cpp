@@ -2,89 +2,95 @@
 
 #include <openssl/crypto.h>
 
-#include <cstring>
+#include <algorithm>
 #include <iterator>
-#include <map>
+#include <queue>
 #include <set>
-#include <utility>
 
 namespace hufu::keeper {
-namespace {
 
-constexpr char kSeparator = '\x1f';
-std::int64_t ms(WallTime time) noexcept { return time.time_since_epoch().count(); }
+// ---- Id
 
-}  // namespace
-
-// ---- Name
-
-TokenTable::Name::Name(std::string_view text) : size_(static_cast<std::uint16_t>(text.size())) {
-  char* target = bytes_.data();
-  if (text.size() > kInlineName) {
-    target = new char[text.size()];
-    std::memcpy(bytes_.data(), &target, sizeof target);
+void TokenTable::Id::set(std::string_view text) {
+  clear();
+  if (text.size() <= kInline) {
+    std::memcpy(bytes_.data(), text.data(), text.size());
+    size_ = static_cast<std::uint8_t>(text.size());
+    return;
   }
-  std::memcpy(target, text.data(), text.size());
+  const auto* outside = new std::string(text);
+  std::memcpy(bytes_.data(), &outside, sizeof outside);
+  size_ = kOutside;
 }
 
-TokenTable::Name::Name(Name&& other) noexcept
-    : bytes_(other.bytes_), size_(std::exchange(other.size_, std::uint16_t{0})) {}
-
-TokenTable::Name& TokenTable::Name::operator=(Name&& other) noexcept {
-  if (this != &other) {
-    release();
-    bytes_ = other.bytes_;
-    size_ = std::exchange(other.size_, std::uint16_t{0});
-  }
-  return *this;
-}
-
-TokenTable::Name::~Name() { release(); }
-
-void TokenTable::Name::release() noexcept {
-  if (size_ > kInlineName) {
-    char* target = nullptr;
-    std::memcpy(&target, bytes_.data(), sizeof target);
-    delete[] target;
+void TokenTable::Id::clear() noexcept {
+  if (size_ == kOutside) {
+    const std::string* outside = nullptr;
+    std::memcpy(&outside, bytes_.data(), sizeof outside);
+    delete outside;
   }
   size_ = 0;
 }
 
-// NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init): only what is written is read
-TokenTable::NameBuffer::NameBuffer(std::string_view app, std::string_view kind) noexcept {
-  if (kind == kAccessToken) {
-    name = app;
-    return;
-  }
-  // Keys longer than any that can be put find no row: what does not fit is cut.
-  app = app.substr(0, 128);
-  kind = kind.substr(0, 130);
-  std::memcpy(bytes.data(), app.data(), app.size());
-  bytes[app.size()] = kSeparator;
-  std::memcpy(bytes.data() + app.size() + 1, kind.data(), kind.size());
-  name = {bytes.data(), app.size() + 1 + kind.size()};
-}
-
-Key TokenTable::key_of(std::string_view name) {
-  const auto split = name.find(kSeparator);
-  if (split == std::string_view::npos) return Key{std::string(name)};
-  return Key{std::string(name.substr(0, split)), std::string(name.substr(split + 1))};
-}
-
 // ---- finding rows
 
-std::size_t TokenTable::ByName::operator()(std::uint32_t index) const noexcept {
-  return hash(shard->row(index).name.view());
-}
-TokenTable::TokenTable() : shards_(new Shard[kShards]) {}
+TokenTable::TokenTable() : shards_(new Shard[kShards]), owners_(new Owners[kShards]) {}
 TokenTable::~TokenTable() {
-  for (std::size_t s = 0; s < kShards; ++s) {
-    for (std::uint32_t i : shards_[s].index) forget_token(shards_[s].row(i));
-  }
+  for_each([this](RowHandle row) {
+    displaced_.forget(row.id);
+    memory_.release(row_at(row.id).stored_token());
+  });
 }
 
-TokenTable::Row& TokenTable::row(RowId id) const noexcept {
-  return shards_[id % kShards].row(id / kShards);
+std::size_t TokenTable::ById::operator()(std::uint32_t app) const noexcept {
+  return hash(shard->apps[app].id.view());
+}
+
+std::uint32_t TokenTable::id_of(const Shard& shard, std::uint32_t number,
+                                std::uint32_t pool) const noexcept {
+  return number * kNumber + pool + static_cast<std::uint32_t>(&shard - shards_.get());
+}
+
+TokenTable::Row& TokenTable::row_at(std::uint32_t id) const noexcept {
+  const Shard& shard = shard_of(id);
+  const std::uint32_t number = id / kNumber;
+  return (id & kOther) != 0 ? shard.others[number].row : shard.apps[number].main;
+}
+
+TokenTable::App& TokenTable::app_at(std::uint32_t id) const noexcept {
+  const Shard& shard = shard_of(id);
+  const std::uint32_t number = id / kNumber;
+  return shard.apps[(id & kOther) != 0 ? shard.others[number].app : number];
+}
+
+TokenTable::Row* TokenTable::standing(RowHandle handle) const noexcept {
+  const Shard& shard = shard_of(handle.id);
+  const std::uint32_t number = handle.id / kNumber;
+  if (number >= ((handle.id & kOther) != 0 ? shard.others.size() : shard.apps.size())) {
+    return nullptr;
+  }
+  Row& row = row_at(handle.id);
+  return row.used && row.generation == handle.generation ? &row : nullptr;
+}
+
+RowHandle TokenTable::handle_of(std::uint32_t id) const noexcept {
+  return {id, row_at(id).generation};
+}
+
+bool TokenTable::stands(RowHandle row) const noexcept { return standing(row) != nullptr; }
+
+std::optional<RowHandle> TokenTable::find(const Key& key) const {
+  const Sought app(key.app);
+  const Shard& shard = shard_of(app);
+  const auto found = shard.index.find(app);
+  if (found == shard.index.end()) return std::nullopt;
+  std::uint32_t id = id_of(shard, *found, 0);
+  while (!key.kind.empty() && kinds_[row_at(id).kind] != key.kind) {
+    const std::uint32_t next = row_at(id).next_kind;
+    if (next == kNone) return std::nullopt;
+    id = id_of(shard, next, kOther);
+  }
+  return handle_of(id);
 }
 
 // ---- readers
@@ -95,8 +101,8 @@ std::optional<AppFacts> TokenTable::facts(std::string_view app) const {
   const ReadMostlyMutex::Reading reading(shard.mutex);
   const auto found = shard.index.find(sought);
   if (found == shard.index.end()) return std::nullopt;
-  const Row& row = shard.row(*found);
-  return AppFacts{row.issuer, row.secret_login, row.from_config, row.tag};
+  const App& known = shard.apps[*found];
+  return AppFacts{known.main.app_class, known.main.secret_login, known.main.from_config, known.tag};
 }
 
 bool TokenTable::knows(std::string_view app) const {
@@ -106,40 +112,94 @@ bool TokenTable::knows(std::string_view app) const {
   return shard.index.contains(sought);
 }
 
-std::vector<std::pair<std::string, AppFacts>> TokenTable::apps_after(std::string_view after,
-                                                                     std::size_t limit) const {
-  std::map<std::string, AppFacts, std::less<>> page;
-  for (std::size_t s = 0; s < kShards; ++s) {
-    const ReadMostlyMutex::Reading reading(shards_[s].mutex);
-    for (std::uint32_t i : shards_[s].index) {
-      const Row& row = shards_[s].row(i);
-      const std::string_view name = row.name.view();
-      if (name <= after || name.find(kSeparator) != std::string_view::npos) continue;
-      if (page.size() == limit && name > page.rbegin()->first) continue;
-      page.emplace(name, AppFacts{row.issuer, row.secret_login, row.from_config, row.tag});
-      if (page.size() > limit) page.erase(std::prev(page.end()));
+std::optional<Key> TokenTable::owner_of(std::string_view token, Fingerprint fingerprint,
+                                        WallTime now) const {
+  std::optional<Key> owner;
+  read_by_token(token, fingerprint, now, [&](std::string_view app, std::string_view kind) {
+    owner = Key{std::string(app), std::string(kind)};
+  });
+  return owner;
+}
+
+TokenTable::Candidates TokenTable::candidates(Fingerprint fingerprint,
+                                              std::size_t skip) const noexcept {
+  Candidates found;
+  Owners& owners = owners_of(fingerprint.bits);
+  const ReadMostlyMutex::Reading reading(owners.mutex);
+  if (owners.rows == 0) return found;
+  for (std::uint32_t id = owners.head(fingerprint.bits); id != kNone; id = row_at(id).next_owner) {
+    if (row_at(id).fingerprint != fingerprint.bits) continue;
+    if (skip > 0) {
+      --skip;
+      continue;
     }
+    found.ids[found.count++] = id;
+    if (found.count == Candidates::kMost) break;
   }
-  return {page.begin(), page.end()};
+  return found;
+}
+
+bool TokenTable::same(StoredToken stored, std::string_view token) noexcept {
+  return stored && stored.size == token.size() &&
+         CRYPTO_memcmp(stored.bytes, token.data(), token.size()) == 0;
+}
+
+std::vector<std::string> TokenTable::ids_after(std::string_view after, std::size_t limit) const {
+  struct Cursor {
+    const Shard* shard;
+    std::size_t next;
+    [[nodiscard]] std::string_view id() const { return shard->apps[shard->order[next]].id.view(); }
+  };
+  const auto later = [](const Cursor& a, const Cursor& b) { return a.id() > b.id(); };
+  std::priority_queue<Cursor, std::vector<Cursor>, decltype(later)> cursors(later);
+  std::vector<std::unique_lock<std::mutex>> locks;
+  for (std::size_t s = 0; s < kShards; ++s) {
+    Shard& shard = shards_[s];
+    locks.emplace_back(shard.order_mutex);
+    if (!shard.ordered) build_order(shard);
+    const auto first = std::upper_bound(
+        shard.order.begin(), shard.order.end(), after,
+        [&](std::string_view id, std::uint32_t app) { return id < shard.apps[app].id.view(); });
+    if (first == shard.order.end()) continue;
+    cursors.push({&shard, static_cast<std::size_t>(first - shard.order.begin())});
+  }
+  std::vector<std::string> page;
+  while (page.size() < limit && !cursors.empty()) {
+    Cursor cursor = cursors.top();
+    cursors.pop();
+    page.emplace_back(cursor.id());
+    if (++cursor.next < cursor.shard->order.size()) cursors.push(cursor);
+  }
+  return page;
+}
+
+void TokenTable::build_order(Shard& shard) const {
+  {
+    const ReadMostlyMutex::Reading reading(shard.mutex);
+    shard.order.assign(shard.index.begin(), shard.index.end());
+  }
+  std::sort(shard.order.begin(), shard.order.end(), [&](std::uint32_t a, std::uint32_t b) {
+    return shard.apps[a].id.view() < shard.apps[b].id.view();
+  });
+  shard.ordered = true;
 }
 
 TokenTable::Census TokenTable::census(WallTime now, std::size_t most_named) const {
   Census census;
   std::set<std::string, std::less<>> without;
   for (std::size_t s = 0; s < kShards; ++s) {
-    const ReadMostlyMutex::Reading reading(shards_[s].mutex);
     const Shard& shard = shards_[s];
+    const ReadMostlyMutex::Reading reading(shard.mutex);
     // In the order of memory, not of the index: three times as fast.
-    for (std::uint32_t i = 0; i < shard.chunks.size() * kChunk; ++i) {
-      const Row& row = shard.row(i);
-      if (!row.used) continue;
-      const std::string_view name = row.name.view();
-      if (name.find(kSeparator) != std::string_view::npos) continue;
+    for (std::uint32_t i = 0; i < shard.apps.size(); ++i) {
+      const App& app = shard.apps[i];
+      if (!app.main.used) continue;
       ++census.apps;
-      if (row.token && row.bounds().promise(now) >= 1) {
+      if (app.main.token != nullptr && app.main.times.bounds().promise(now) >= 1) {
         ++census.usable;
-      } else if (without.size() < most_named || name < *without.rbegin()) {
-        without.emplace(name);
+      } else if (without.size() < most_named ||
+                 (most_named > 0 && app.id.view() < *without.rbegin())) {
+        without.emplace(app.id.view());
         if (without.size() > most_named) without.erase(std::prev(without.end()));
       }
     }
@@ -148,139 +208,355 @@ TokenTable::Census TokenTable::census(WallTime now, std::size_t most_named) cons
   return census;
 }
 
-// ---- the keeper's own thread
+// ---- the keeper's own thread: apps
 
-RowId TokenTable::put(const Key& key, const AppFacts& facts) {
-  const NameBuffer name(key.app, key.kind);
-  const Sought sought(name.view());
+RowHandle TokenTable::put_app(std::string_view id, const AppFacts& facts,
+                              std::string_view main_kind) {
+  const Sought sought(id);
   Shard& shard = shard_of(sought);
-  const ReadMostlyMutex::Writing writing(shard.mutex);
-  std::uint32_t i = 0;
-  if (const auto found = shard.index.find(sought); found != shard.index.end()) {
-    i = *found;
-  } else {
-    if (shard.free.empty()) {
-      const auto first = static_cast<std::uint32_t>(shard.chunks.size() * kChunk);
-      shard.chunks.push_back(std::make_unique<Row[]>(kChunk));
-      for (std::uint32_t k = kChunk; k > 0; --k) shard.free.push_back(first + k - 1);
+  const std::uint16_t kind = number_of_kind(main_kind);
+  const auto found = shard.index.find(sought);
+  const bool is_new = found == shard.index.end();
+  std::uint32_t number = kNone;
+  if (!is_new) {
+    number = *found;
+    if (shard.apps[number].main.kind != kind) {
+      // A row of that kind that is there already gives way to the main one.
+      if (const auto same_kind = find(Key{std::string(id), std::string(main_kind)})) {
+        remove(*same_kind);
+      }
+      forget_tokens(id_of(shard, number, 0));
     }
-    i = shard.free.back();
-    shard.free.pop_back();
-    shard.row(i).name = Name(name.view());
-    shard.row(i).used = true;
-    shard.index.insert(i);
+  }
+  const std::lock_guard ordering(shard.order_mutex);
+  {
+    const ReadMostlyMutex::Writing writing(shard.mutex);
+    if (is_new) {
+      if (shard.free_apps.empty()) {
+        number = shard.apps.add();
+      } else {
+        number = shard.free_apps.back();
+        shard.free_apps.pop_back();
+      }
+      shard.apps[number].id.set(id);
+      shard.apps[number].main.used = true;
+      shard.index.insert(number);
+    }
+    App& app = shard.apps[number];
+    if (!is_new && app.main.kind != kind) {
+      const std::uint32_t next_kind = app.main.next_kind;
+      reset(app.main);
+      app.main.used = true;
+      app.main.next_kind = next_kind;
+    }
+    app.tag = facts.tag;
+    app.main.app_class = facts.app_class;
+    app.main.secret_login = facts.secret_login;
+    app.main.from_config = facts.from_config;
+    app.main.kind = kind;
+  }
+  if (is_new) {
+    put_in_order(shard, number);
+    apps_.fetch_add(1, std::memory_order_relaxed);
     size_.fetch_add(1, std::memory_order_relaxed);
   }
-  Row& row = shard.row(i);
-  row.issuer = facts.issuer;
-  row.secret_login = facts.secret_login;
-  row.from_config = facts.from_config;
-  row.tag = facts.tag;
-  return i * kShards + static_cast<RowId>(&shard - shards_.get());
+  return handle_of(id_of(shard, number, 0));
 }
 
-void TokenTable::remove(const Key& key) {
-  const NameBuffer name(key.app, key.kind);
-  const Sought sought(name.view());
+void TokenTable::remove_app(std::string_view id) {
+  const Sought sought(id);
   Shard& shard = shard_of(sought);
-  const ReadMostlyMutex::Writing writing(shard.mutex);
   const auto found = shard.index.find(sought);
   if (found == shard.index.end()) return;
-  const std::uint32_t i = *found;
+  const std::uint32_t number = *found;
+  App& app = shard.apps[number];
+  while (app.main.next_kind != kNone) {
+    remove(handle_of(id_of(shard, app.main.next_kind, kOther)));
+  }
+  forget_tokens(id_of(shard, number, 0));
+  const std::lock_guard ordering(shard.order_mutex);
+  take_out_of_order(shard, number);
+  const ReadMostlyMutex::Writing writing(shard.mutex);
   shard.index.erase(found);
-  forget_token(shard.row(i));
-  shard.row(i) = Row();
-  shard.free.push_back(i);
+  reset(app.main);
+  app.id.clear();
+  app.tag = {};
+  shard.free_apps.push_back(number);
+  apps_.fetch_sub(1, std::memory_order_relaxed);
   size_.fetch_sub(1, std::memory_order_relaxed);
 }
 
-std::optional<RowId> TokenTable::find(const Key& key) const {
-  const NameBuffer name(key.app, key.kind);
-  const Sought sought(name.view());
+std::vector<RowHandle> TokenTable::rows_of(std::string_view app) const {
+  std::vector<RowHandle> rows;
+  const Sought sought(app);
   const Shard& shard = shard_of(sought);
   const auto found = shard.index.find(sought);
-  if (found == shard.index.end()) return std::nullopt;
-  return *found * kShards + static_cast<RowId>(&shard - shards_.get());
+  if (found == shard.index.end()) return rows;
+  rows.push_back(handle_of(id_of(shard, *found, 0)));
+  for (std::uint32_t next = shard.apps[*found].main.next_kind; next != kNone;
+       next = shard.others[next].row.next_kind) {
+    rows.push_back(handle_of(id_of(shard, next, kOther)));
+  }
+  return rows;
 }
 
-std::optional<RowState> TokenTable::state(RowId id) const {
-  const Row& row = this->row(id);
-  if (!row.used) return std::nullopt;
+void TokenTable::put_in_order(Shard& shard, std::uint32_t app) {
+  if (!shard.ordered) return;
+  const auto place = std::lower_bound(
+      shard.order.begin(), shard.order.end(), shard.apps[app].id.view(),
+      [&](std::uint32_t a, std::string_view id) { return shard.apps[a].id.view() < id; });
+  shard.order.insert(place, app);
+}
+
+void TokenTable::take_out_of_order(Shard& shard, std::uint32_t app) {
+  if (!shard.ordered) return;
+  shard.order.erase(std::lower_bound(
+      shard.order.begin(), shard.order.end(), shard.apps[app].id.view(),
+      [&](std::uint32_t a, std::string_view id) { return shard.apps[a].id.view() < id; }));
+}
+
+// ---- the keeper's own thread: rows
+
+RowHandle TokenTable::put(const Key& key) {
+  if (const auto there = find(key)) return *there;
+  const Sought sought(key.app);
+  Shard& shard = shard_of(sought);
+  const std::uint32_t app = *shard.index.find(sought);
+  const std::uint16_t kind = number_of_kind(key.kind);
+  const ReadMostlyMutex::Writing writing(shard.mutex);
+  std::uint32_t number = 0;
+  if (shard.free_others.empty()) {
+    number = shard.others.add();
+  } else {
+    number = shard.free_others.back();
+    shard.free_others.pop_back();
+  }
+  OtherRow& other = shard.others[number];
+  other.app = app;
+  other.row.used = true;
+  other.row.kind = kind;
+  std::uint32_t* last = &shard.apps[app].main.next_kind;
+  while (*last != kNone) last = &shard.others[*last].row.next_kind;
+  *last = number;
+  size_.fetch_add(1, std::memory_order_relaxed);
+  return handle_of(id_of(shard, number, kOther));
+}
+
+void TokenTable::remove(RowHandle row) {
+  if (standing(row) == nullptr || (row.id & kOther) == 0) return;
+  forget_tokens(row.id);
+  Shard& shard = shard_of(row.id);
+  const std::uint32_t number = row.id / kNumber;
+  OtherRow& other = shard.others[number];
+  const ReadMostlyMutex::Writing writing(shard.mutex);
+  std::uint32_t* link = &shard.apps[other.app].main.next_kind;
+  while (*link != number) link = &shard.others[*link].row.next_kind;
+  *link = other.row.next_kind;
+  reset(other.row);
+  shard.free_others.push_back(number);
+  size_.fetch_sub(1, std::memory_order_relaxed);
+}
+
+void TokenTable::reset(Row& row) noexcept {
+  row.times.set({});
+  row.revision = 0;
+  row.next_kind = kNone;
+  ++row.generation;
+  row.issuer = row.issued_by = row.kind = row.app_class = 0;
+  row.used = row.windowed = row.secret_login = row.from_config = false;
+  row.asked.store(false, std::memory_order_relaxed);
+}
+
+std::optional<RowState> TokenTable::state(RowHandle handle) const {
+  const Row* const row = standing(handle);
+  if (row == nullptr) return std::nullopt;
   RowState state;
-  state.facts = {row.issuer, row.secret_login, row.from_config, row.tag};
-  state.has_token = row.token != nullptr;
-  state.issued_by = row.issued_by;
-  state.bounds = row.bounds();
-  state.obtained_at = WallTime(Milliseconds(row.obtained_at));
-  state.expires_at = WallTime(Milliseconds(row.expires_at));
-  state.revision = row.revision;
-  state.fingerprint = Fingerprint{row.fingerprint};
+  state.issuer = row->issuer;
+  state.issued_by = row->issued_by;
+  state.is_main = (handle.id & kOther) == 0;
+  state.has_token = row->token != nullptr;
+  const RowTimes times = row->times.all();
+  state.bounds = times.bounds;
+  if (state.has_token) state.obtained_at = times.obtained_at;
+  state.expires_at = times.expires_at;
+  state.revision = row->revision;
+  state.fingerprint = Fingerprint{row->fingerprint};
   return state;
 }
 
-std::optional<RowOutline> TokenTable::outline(RowId id) const {
-  const auto state = this->state(id);
-  if (!state) return std::nullopt;
-  return RowOutline{*state, key_of(this->row(id).name.view())};
+Key TokenTable::key(RowHandle row) const {
+  return {std::string(app_at(row.id).id.view()), kinds_[row_at(row.id).kind]};
 }
 
-Secret TokenTable::token(RowId id) const {
-  const Row& row = this->row(id);
-  return Secret(std::string_view(row.token.get(), row.token_size));
+AppFacts TokenTable::facts_of(RowHandle row) const {
+  const App& app = app_at(row.id);
+  return {app.main.app_class, app.main.secret_login, app.main.from_config, app.tag};
 }
 
-void TokenTable::publish(RowId id, const Token& token, std::uint64_t revision,
-                         Fingerprint fingerprint, std::uint16_t issued_by, const Bounds& bounds) {
-  Row& row = this->row(id);
+Secret TokenTable::token(RowHandle row) const {
+  return Secret(row_at(row.id).stored_token().view());
+}
+
+void TokenTable::set_issuer(RowHandle row, std::uint16_t issuer) { row_at(row.id).issuer = issuer; }
+
+void TokenTable::publish(RowHandle handle, const Token& token, std::uint64_t revision,
+                         Fingerprint fingerprint, std::uint16_t issued_by, const Bounds& bounds,
+                         bool windowed, WallTime remember_until) {
+  Row* const row = standing(handle);
+  if (row == nullptr) return;
   const std::string_view text = token.value.reveal();
-  auto bytes = std::make_unique<char[]>(text.size());
-  std::memcpy(bytes.get(), text.data(), text.size());
-  const ReadMostlyMutex::Writing writing(shards_[id % kShards].mutex);
-  forget_token(row);
-  row.token = std::move(bytes);
-  row.token_size = static_cast<std::uint16_t>(text.size());
-  row.renew_at = ms(bounds.renew_at);
-  row.last_end = ms(bounds.last_end);
-  row.after_renewal =
-      bounds.after_renewal ? static_cast<std::int32_t>(bounds.after_renewal->count()) : -1;
-  row.obtained_at = ms(token.obtained_at);
-  row.expires_at = ms(token.expires_at);
-  row.revision = static_cast<std::uint32_t>(revision);
-  row.fingerprint = fingerprint.bits;
-  row.issued_by = issued_by;
+  if (text.empty() || text.size() > TokenMemory::kLongest) return;
+  const StoredToken before = row->stored_token();
+  const bool is_another = row->fingerprint != fingerprint.bits || !same(before, text);
+  const StoredToken stored = is_another ? memory_.store(text) : before;
+  const auto write = [&] {
+    const RowTimes times{token.obtained_at, token.expires_at, bounds, row->times.due()};
+    const ReadMostlyMutex::Writing writing(shard_of(handle.id).mutex);
+    if (is_another) {
+      row->token = stored.bytes;
+      row->token_size = stored.size;
+      row->fingerprint = fingerprint.bits;
+    }
+    row->times.set(times);
+    row->revision = static_cast<std::uint32_t>(revision);
+    row->issued_by = issued_by;
+    row->windowed = windowed;
+  };
+  if (!is_another) return write();
+
+  // `owner_of` finds at every moment what readers have been given: the old token is among the
+  // displaced ones before it leaves the index, and nobody can ask for the new one before it is in.
+  const bool remembered = before && remember_until > token.obtained_at;
+  if (remembered) {
+    displaced_.add(handle, before, Fingerprint{row->fingerprint}, remember_until,
+                   token.obtained_at);
+  }
+  if (before) unlink_owner(handle.id);
+  {
+    Owners& owners = owners_of(fingerprint.bits);
+    const ReadMostlyMutex::Writing linking(owners.mutex);
+    write();
+    link_owner(owners, handle.id);
+  }
+  if (!remembered) memory_.release(before);
 }
 
-void TokenTable::set_bounds(RowId id, const Bounds& bounds) {
-  Row& row = this->row(id);
-  const ReadMostlyMutex::Writing writing(shards_[id % kShards].mutex);
-  row.renew_at = ms(bounds.renew_at);
-  row.last_end = ms(bounds.last_end);
-  row.after_renewal =
-      bounds.after_renewal ? static_cast<std::int32_t>(bounds.after_renewal->count()) : -1;
+void TokenTable::set_bounds(RowHandle handle, const Bounds& bounds) {
+  Row* const row = standing(handle);
+  if (row == nullptr) return;
+  RowTimes times = times_of(*row);
+  times.bounds = bounds;
+  const ReadMostlyMutex::Writing writing(shard_of(handle.id).mutex);
+  row->times.set(times);
 }
 
-void TokenTable::clear(RowId id) {
-  const ReadMostlyMutex::Writing writing(shards_[id % kShards].mutex);
-  forget_token(row(id));
-  row(id).revision = 0;
+void TokenTable::clear(RowHandle handle) {
+  Row* const row = standing(handle);
+  if (row == nullptr) return;
+  forget_tokens(handle.id);
+  RowTimes times;
+  times.due = row->times.due();
+  const ReadMostlyMutex::Writing writing(shard_of(handle.id).mutex);
+  row->times.set(times);
+  row->revision = 0;
+  row->windowed = false;
 }
 
-void TokenTable::set_due(RowId id, WallTime due) { row(id).due = ms(due); }
-WallTime TokenTable::due(RowId id) const { return WallTime(Milliseconds(row(id).due)); }
+void TokenTable::forget_tokens(std::uint32_t id) {
+  displaced_.forget(id);
+  Row& row = row_at(id);
+  const StoredToken token = row.stored_token();
+  if (!token) return;
+  unlink_owner(id);
+  {
+    const ReadMostlyMutex::Writing writing(shard_of(id).mutex);
+    row.token = nullptr;
+    row.token_size = 0;
+    row.fingerprint = 0;
+  }
+  memory_.release(token);
+}
 
-void TokenTable::for_each(const std::function<void(RowId)>& visit) const {
+bool TokenTable::take_asked(RowHandle handle) {
+  const Row* const row = standing(handle);
+  return row != nullptr && row->asked.exchange(false, std::memory_order_relaxed);
+}
+
+void TokenTable::note_asked(RowHandle handle) {
+  const Row* const row = standing(handle);
+  if (row != nullptr) row->asked.store(true, std::memory_order_relaxed);
+}
+
+void TokenTable::set_due(RowHandle handle, WallTime due) {
+  Row* const row = standing(handle);
+  if (row == nullptr || row->times.set_due(due)) return;
+  RowTimes times = times_of(*row);
+  times.due = due;
+  const ReadMostlyMutex::Writing writing(shard_of(handle.id).mutex);
+  row->times.set(times);
+}
+
+WallTime TokenTable::due(RowHandle handle) const {
+  const Row* const row = standing(handle);
+  return row != nullptr ? row->times.due() : WallTime{};
+}
+
+RowTimes TokenTable::times_of(const Row& row) noexcept {
+  RowTimes times = row.times.all();
+  if (row.token == nullptr) times.obtained_at = {};
+  return times;
+}
+
+void TokenTable::for_each(const std::function<void(RowHandle)>& visit) const {
   for (std::size_t s = 0; s < kShards; ++s) {
     const Shard& shard = shards_[s];
-    for (std::uint32_t i = 0; i < shard.chunks.size() * kChunk; ++i) {
-      if (shard.row(i).used) visit(i * kShards + static_cast<RowId>(s));
+    for (std::uint32_t i = 0; i < shard.apps.size(); ++i) {
+      if (shard.apps[i].main.used) visit(handle_of(id_of(shard, i, 0)));
+    }
+    for (std::uint32_t i = 0; i < shard.others.size(); ++i) {
+      if (shard.others[i].row.used) visit(handle_of(id_of(shard, i, kOther)));
     }
   }
 }
 
-void TokenTable::forget_token(Row& row) noexcept {
-  if (row.token) OPENSSL_cleanse(row.token.get(), row.token_size);
-  row.token.reset();
-  row.token_size = 0;
+std::uint16_t TokenTable::number_of_kind(std::string_view kind) {
+  for (std::uint32_t i = 0; i < kinds_.size(); ++i) {
+    if (kinds_[i] == kind) return static_cast<std::uint16_t>(i);
+  }
+  const std::uint32_t number = kinds_.add();
+  kinds_[number] = kind;
+  return static_cast<std::uint16_t>(number);
+}
+
+// ---- whose token
+
+void TokenTable::link_owner(Owners& owners, std::uint32_t id) {
+  if (owners.rows == owners.heads.size()) {
+    std::vector<std::uint32_t> old(std::max<std::size_t>(16, 2 * owners.heads.size()), kNone);
+    old.swap(owners.heads);
+    for (std::uint32_t head : old) {
+      while (head != kNone) {
+        const std::uint32_t next = row_at(head).next_owner;
+        std::uint32_t& new_head = owners.head(row_at(head).fingerprint);
+        row_at(head).next_owner = new_head;
+        new_head = head;
+        head = next;
+      }
+    }
+  }
+  std::uint32_t& head = owners.head(row_at(id).fingerprint);
+  row_at(id).next_owner = head;
+  head = id;
+  ++owners.rows;
+}
+
+void TokenTable::unlink_owner(std::uint32_t id) {
+  Owners& owners = owners_of(row_at(id).fingerprint);
+  const ReadMostlyMutex::Writing writing(owners.mutex);
+  std::uint32_t* link = &owners.head(row_at(id).fingerprint);
+  while (*link != id) link = &row_at(*link).next_owner;
+  *link = row_at(id).next_owner;
+  --owners.rows;
 }
 
 }  // namespace hufu::keeper

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -15,7 +16,12 @@
 #include "core/read_mostly_mutex.hpp"
 #include "hufu/clock.hpp"
 #include "hufu/token.hpp"
+#include "keeper/displaced_tokens.hpp"
+#include "keeper/row_handle.hpp"
+#include "keeper/row_times.hpp"
 #include "keeper/rules.hpp"
+#include "keeper/stable_vector.hpp"
+#include "keeper/token_memory.hpp"
 #include "store/registry.hpp"
 
 namespace hufu::keeper {
@@ -31,20 +37,13 @@ struct TokenView {
 
 /// What a caller wishes of the token beyond its being usable.
 struct Wish {
-  /// A stale token that is promised for less is renewed before the answer, not after it; in seconds.
+  /// A stale token that is promised for less is renewed before the answer, not after it; in
+  /// seconds.
   std::int64_t min_ttl = 0;
   /// A windowed token inside its window is renewed before the answer, for at most half of
-  /// `timing.request_timeout`: for the platform's own routes, where some SDKs cannot store an answer
-  /// that is shorter than the window.
+  /// `timing.request_timeout`: for the platform's own routes, where some SDKs cannot store an
+  /// answer that is shorter than the window.
   bool outside_window = false;
-};
-
-/// Names one row of the table: an app's token of one kind. A coroutine that comes back asks its
-/// handle, which stands for nothing once the row was removed, even where its place was taken again.
-struct RowHandle {
-  std::uint32_t id = 0;
-  std::uint32_t generation = 0;
-  auto operator<=>(const RowHandle&) const = default;
 };
 
 /// What is known of an app beside its tokens.
@@ -94,6 +93,11 @@ class TokenTable {
   /// (`publish`). `fingerprint` is the token's. The full value is compared, in constant time.
   [[nodiscard]] std::optional<Key> owner_of(std::string_view token, Fingerprint fingerprint,
                                             WallTime now) const;
+  /// The same without a copy of the names: calls `use(app, kind)` and returns true if it is known
+  /// whose token this is. Allocates nothing.
+  template <class Use>
+  bool read_by_token(std::string_view token, Fingerprint fingerprint, WallTime now,
+                     Use&& use) const;
 
   /// Allocate nothing.
   [[nodiscard]] std::optional<AppFacts> facts(std::string_view app) const;
@@ -162,48 +166,61 @@ class TokenTable {
  private:
   static constexpr std::size_t kShards = 64;
   /// The bits of a name's hash that choose its shard. The index takes the lowest eight to tell
-  /// entries of a group apart and the highest to find the group: with those, a shard's rows would
+  /// entries of a group apart and the highest to find the group: with those, a shard's apps would
   /// all crowd into one 64th of its index.
   static constexpr unsigned kShardShift = 8;
-  static constexpr std::size_t kChunk = 256;
-  static constexpr std::size_t kInlineName = 22;
+  static constexpr std::uint32_t kNone = 0xffffffff;
 
-  /// The name of a row: the app for its access token, app and kind with a separator for the others.
-  class Name {
+  /// The id of an app. Those of most platforms fit inside.
+  class Id {
    public:
-    Name() = default;
-    explicit Name(std::string_view text);
-    Name(Name&& other) noexcept;
-    Name& operator=(Name&& other) noexcept;
-    ~Name();
+    Id() = default;
+    Id(const Id&) = delete;
+    Id& operator=(const Id&) = delete;
+    ~Id() { clear(); }
+    void set(std::string_view text);
+    void clear() noexcept;
     [[nodiscard]] std::string_view view() const noexcept;
 
    private:
-    void release() noexcept;
-    std::array<char, kInlineName> bytes_{};  // Or, when longer, a pointer to them.
-    std::uint16_t size_ = 0;
+    static constexpr std::size_t kInline = 23;
+    static constexpr std::uint8_t kOutside = 0xff;
+    std::array<char, kInline> bytes_;  // Or, when longer, a pointer to a std::string.
+    std::uint8_t size_ = 0;
   };
 
+  /// A token of one kind. Readers look at it under their shard's lock; `next_owner` and, while it
+  /// is in that chain, `fingerprint` are guarded by the lock of the owners' shard; `due` and what
+  /// only the keeper's thread asks for are that thread's.
   struct Row {
-    Name name;
-    std::unique_ptr<char[]> token;
-    std::int64_t renew_at = 0;  // Milliseconds since 1970 on the keeper's line, as all times here.
-    std::int64_t last_end = 0;
-    std::int64_t obtained_at = 0;
-    std::int64_t expires_at = 0;
-    std::int64_t due = 0;
+    char* token = nullptr;
+    PackedRowTimes times;
     std::uint32_t revision = 0;
     std::uint32_t fingerprint = 0;
-    std::int32_t after_renewal = -1;
+    std::uint32_t next_owner = kNone;  ///< Id of the next row whose token falls in the same bucket.
+    std::uint32_t next_kind = kNone;   ///< Number of the app's next row of another kind.
+    std::uint32_t generation = 0;      ///< Of what comes or is in this place.
     std::uint16_t token_size = 0;
     std::uint16_t issuer = 0;
     std::uint16_t issued_by = 0;
+    std::uint16_t kind = 0;
+    std::uint16_t app_class = 0;  ///< Of a main row's app.
+    bool used : 1 = false;
+    bool windowed : 1 = false;
     bool secret_login : 1 = false;
     bool from_config : 1 = false;
-    bool used : 1 = false;
-    store::SecretTag tag{};
+    mutable std::atomic<bool> asked{false};
 
-    [[nodiscard]] Bounds bounds() const noexcept;
+    [[nodiscard]] StoredToken stored_token() const noexcept { return {token, token_size}; }
+  };
+  struct App {
+    Id id;
+    store::SecretTag tag{};
+    Row main;
+  };
+  struct OtherRow {
+    Row row;
+    std::uint32_t app = 0;  ///< Number of its app, which is in the same shard.
   };
 
   /// A name that is looked for. Its hash chooses the shard and the place inside it: taken once.
@@ -214,14 +231,14 @@ class TokenTable {
   };
 
   struct Shard;
-  struct ByName {
+  struct ById {
     using is_transparent = void;
     using is_avalanching = void;
     const Shard* shard;
-    std::size_t operator()(std::uint32_t index) const noexcept;
+    std::size_t operator()(std::uint32_t app) const noexcept;
     std::size_t operator()(const Sought& sought) const noexcept { return sought.hash; }
   };
-  struct SameName {
+  struct SameId {
     using is_transparent = void;
     const Shard* shard;
     bool operator()(std::uint32_t a, std::uint32_t b) const noexcept { return a == b; }
@@ -230,38 +247,87 @@ class TokenTable {
   };
   struct Shard {
     ReadMostlyMutex mutex;
-    std::vector<std::unique_ptr<Row[]>> chunks;
-    std::vector<std::uint32_t> free;
-    boost::unordered_flat_set<std::uint32_t, ByName, SameName> index{0, ByName{this},
-                                                                     SameName{this}};
-    [[nodiscard]] Row& row(std::uint32_t i) const noexcept {
-      return chunks[i / kChunk][i % kChunk];
+    boost::unordered_flat_set<std::uint32_t, ById, SameId> index{0, ById{this}, SameId{this}};
+    StableVector<App> apps;
+    StableVector<OtherRow> others;
+    std::vector<std::uint32_t> free_apps;
+    std::vector<std::uint32_t> free_others;
+
+    /// Taken before `mutex`. Whoever holds it may read the ids that are in `order`.
+    std::mutex order_mutex;
+    bool ordered = false;
+    std::vector<std::uint32_t> order;  ///< Numbers of all apps by id, once `ordered`.
+  };
+
+  /// Rows with a token, by its fingerprint: chained, since fingerprints collide.
+  struct Owners {
+    ReadMostlyMutex mutex;
+    std::vector<std::uint32_t> heads;  ///< As many as a power of two, or none.
+    std::size_t rows = 0;
+    [[nodiscard]] std::uint32_t& head(std::uint32_t fingerprint) noexcept {
+      return heads[fingerprint / kShards % heads.size()];
     }
   };
-
-  /// A row's name on the stack.
-  struct NameBuffer {
-    NameBuffer(std::string_view app, std::string_view kind) noexcept;
-    [[nodiscard]] std::string_view view() const noexcept { return name; }
-    std::string_view name;
-    std::array<char, 260> bytes;
+  /// Ids of rows that may hold a token.
+  struct Candidates {
+    static constexpr std::size_t kMost = 8;
+    std::array<std::uint32_t, kMost> ids;
+    std::size_t count = 0;
   };
-  static Key key_of(std::string_view name);
+
   static std::size_t hash(std::string_view name) noexcept;
   [[nodiscard]] Shard& shard_of(const Sought& sought) const noexcept;
-  [[nodiscard]] Row& row(RowId id) const noexcept;
-  static void forget_token(Row& row) noexcept;
+  [[nodiscard]] Shard& shard_of(std::uint32_t id) const noexcept { return shards_[id % kShards]; }
+  [[nodiscard]] const Row* find_row(const Shard& shard, const Sought& app,
+                                    std::string_view kind) const noexcept;
 
+  // A row's id is its number in its pool, the pool's bit, and its shard.
+  static constexpr std::uint32_t kOther = kShards;
+  static constexpr std::uint32_t kNumber = 2 * kShards;
+  [[nodiscard]] std::uint32_t id_of(const Shard& shard, std::uint32_t number,
+                                    std::uint32_t pool) const noexcept;
+  [[nodiscard]] Row& row_at(std::uint32_t id) const noexcept;
+  [[nodiscard]] App& app_at(std::uint32_t id) const noexcept;
+  [[nodiscard]] Row* standing(RowHandle handle) const noexcept;
+  [[nodiscard]] RowHandle handle_of(std::uint32_t id) const noexcept;
+
+  std::uint16_t number_of_kind(std::string_view kind);
+  /// Makes the place as good as new, but for its generation. Under the lock of the row's shard.
+  static void reset(Row& row) noexcept;
+  void put_in_order(Shard& shard, std::uint32_t app);
+  void take_out_of_order(Shard& shard, std::uint32_t app);
+  void build_order(Shard& shard) const;
+
+  /// Wipes the token and those that it displaced.
+  void forget_tokens(std::uint32_t id);
+  [[nodiscard]] static RowTimes times_of(const Row& row) noexcept;
+  void link_owner(Owners& owners, std::uint32_t id);
+  void unlink_owner(std::uint32_t id);
+  [[nodiscard]] Owners& owners_of(std::uint32_t fingerprint) const noexcept {
+    return owners_[fingerprint % kShards];
+  }
+  /// Rows whose token has the fingerprint, but for the first `skip`.
+  [[nodiscard]] Candidates candidates(Fingerprint fingerprint, std::size_t skip) const noexcept;
+  static bool same(StoredToken stored, std::string_view token) noexcept;
+
+  TokenMemory memory_;
+  DisplacedTokens displaced_{memory_};
   std::unique_ptr<Shard[]> shards_;
+  std::unique_ptr<Owners[]> owners_;
+  StableVector<std::string, 16> kinds_;
+  std::atomic<std::size_t> apps_{0};
   std::atomic<std::size_t> size_{0};
 };
 
 // What every read goes through stands here, where it can be compiled into the one who reads.
 
-inline std::string_view TokenTable::Name::view() const noexcept {
-  const char* target = bytes_.data();
-  if (size_ > kInlineName) std::memcpy(&target, bytes_.data(), sizeof target);
-  return {target, size_};
+inline std::string_view TokenTable::Id::view() const noexcept {
+  if (size_ == kOutside) [[unlikely]] {
+    const std::string* text = nullptr;
+    std::memcpy(&text, bytes_.data(), sizeof text);
+    return *text;
+  }
+  return {bytes_.data(), size_};
 }
 
 inline std::size_t TokenTable::hash(std::string_view name) noexcept {
@@ -284,38 +350,69 @@ inline TokenTable::Shard& TokenTable::shard_of(const Sought& sought) const noexc
   return shards_[(sought.hash >> kShardShift) % kShards];
 }
 
-inline bool TokenTable::SameName::operator()(std::uint32_t a, const Sought& b) const noexcept {
-  return shard->row(a).name.view() == b.name;
+inline bool TokenTable::SameId::operator()(std::uint32_t a, const Sought& b) const noexcept {
+  return shard->apps[a].id.view() == b.name;
 }
 
-inline Bounds TokenTable::Row::bounds() const noexcept {
-  Bounds bounds;
-  bounds.renew_at = WallTime(Milliseconds(renew_at));
-  bounds.last_end = WallTime(Milliseconds(last_end));
-  if (after_renewal >= 0) bounds.after_renewal = Milliseconds(after_renewal);
-  return bounds;
+inline const TokenTable::Row* TokenTable::find_row(const Shard& shard, const Sought& app,
+                                                   std::string_view kind) const noexcept {
+  const auto found = shard.index.find(app);
+  if (found == shard.index.end()) return nullptr;
+  const Row* row = &shard.apps[*found].main;
+  while (!kind.empty() && kinds_[row->kind] != kind) {
+    if (row->next_kind == kNone) return nullptr;
+    row = &shard.others[row->next_kind].row;
+  }
+  return row;
 }
 
 template <class Use>
-bool TokenTable::read(std::string_view app, std::string_view kind, WallTime now,
-                      std::int64_t min_ttl, Use&& use) const {
-  const NameBuffer name(app, kind);
-  const Sought sought(name.view());
+bool TokenTable::read(std::string_view app, std::string_view kind, WallTime now, Wish wish,
+                      Use&& use) const {
+  const Sought sought(app);
   const Shard& shard = shard_of(sought);
   const ReadMostlyMutex::Reading reading(shard.mutex);
-  const auto found = shard.index.find(sought);
-  if (found == shard.index.end()) return false;
-  const Row& row = shard.row(*found);
-  if (!row.token) return false;
-  const Bounds bounds = row.bounds();
+  const Row* const row = find_row(shard, sought, kind);
+  if (row == nullptr) return false;
+  // Written only where it changes something: all readers share the cache line.
+  if (!row->asked.load(std::memory_order_relaxed)) {
+    row->asked.store(true, std::memory_order_relaxed);
+  }
+  if (row->token == nullptr) return false;
+  const Bounds bounds = row->times.bounds();
   const std::int64_t promise = bounds.promise(now);
   if (promise < 1) return false;
-  if (promise < min_ttl && now >= bounds.renew_at) return false;
-  use(TokenView{{row.token.get(), row.token_size},
-                promise,
-                WallTime(Milliseconds(row.expires_at)),
-                row.revision,
-                Fingerprint{row.fingerprint}});
+  const bool stale = now >= bounds.renew_at;
+  if (stale && (promise < wish.min_ttl || (wish.outside_window && row->windowed))) return false;
+  use(TokenView{row->stored_token().view(), promise, row->times.expires_at(), row->revision,
+                Fingerprint{row->fingerprint}});
+  return true;
+}
+
+template <class Use>
+bool TokenTable::read_by_token(std::string_view token, Fingerprint fingerprint, WallTime now,
+                               Use&& use) const {
+  // No two locks are held at once: a row that changes hands meanwhile fails the comparison, and
+  // its token is among the displaced ones before it leaves the index.
+  const auto use_row = [&](std::uint32_t id) {
+    use(app_at(id).id.view(), std::string_view(kinds_[row_at(id).kind]));
+  };
+  for (std::size_t skip = 0;; skip += Candidates::kMost) {
+    const Candidates found = candidates(fingerprint, skip);
+    for (std::size_t i = 0; i < found.count; ++i) {
+      const std::uint32_t id = found.ids[i];
+      const ReadMostlyMutex::Reading reading(shard_of(id).mutex);
+      if (!same(row_at(id).stored_token(), token)) continue;
+      use_row(id);
+      return true;
+    }
+    if (found.count < Candidates::kMost) break;
+  }
+  const auto displaced = displaced_.find(token, fingerprint, now);
+  if (!displaced) return false;
+  const ReadMostlyMutex::Reading reading(shard_of(displaced->id).mutex);
+  if (!stands(*displaced)) return false;
+  use_row(displaced->id);
   return true;
 }
 

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+namespace hufu::keeper {
+
+/// A vector that grows by chunks and moves nothing: a reader that learned of an element may use it
+/// while others are added.
+///
+/// Thread-safety: one thread at a time adds. `operator[]` from any thread, for an element whose
+/// number came to it by way of a lock or an atomic; the elements themselves are their users' to
+/// guard.
+template <class T, std::uint32_t kChunk = 128>
+class StableVector {
+ public:
+  StableVector() = default;
+  StableVector(const StableVector&) = delete;
+  StableVector& operator=(const StableVector&) = delete;
+
+  [[nodiscard]] T& operator[](std::uint32_t i) const noexcept {
+    return directory_.load(std::memory_order_acquire)[i / kChunk][i % kChunk];
+  }
+  [[nodiscard]] std::uint32_t size() const noexcept { return size_; }
+
+  /// Returns the number of a new element.
+  std::uint32_t add() {
+    if (size_ == chunks_.size() * kChunk) add_chunk();
+    return size_++;
+  }
+
+ private:
+  void add_chunk() {
+    chunks_.push_back(std::make_unique<T[]>(kChunk));
+    if (chunks_.size() > capacity_) {
+      // Readers may be in the present directory, so it stays: all of them together are no longer
+      // than the latest.
+      capacity_ = capacity_ == 0 ? 4 : 2 * capacity_;
+      directories_.push_back(std::make_unique<T*[]>(capacity_));
+      for (std::size_t i = 0; i < chunks_.size(); ++i) directories_.back()[i] = chunks_[i].get();
+      directory_.store(directories_.back().get(), std::memory_order_release);
+    }
+    directories_.back()[chunks_.size() - 1] = chunks_.back().get();
+  }
+
+  std::atomic<T**> directory_{nullptr};
+  std::uint32_t size_ = 0;
+  std::size_t capacity_ = 0;
+  std::vector<std::unique_ptr<T[]>> chunks_;
+  std::vector<std::unique_ptr<T*[]>> directories_;
+};
+
+}  // namespace hufu::keeper
