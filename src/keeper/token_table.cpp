@@ -34,7 +34,9 @@ void TokenTable::Id::clear() noexcept {
 
 // ---- finding rows
 
-TokenTable::TokenTable() : shards_(new Shard[kShards]), owners_(new Owners[kShards]) {}
+TokenTable::TokenTable() : shards_(new Shard[kShards]), owners_(new Owners[kShards]) {
+  kinds_[kinds_.add()] = kAccessToken;
+}
 TokenTable::~TokenTable() {
   for_each([this](RowHandle row) {
     displaced_.forget(row.id);
@@ -85,7 +87,7 @@ std::optional<RowHandle> TokenTable::find(const Key& key) const {
   const auto found = shard.index.find(app);
   if (found == shard.index.end()) return std::nullopt;
   std::uint32_t id = id_of(shard, *found, 0);
-  while (!key.kind.empty() && kinds_[row_at(id).kind] != key.kind) {
+  while (!key.kind.empty() && !is_of_kind(row_at(id), key.kind)) {
     const std::uint32_t next = row_at(id).next_kind;
     if (next == kNone) return std::nullopt;
     id = id_of(shard, next, kOther);
