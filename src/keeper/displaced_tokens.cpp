@@ -45,7 +45,7 @@ std::optional<RowHandle> DisplacedTokens::find(std::string_view token, Fingerpri
   for (std::uint32_t i = found->second; i != kNone; i = entries_[i].next_same_fingerprint) {
     const Entry& entry = entries_[i];
     if (now < entry.until && entry.token.size == token.size() &&
-        CRYPTO_memcmp(entry.token.bytes, token.data(), token.size()) == 0) {
+        CRYPTO_memcmp(memory_.view(entry.token).data(), token.data(), token.size()) == 0) {
       return entry.row;
     }
   }

@@ -42,7 +42,7 @@ class DisplacedTokens {
   static constexpr std::size_t kLookedAt = 4;
 
   struct Entry {
-    StoredToken token;  ///< Null in an entry that is free.
+    StoredToken token;  ///< None in an entry that is free.
     WallTime until{};
     RowHandle row;
     std::uint32_t fingerprint = 0;

@@ -34,13 +34,13 @@ class PackedRowTimes {
 
   // ---- readers
   [[nodiscard]] Bounds bounds() const noexcept {
-    if (is_wide()) [[unlikely]]
-      return wide().bounds;
+    // Put together from numbers: copied as a whole on some path, it would lie in memory on all.
     Bounds bounds;
-    bounds.renew_at = at(kRenewAt);
-    bounds.last_end = at(kLastEnd);
-    if (after_renewal_ != kDisplacesNothing) {
-      bounds.after_renewal = Milliseconds(after_renewal_ * std::int64_t{1000});
+    bounds.renew_at = is_wide() ? wide().bounds.renew_at : at(kRenewAt);
+    bounds.last_end = is_wide() ? wide().bounds.last_end : at(kLastEnd);
+    if (is_wide() ? wide().bounds.after_renewal.has_value() : after_renewal_ != kDisplacesNothing) {
+      bounds.after_renewal = is_wide() ? *wide().bounds.after_renewal
+                                       : Milliseconds(after_renewal_ * std::int64_t{1000});
     }
     return bounds;
   }

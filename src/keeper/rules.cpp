@@ -52,15 +52,6 @@ WallTime plan_renewal(WallTime obtained_at, WallTime expires_at, const Terms& te
   return std::max(obtained_at, std::min(planned, latest));
 }
 
-WallTime Bounds::promised_end(WallTime now) const noexcept {
-  if (!after_renewal) return last_end;
-  return std::min(last_end, std::max(renew_at, now) + *after_renewal);
-}
-
-std::int64_t Bounds::promise(WallTime now) const noexcept {
-  return std::chrono::floor<seconds>(promised_end(now) - now).count();
-}
-
 Bounds bounds_of(const Record& record, const Terms& terms) {
   Bounds bounds;
   bounds.renew_at = record.renew_at;

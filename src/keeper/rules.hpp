@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string_view>
@@ -54,6 +56,17 @@ struct Bounds {
   /// The same in whole seconds from `now`; 0 or less means: not to be handed out.
   [[nodiscard]] std::int64_t promise(WallTime now) const noexcept;
 };
+
+// Here, because every read of a token asks for it.
+
+inline WallTime Bounds::promised_end(WallTime now) const noexcept {
+  if (!after_renewal) return last_end;
+  return std::min(last_end, std::max(renew_at, now) + *after_renewal);
+}
+
+inline std::int64_t Bounds::promise(WallTime now) const noexcept {
+  return std::chrono::floor<std::chrono::seconds>(promised_end(now) - now).count();
+}
 
 /// The bounds of the record's token, which the record must hold. `terms` are those of the issuer
 /// that made it, not of the one that the app has now: the promise follows the record.

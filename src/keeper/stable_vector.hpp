@@ -26,10 +26,13 @@ class StableVector {
   }
   [[nodiscard]] std::uint32_t size() const noexcept { return size_; }
 
-  /// Returns the number of a new element.
-  std::uint32_t add() {
+  /// Returns the number of the first of `count` new elements. Those of one chunk lie one after the
+  /// other: with `count` above 1, the caller sees to it that they do not cross into the next.
+  std::uint32_t add(std::uint32_t count = 1) {
     if (size_ == chunks_.size() * kChunk) add_chunk();
-    return size_++;
+    const std::uint32_t first = size_;
+    size_ += count;
+    return first;
   }
 
  private:

@@ -3,49 +3,43 @@
 #include <openssl/crypto.h>
 
 #include <cstring>
-#include <new>
 
 namespace hufu::keeper {
 
 TokenMemory::~TokenMemory() {
-  for (const auto& block : blocks_) OPENSSL_cleanse(block.get(), kBlock);
+  for (std::uint32_t cell = 0; cell < cells_.size(); cell += kChunk) {
+    OPENSSL_cleanse(&cells_[cell], kCell * kChunk);
+  }
 }
 
 StoredToken TokenMemory::store(std::string_view text) {
-  StoredToken token{nullptr, static_cast<std::uint16_t>(text.size())};
-  if (text.size() > kLongestPooled) {
-    token.bytes = new char[text.size()];
+  const std::size_t count = cells_for(text.size());
+  std::uint32_t cell = free_[count];
+  if (cell != kNone) {
+    std::memcpy(&free_[count], cells_[cell].data(), sizeof cell);
   } else {
-    const std::size_t number = (text.size() - 1) / kGrain;
-    const std::size_t cell = (number + 1) * kGrain;
-    Class& size_class = classes_[number];
-    if (size_class.free != nullptr) {
-      token.bytes = reinterpret_cast<char*>(size_class.free);
-      size_class.free = size_class.free->next;
-    } else {
-      if (size_class.fresh_cells == 0) {
-        blocks_.emplace_back(new char[kBlock]);
-        size_class.fresh = blocks_.back().get();
-        size_class.fresh_cells = kBlock / cell;
-      }
-      token.bytes = size_class.fresh;
-      size_class.fresh += cell;
-      --size_class.fresh_cells;
-    }
+    cell = take_fresh(static_cast<std::uint32_t>(count));
   }
-  std::memcpy(token.bytes, text.data(), text.size());
-  return token;
+  std::memcpy(cells_[cell].data(), text.data(), text.size());
+  return {cell, static_cast<std::uint16_t>(text.size())};
 }
 
 void TokenMemory::release(StoredToken token) noexcept {
   if (!token) return;
-  OPENSSL_cleanse(token.bytes, token.size);
-  if (token.size > kLongestPooled) {
-    delete[] token.bytes;
-    return;
-  }
-  Class& size_class = classes_[(token.size - 1U) / kGrain];
-  size_class.free = new (token.bytes) FreeCell{size_class.free};
+  OPENSSL_cleanse(cells_[token.cell].data(), token.size);
+  put_free(token.cell, cells_for(token.size));
+}
+
+std::uint32_t TokenMemory::take_fresh(std::uint32_t count) {
+  // A token does not cross from one chunk to the next.
+  const std::uint32_t left = (kChunk - cells_.size() % kChunk) % kChunk;
+  if (left < count && left > 0) put_free(cells_.add(left), left);
+  return cells_.add(count);
+}
+
+void TokenMemory::put_free(std::uint32_t cell, std::size_t count) noexcept {
+  std::memcpy(cells_[cell].data(), &free_[count], sizeof cell);
+  free_[count] = cell;
 }
 
 }  // namespace hufu::keeper

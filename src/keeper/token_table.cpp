@@ -6,6 +6,7 @@
 #include <iterator>
 #include <queue>
 #include <set>
+#include <utility>
 
 namespace hufu::keeper {
 
@@ -34,11 +35,13 @@ void TokenTable::Id::clear() noexcept {
 
 // ---- finding rows
 
-TokenTable::TokenTable() : shards_(new Shard[kShards]), owners_(new Owners[kShards]) {}
+TokenTable::TokenTable() : shards_(new Shard[kShards]), owners_(new Owners[kShards]) {
+  kinds_[kinds_.add()] = kAccessToken;
+}
 TokenTable::~TokenTable() {
   for_each([this](RowHandle row) {
     displaced_.forget(row.id);
-    memory_.release(row_at(row.id).stored_token());
+    memory_.release(row_at(row.id).token());
   });
 }
 
@@ -84,13 +87,22 @@ std::optional<RowHandle> TokenTable::find(const Key& key) const {
   const Shard& shard = shard_of(app);
   const auto found = shard.index.find(app);
   if (found == shard.index.end()) return std::nullopt;
-  std::uint32_t id = id_of(shard, *found, 0);
-  while (!key.kind.empty() && kinds_[row_at(id).kind] != key.kind) {
-    const std::uint32_t next = row_at(id).next_kind;
-    if (next == kNone) return std::nullopt;
-    id = id_of(shard, next, kOther);
+  if (key.kind.empty() || is_of_kind(shard.apps[*found].main, key.kind)) {
+    return handle_of(id_of(shard, *found, 0));
   }
-  return handle_of(id);
+  const std::uint32_t other = find_other(shard, *found, key.kind);
+  if (other == kNone) return std::nullopt;
+  return handle_of(id_of(shard, other, kOther));
+}
+
+std::uint32_t TokenTable::find_other(const Shard& shard, std::uint32_t app,
+                                     std::string_view kind) const noexcept {
+  const auto first = shard.first_other.find(app);
+  std::uint32_t other = first == shard.first_other.end() ? kNone : first->second;
+  while (other != kNone && !is_of_kind(shard.others[other].row, kind)) {
+    other = shard.others[other].next;
+  }
+  return other;
 }
 
 // ---- readers
@@ -139,9 +151,9 @@ TokenTable::Candidates TokenTable::candidates(Fingerprint fingerprint,
   return found;
 }
 
-bool TokenTable::same(StoredToken stored, std::string_view token) noexcept {
+bool TokenTable::same(StoredToken stored, std::string_view token) const noexcept {
   return stored && stored.size == token.size() &&
-         CRYPTO_memcmp(stored.bytes, token.data(), token.size()) == 0;
+         CRYPTO_memcmp(memory_.view(stored).data(), token.data(), token.size()) == 0;
 }
 
 TokenState TokenTable::state_of(std::string_view app, WallTime now) const {
@@ -208,7 +220,7 @@ TokenTable::Census TokenTable::census(WallTime now, std::size_t most_named) cons
       const App& app = shard.apps[i];
       if (!app.main.used) continue;
       ++census.apps;
-      if (app.main.token != nullptr && app.main.times.bounds().promise(now) >= 1) {
+      if (app.main.token() && app.main.times.bounds().promise(now) >= 1) {
         ++census.usable;
       } else if (without.size() < most_named ||
                  (most_named > 0 && app.id.view() < *without.rbegin())) {
@@ -257,10 +269,8 @@ RowHandle TokenTable::put_app(std::string_view id, const AppFacts& facts,
     }
     App& app = shard.apps[number];
     if (!is_new && app.main.kind != kind) {
-      const std::uint32_t next_kind = app.main.next_kind;
       reset(app.main);
       app.main.used = true;
-      app.main.next_kind = next_kind;
     }
     app.tag = facts.tag;
     app.main.app_class = facts.app_class;
@@ -283,9 +293,7 @@ void TokenTable::remove_app(std::string_view id) {
   if (found == shard.index.end()) return;
   const std::uint32_t number = *found;
   App& app = shard.apps[number];
-  while (app.main.next_kind != kNone) {
-    remove(handle_of(id_of(shard, app.main.next_kind, kOther)));
-  }
+  for (const RowHandle row : rows_of(id)) remove(row);
   forget_tokens(id_of(shard, number, 0));
   const std::lock_guard ordering(shard.order_mutex);
   take_out_of_order(shard, number);
@@ -306,9 +314,10 @@ std::vector<RowHandle> TokenTable::rows_of(std::string_view app) const {
   const auto found = shard.index.find(sought);
   if (found == shard.index.end()) return rows;
   rows.push_back(handle_of(id_of(shard, *found, 0)));
-  for (std::uint32_t next = shard.apps[*found].main.next_kind; next != kNone;
-       next = shard.others[next].row.next_kind) {
-    rows.push_back(handle_of(id_of(shard, next, kOther)));
+  const auto first = shard.first_other.find(*found);
+  if (first == shard.first_other.end()) return rows;
+  for (std::uint32_t other = first->second; other != kNone; other = shard.others[other].next) {
+    rows.push_back(handle_of(id_of(shard, other, kOther)));
   }
   return rows;
 }
@@ -348,8 +357,8 @@ RowHandle TokenTable::put(const Key& key) {
   other.app = app;
   other.row.used = true;
   other.row.kind = kind;
-  std::uint32_t* last = &shard.apps[app].main.next_kind;
-  while (*last != kNone) last = &shard.others[*last].row.next_kind;
+  std::uint32_t* last = &shard.first_other.try_emplace(app, kNone).first->second;
+  while (*last != kNone) last = &shard.others[*last].next;
   *last = number;
   size_.fetch_add(1, std::memory_order_relaxed);
   return handle_of(id_of(shard, number, kOther));
@@ -362,9 +371,11 @@ void TokenTable::remove(RowHandle row) {
   const std::uint32_t number = row.id / kNumber;
   OtherRow& other = shard.others[number];
   const ReadMostlyMutex::Writing writing(shard.mutex);
-  std::uint32_t* link = &shard.apps[other.app].main.next_kind;
-  while (*link != number) link = &shard.others[*link].row.next_kind;
-  *link = other.row.next_kind;
+  const auto first = shard.first_other.find(other.app);
+  std::uint32_t* link = &first->second;
+  while (*link != number) link = &shard.others[*link].next;
+  *link = std::exchange(other.next, kNone);
+  if (first->second == kNone) shard.first_other.erase(first);
   reset(other.row);
   shard.free_others.push_back(number);
   size_.fetch_sub(1, std::memory_order_relaxed);
@@ -373,7 +384,6 @@ void TokenTable::remove(RowHandle row) {
 void TokenTable::reset(Row& row) noexcept {
   row.times.set({});
   row.revision = 0;
-  row.next_kind = kNone;
   ++row.generation;
   row.issuer = row.issued_by = row.kind = row.app_class = 0;
   row.used = row.windowed = row.secret_login = row.from_config = false;
@@ -387,7 +397,7 @@ std::optional<RowState> TokenTable::state(RowHandle handle) const {
   state.issuer = row->issuer;
   state.issued_by = row->issued_by;
   state.is_main = (handle.id & kOther) == 0;
-  state.has_token = row->token != nullptr;
+  state.has_token = static_cast<bool>(row->token());
   const RowTimes times = row->times.all();
   state.bounds = times.bounds;
   if (state.has_token) state.obtained_at = times.obtained_at;
@@ -407,7 +417,7 @@ AppFacts TokenTable::facts_of(RowHandle row) const {
 }
 
 Secret TokenTable::token(RowHandle row) const {
-  return Secret(row_at(row.id).stored_token().view());
+  return Secret(memory_.view(row_at(row.id).token()));
 }
 
 void TokenTable::set_issuer(RowHandle row, std::uint16_t issuer) { row_at(row.id).issuer = issuer; }
@@ -419,15 +429,14 @@ void TokenTable::publish(RowHandle handle, const Token& token, std::uint64_t rev
   if (row == nullptr) return;
   const std::string_view text = token.value.reveal();
   if (text.empty() || text.size() > TokenMemory::kLongest) return;
-  const StoredToken before = row->stored_token();
+  const StoredToken before = row->token();
   const bool is_another = row->fingerprint != fingerprint.bits || !same(before, text);
   const StoredToken stored = is_another ? memory_.store(text) : before;
   const auto write = [&] {
     const RowTimes times{token.obtained_at, token.expires_at, bounds, row->times.due()};
     const ReadMostlyMutex::Writing writing(shard_of(handle.id).mutex);
     if (is_another) {
-      row->token = stored.bytes;
-      row->token_size = stored.size;
+      row->set_token(stored);
       row->fingerprint = fingerprint.bits;
     }
     row->times.set(times);
@@ -478,13 +487,12 @@ void TokenTable::clear(RowHandle handle) {
 void TokenTable::forget_tokens(std::uint32_t id) {
   displaced_.forget(id);
   Row& row = row_at(id);
-  const StoredToken token = row.stored_token();
+  const StoredToken token = row.token();
   if (!token) return;
   unlink_owner(id);
   {
     const ReadMostlyMutex::Writing writing(shard_of(id).mutex);
-    row.token = nullptr;
-    row.token_size = 0;
+    row.set_token({});
     row.fingerprint = 0;
   }
   memory_.release(token);
@@ -516,7 +524,7 @@ WallTime TokenTable::due(RowHandle handle) const {
 
 RowTimes TokenTable::times_of(const Row& row) noexcept {
   RowTimes times = row.times.all();
-  if (row.token == nullptr) times.obtained_at = {};
+  if (!row.token()) times.obtained_at = {};
   return times;
 }
 

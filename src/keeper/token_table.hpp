@@ -1,7 +1,9 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <atomic>
+#include <boost/unordered/unordered_flat_map.hpp>
 #include <boost/unordered/unordered_flat_set.hpp>
 #include <cstdint>
 #include <cstring>
@@ -140,6 +142,9 @@ class TokenTable {
   /// Empty if the row was removed meanwhile. Allocates nothing.
   [[nodiscard]] std::optional<RowState> state(RowHandle row) const;
   [[nodiscard]] bool stands(RowHandle row) const noexcept;
+  /// The handle of the row whose `RowHandle::id` is `id`; one that stands for nothing where there
+  /// is none now. There must have been one.
+  [[nodiscard]] RowHandle handle_of(std::uint32_t id) const noexcept;
   /// The row must stand.
   [[nodiscard]] Key key(RowHandle row) const;
   [[nodiscard]] AppFacts facts_of(RowHandle row) const;
@@ -173,6 +178,7 @@ class TokenTable {
   /// all crowd into one 64th of its index.
   static constexpr unsigned kShardShift = 8;
   static constexpr std::uint32_t kNone = 0xffffffff;
+  static constexpr std::uint16_t kAccessTokenNumber = 0;  ///< Of the kind.
 
   /// The id of an app. Those of most platforms fit inside.
   class Id {
@@ -184,6 +190,7 @@ class TokenTable {
     void set(std::string_view text);
     void clear() noexcept;
     [[nodiscard]] std::string_view view() const noexcept;
+    [[nodiscard]] bool is(std::string_view text) const noexcept;
 
    private:
     static constexpr std::size_t kInline = 23;
@@ -196,12 +203,11 @@ class TokenTable {
   /// is in that chain, `fingerprint` are guarded by the lock of the owners' shard; `due` and what
   /// only the keeper's thread asks for are that thread's.
   struct Row {
-    char* token = nullptr;
     PackedRowTimes times;
+    std::uint32_t token_cell = 0;
     std::uint32_t revision = 0;
     std::uint32_t fingerprint = 0;
     std::uint32_t next_owner = kNone;  ///< Id of the next row whose token falls in the same bucket.
-    std::uint32_t next_kind = kNone;   ///< Number of the app's next row of another kind.
     std::uint32_t generation = 0;      ///< Of what comes or is in this place.
     std::uint16_t token_size = 0;
     std::uint16_t issuer = 0;
@@ -214,7 +220,11 @@ class TokenTable {
     bool from_config : 1 = false;
     mutable std::atomic<bool> asked{false};
 
-    [[nodiscard]] StoredToken stored_token() const noexcept { return {token, token_size}; }
+    [[nodiscard]] StoredToken token() const noexcept { return {token_cell, token_size}; }
+    void set_token(StoredToken token) noexcept {
+      token_cell = token.cell;
+      token_size = token.size;
+    }
   };
   struct App {
     Id id;
@@ -223,7 +233,8 @@ class TokenTable {
   };
   struct OtherRow {
     Row row;
-    std::uint32_t app = 0;  ///< Number of its app, which is in the same shard.
+    std::uint32_t app = 0;       ///< Number of its app, which is in the same shard.
+    std::uint32_t next = kNone;  ///< Number of the app's next one.
   };
 
   /// A name that is looked for. Its hash chooses the shard and the place inside it: taken once.
@@ -253,6 +264,8 @@ class TokenTable {
     boost::unordered_flat_set<std::uint32_t, ById, SameId> index{0, ById{this}, SameId{this}};
     StableVector<App> apps;
     StableVector<OtherRow> others;
+    /// Number of an app's first row of another kind; few apps have any.
+    boost::unordered_flat_map<std::uint32_t, std::uint32_t> first_other;
     std::vector<std::uint32_t> free_apps;
     std::vector<std::uint32_t> free_others;
 
@@ -279,10 +292,16 @@ class TokenTable {
   };
 
   static std::size_t hash(std::string_view name) noexcept;
+  static std::uint64_t word_at(const char* bytes) noexcept;
   [[nodiscard]] Shard& shard_of(const Sought& sought) const noexcept;
   [[nodiscard]] Shard& shard_of(std::uint32_t id) const noexcept { return shards_[id % kShards]; }
   [[nodiscard]] const Row* find_row(const Shard& shard, const Sought& app,
                                     std::string_view kind) const noexcept;
+
+  /// Number of the app's row of that kind; kNone if there is none.
+  [[nodiscard]] std::uint32_t find_other(const Shard& shard, std::uint32_t app,
+                                         std::string_view kind) const noexcept;
+  [[nodiscard]] bool is_of_kind(const Row& row, std::string_view kind) const noexcept;
 
   // A row's id is its number in its pool, the pool's bit, and its shard.
   static constexpr std::uint32_t kOther = kShards;
@@ -292,7 +311,6 @@ class TokenTable {
   [[nodiscard]] Row& row_at(std::uint32_t id) const noexcept;
   [[nodiscard]] App& app_at(std::uint32_t id) const noexcept;
   [[nodiscard]] Row* standing(RowHandle handle) const noexcept;
-  [[nodiscard]] RowHandle handle_of(std::uint32_t id) const noexcept;
 
   std::uint16_t number_of_kind(std::string_view kind);
   /// Makes the place as good as new, but for its generation. Under the lock of the row's shard.
@@ -311,7 +329,7 @@ class TokenTable {
   }
   /// Rows whose token has the fingerprint, but for the first `skip`.
   [[nodiscard]] Candidates candidates(Fingerprint fingerprint, std::size_t skip) const noexcept;
-  static bool same(StoredToken stored, std::string_view token) noexcept;
+  [[nodiscard]] bool same(StoredToken stored, std::string_view token) const noexcept;
 
   TokenMemory memory_;
   DisplacedTokens displaced_{memory_};
@@ -333,20 +351,41 @@ inline std::string_view TokenTable::Id::view() const noexcept {
   return {bytes_.data(), size_};
 }
 
+inline std::uint64_t TokenTable::word_at(const char* bytes) noexcept {
+  std::uint64_t word = 0;
+  std::memcpy(&word, bytes, sizeof word);
+  return word;
+}
+
 inline std::size_t TokenTable::hash(std::string_view name) noexcept {
   // FNV-like multiply and a final mix; ids of apps differ in every character, so this is plenty.
+  // The last word overlaps the one before: to put together the bytes that are left costs more.
   std::uint64_t h = 0x9e3779b97f4a7c15U ^ name.size();
-  while (name.size() >= 8) {
-    std::uint64_t word = 0;
-    std::memcpy(&word, name.data(), 8);
-    h = (h ^ word) * 0xff51afd7ed558ccdU;
-    h ^= h >> 32;
-    name.remove_prefix(8);
+  std::uint64_t last = 0;
+  if (name.size() >= 8) {
+    for (std::size_t i = 0; i + 8 < name.size(); i += 8) {
+      h = (h ^ word_at(name.data() + i)) * 0xff51afd7ed558ccdU;
+      h ^= h >> 32;
+    }
+    last = word_at(name.data() + name.size() - 8);
+  } else {
+    for (const char c : name) last = (last << 8) | static_cast<unsigned char>(c);
   }
-  std::uint64_t rest = 0;
-  std::memcpy(&rest, name.data(), name.size());
-  h = (h ^ rest) * 0xc4ceb9fe1a85ec53U;
+  h = (h ^ last) * 0xc4ceb9fe1a85ec53U;
   return h ^ (h >> 29);
+}
+
+inline bool TokenTable::Id::is(std::string_view text) const noexcept {
+  const std::size_t size = text.size();
+  if (size < 8 || size > kInline) return view() == text;
+  if (size != size_) return false;
+  // Of 8 to 23 bytes: three words that overlap, in place of a call of memcmp.
+  const char* const mine = bytes_.data();
+  const std::size_t last = size - 8;
+  const std::size_t middle = std::min<std::size_t>(last, 8);
+  return ((word_at(mine) ^ word_at(text.data())) |
+          (word_at(mine + middle) ^ word_at(text.data() + middle)) |
+          (word_at(mine + last) ^ word_at(text.data() + last))) == 0;
 }
 
 inline TokenTable::Shard& TokenTable::shard_of(const Sought& sought) const noexcept {
@@ -354,19 +393,22 @@ inline TokenTable::Shard& TokenTable::shard_of(const Sought& sought) const noexc
 }
 
 inline bool TokenTable::SameId::operator()(std::uint32_t a, const Sought& b) const noexcept {
-  return shard->apps[a].id.view() == b.name;
+  return shard->apps[a].id.is(b.name);
+}
+
+inline bool TokenTable::is_of_kind(const Row& row, std::string_view kind) const noexcept {
+  // Nearly every read is for this one: a comparison of constant length, with nothing to look up.
+  return row.kind == kAccessTokenNumber ? kind == kAccessToken : kind == kinds_[row.kind];
 }
 
 inline const TokenTable::Row* TokenTable::find_row(const Shard& shard, const Sought& app,
                                                    std::string_view kind) const noexcept {
   const auto found = shard.index.find(app);
   if (found == shard.index.end()) return nullptr;
-  const Row* row = &shard.apps[*found].main;
-  while (!kind.empty() && kinds_[row->kind] != kind) {
-    if (row->next_kind == kNone) return nullptr;
-    row = &shard.others[row->next_kind].row;
-  }
-  return row;
+  const Row& main = shard.apps[*found].main;
+  if (kind.empty() || is_of_kind(main, kind)) return &main;
+  const std::uint32_t other = find_other(shard, *found, kind);
+  return other != kNone ? &shard.others[other].row : nullptr;
 }
 
 template <class Use>
@@ -381,13 +423,13 @@ bool TokenTable::read(std::string_view app, std::string_view kind, WallTime now,
   if (!row->asked.load(std::memory_order_relaxed)) {
     row->asked.store(true, std::memory_order_relaxed);
   }
-  if (row->token == nullptr) return false;
+  if (!row->token()) return false;
   const Bounds bounds = row->times.bounds();
   const std::int64_t promise = bounds.promise(now);
   if (promise < 1) return false;
   const bool stale = now >= bounds.renew_at;
   if (stale && (promise < wish.min_ttl || (wish.outside_window && row->windowed))) return false;
-  use(TokenView{row->stored_token().view(), promise, row->times.expires_at(), row->revision,
+  use(TokenView{memory_.view(row->token()), promise, row->times.expires_at(), row->revision,
                 Fingerprint{row->fingerprint}});
   return true;
 }
@@ -405,7 +447,7 @@ bool TokenTable::read_by_token(std::string_view token, Fingerprint fingerprint, 
     for (std::size_t i = 0; i < found.count; ++i) {
       const std::uint32_t id = found.ids[i];
       const ReadMostlyMutex::Reading reading(shard_of(id).mutex);
-      if (!same(row_at(id).stored_token(), token)) continue;
+      if (!same(row_at(id).token(), token)) continue;
       use_row(id);
       return true;
     }
