@@ -41,21 +41,21 @@ if(HUFU_BUILD_TESTS)
   include(GoogleTest)
 endif()
 
-# hufu_floor(NAME sources… [USES targets…] [TESTS sources…] [TEST_USES targets…] [WITH_SERVER])
+# hufu_layer(NAME sources… [USES targets…] [TESTS sources…] [TEST_USES targets…] [WITH_SERVER])
 # One folder: a static library hufu_NAME, and hufu_NAME_test from the tests that stand beside it.
 # WITH_SERVER: the tests start a server for themselves, so they run as one, in one process; they
 # print "not run: WHY" where that server cannot be had.
-function(hufu_floor name)
-  cmake_parse_arguments(PARSE_ARGV 1 floor "WITH_SERVER" "" "USES;TESTS;TEST_USES")
-  add_library(hufu_${name} STATIC ${floor_UNPARSED_ARGUMENTS})
+function(hufu_layer name)
+  cmake_parse_arguments(PARSE_ARGV 1 layer "WITH_SERVER" "" "USES;TESTS;TEST_USES")
+  add_library(hufu_${name} STATIC ${layer_UNPARSED_ARGUMENTS})
   target_include_directories(hufu_${name} PUBLIC
     $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/src>)
-  target_link_libraries(hufu_${name} PUBLIC ${floor_USES} PRIVATE $<BUILD_INTERFACE:hufu_build>)
-  if(HUFU_BUILD_TESTS AND floor_TESTS)
-    add_executable(hufu_${name}_test ${floor_TESTS})
-    target_link_libraries(hufu_${name}_test PRIVATE hufu_${name} hufu_build ${floor_TEST_USES}
+  target_link_libraries(hufu_${name} PUBLIC ${layer_USES} PRIVATE $<BUILD_INTERFACE:hufu_build>)
+  if(HUFU_BUILD_TESTS AND layer_TESTS)
+    add_executable(hufu_${name}_test ${layer_TESTS})
+    target_link_libraries(hufu_${name}_test PRIVATE hufu_${name} hufu_build ${layer_TEST_USES}
                           GTest::gmock)
-    if(floor_WITH_SERVER)
+    if(layer_WITH_SERVER)
       add_test(NAME store_${name} COMMAND hufu_${name}_test)
       set_tests_properties(store_${name} PROPERTIES SKIP_REGULAR_EXPRESSION "(^|\n)not run: ")
     else()
