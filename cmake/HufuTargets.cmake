@@ -11,12 +11,18 @@ set(CMAKE_VISIBILITY_INLINES_HIDDEN ON)
 set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 set(CMAKE_RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}")
 
+# What one clone has compiled, another takes from the cache: paths count from the top of the tree.
 find_program(CCACHE ccache)
 if(CCACHE)
-  set(CMAKE_CXX_COMPILER_LAUNCHER "${CCACHE}")
+  set(CMAKE_CXX_COMPILER_LAUNCHER "${CMAKE_COMMAND}" -E env "CCACHE_BASEDIR=${PROJECT_SOURCE_DIR}"
+      CCACHE_NOHASHDIR=true "${CCACHE}")
 endif()
 
 add_library(hufu_build INTERFACE)
+target_compile_options(hufu_build INTERFACE "-ffile-prefix-map=${PROJECT_SOURCE_DIR}=.")
+if(HUFU_SYMBOLS)
+  target_compile_options(hufu_build INTERFACE -g)
+endif()
 target_compile_options(hufu_build INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor
                        -Wold-style-cast -Wcast-qual -Woverloaded-virtual)
 if(HUFU_WERROR)
