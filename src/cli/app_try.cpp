@@ -1,3 +1,4 @@
+#include <boost/json/value.hpp>
 #include <memory>
 #include <ostream>
 
