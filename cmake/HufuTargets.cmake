@@ -15,7 +15,7 @@ set(CMAKE_RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}")
 find_program(CCACHE ccache)
 if(CCACHE)
   set(CMAKE_CXX_COMPILER_LAUNCHER "${CMAKE_COMMAND}" -E env "CCACHE_BASEDIR=${PROJECT_SOURCE_DIR}"
-      CCACHE_NOHASHDIR=true "${CCACHE}")
+      CCACHE_NOHASHDIR=true CCACHE_SLOPPINESS=pch_defines,time_macros "${CCACHE}")
 endif()
 
 add_library(hufu_build INTERFACE)
@@ -41,6 +41,20 @@ if(HUFU_FAILPOINTS)
   target_compile_definitions(hufu_build INTERFACE HUFU_FAILPOINTS=1)
 endif()
 
+# What most files include, read once: a third of a first build's time. Off where somebody works on the
+# sources, so that a file which forgets to include something does not compile.
+if(HUFU_PRECOMPILE)
+  file(CONFIGURE OUTPUT "${PROJECT_BINARY_DIR}/precompiled.cpp" CONTENT "")
+  add_library(hufu_precompiled OBJECT "${PROJECT_BINARY_DIR}/precompiled.cpp")
+  target_link_libraries(hufu_precompiled PRIVATE hufu_build tl::expected)
+  # GCC 12 forgets that what is precompiled belongs to the system, and complains of it.
+  target_compile_options(hufu_build INTERFACE -Wno-array-bounds)
+  target_precompile_headers(hufu_precompiled PRIVATE
+    <algorithm> <array> <atomic> <charconv> <chrono> <condition_variable> <functional> <map> <memory>
+    <mutex> <optional> <ostream> <set> <span> <sstream> <string> <string_view> <thread>
+    <tl/expected.hpp> <unordered_map> <utility> <variant> <vector>)
+endif()
+
 if(HUFU_BUILD_TESTS)
   enable_testing()
   find_package(GTest REQUIRED)
@@ -57,6 +71,9 @@ function(hufu_layer name)
   target_include_directories(hufu_${name} PUBLIC
     $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/src>)
   target_link_libraries(hufu_${name} PUBLIC ${layer_USES} PRIVATE $<BUILD_INTERFACE:hufu_build>)
+  if(HUFU_PRECOMPILE)
+    target_precompile_headers(hufu_${name} REUSE_FROM hufu_precompiled)
+  endif()
   if(HUFU_BUILD_TESTS AND layer_TESTS)
     add_executable(hufu_${name}_test ${layer_TESTS})
     target_link_libraries(hufu_${name}_test PRIVATE hufu_${name} hufu_build ${layer_TEST_USES}
