@@ -1,6 +1,6 @@
 // Fills a store for the benchmarks: hufu_fill_store URI APPS TOKEN_BYTES [AT_ONCE].
 //
-// Writes through the store's own floor, so that what is measured afterwards is what a server would
+// Writes through the store's own layer, so that what is measured afterwards is what a server would
 // have written itself: apps with sealed secrets, tokens sealed in their places, one API key that
 // may do everything. Prints that key and nothing else. The tokens are fresh for a month; a
 // benchmark that wants them otherwise moves their times, which are not sealed (see fixture.py).

@@ -70,7 +70,7 @@ WallTime boot_time() { return WallTime(system_clock().steady().time_since_epoch(
 
 // ---- The contenders
 
-/// No lock, no names longer than 22 characters, nothing but what is needed: the floor.
+/// No lock, no names longer than 22 characters, nothing but what is needed: the least it can cost.
 class PlainMap {
  public:
   PlainMap() {

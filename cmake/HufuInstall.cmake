@@ -3,7 +3,7 @@
 include_guard()
 include(CMakePackageConfigHelpers)
 
-# The floors that a program embeds, as one archive, so that it links one thing.
+# The layers that a program embeds, as one archive, so that it links one thing.
 set(embedded core net redis_client platform store sqlite postgresql redis mongodb opening keeper
     redis_sink sink config library)
 add_library(hufu_archive STATIC)
@@ -13,10 +13,10 @@ target_compile_features(hufu_archive PUBLIC cxx_std_20)
 target_include_directories(hufu_archive INTERFACE
   $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
 target_link_libraries(hufu_archive PUBLIC tl::expected)
-foreach(floor IN LISTS embedded)
-  target_sources(hufu_archive PRIVATE $<TARGET_OBJECTS:hufu_${floor}>)
-  # What the floor uses from outside, its consumer has to link as well.
-  get_target_property(uses hufu_${floor} LINK_LIBRARIES)
+foreach(layer IN LISTS embedded)
+  target_sources(hufu_archive PRIVATE $<TARGET_OBJECTS:hufu_${layer}>)
+  # What the layer uses from outside, its consumer has to link as well.
+  get_target_property(uses hufu_${layer} LINK_LIBRARIES)
   list(FILTER uses EXCLUDE REGEX "hufu_|^tl::expected$")
   target_link_libraries(hufu_archive PRIVATE ${uses})
 endforeach()

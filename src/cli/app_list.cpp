@@ -28,10 +28,11 @@ ExitStatus list(const Context& context) {
                app.secret_login ? "yes" : "no", app.from_config ? "config" : "store"});
   }
   table.print(context.out(), context.out_paint());
+  if (apps->empty()) context.note(no_app_yet().message, no_app_yet().next_step);
   return ExitStatus::done;
 }
 
-Action declare(CLI::App&, Context& context) {
+Action declare(Parameters&, Context& context) {
   return [&context] { return list(context); };
 }
 

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <boost/json/object.hpp>
 #include <condition_variable>
 #include <mutex>
 #include <stop_token>

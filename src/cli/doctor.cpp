@@ -281,8 +281,7 @@ void examine_apps(Findings& findings, Local& local, const Context& context) {
   auto apps = local.apps();
   if (!apps) return findings.fail("apps", apps.error());
   if (apps->empty()) {
-    return findings.warn("apps", "there is none yet",
-                         "Add one with `hufu app add`, or name one in the configuration");
+    return findings.warn("apps", "there is none yet", no_app_yet().next_step);
   }
   for (std::size_t i = 0; i < std::min(apps->size(), kMostApps); ++i) {
     examine_app(findings, local, (*apps)[i].id, context);
@@ -369,9 +368,9 @@ ExitStatus examine(const std::string& app, const Context& context) {
   return findings.finish();
 }
 
-Action declare(CLI::App& cli, Context& context) {
+Action declare(Parameters& parameters, Context& context) {
   auto app = std::make_shared<std::string>();
-  cli.add_option("APP", *app, "Try this app only");
+  parameters.argument("APP", *app, "Try this app only");
   return [app, &context] { return examine(*app, context); };
 }
 

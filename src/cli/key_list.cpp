@@ -52,10 +52,14 @@ ExitStatus list(const Context& context) {
                date(key.created_at)});
   }
   table.print(context.out(), context.out_paint());
+  if (keys->empty()) {
+    context.note("there is no key yet",
+                 "Make one for each business server: `hufu key create NAME`");
+  }
   return ExitStatus::done;
 }
 
-Action declare(CLI::App&, Context& context) {
+Action declare(Parameters&, Context& context) {
   return [&context] { return list(context); };
 }
 

@@ -81,12 +81,12 @@ Result<Secret> read_hidden(const Context& context, const std::string& what, std:
   return as_usage(config::secret_from_text(std::move(text), "standard input", what, longest));
 }
 
-void add_secret_flags(CLI::App& cli, SecretFlags& flags) {
-  cli.add_flag("--secret-stdin", flags.from_stdin, "Read the secret from standard input")
-      ->disable_flag_override();
-  cli.add_option("--secret-file", flags.file, "Read the secret from this file")->type_name("FILE");
-  cli.add_option("--secret-env", flags.variable, "Take the secret from this environment variable")
-      ->type_name("NAME");
+void add_secret_flags(Parameters& parameters, SecretFlags& flags) {
+  parameters.flag("--secret-stdin", flags.from_stdin, "Read the secret from standard input");
+  parameters.option("--secret-file", flags.file, "Read the secret from this file").value("FILE");
+  parameters
+      .option("--secret-env", flags.variable, "Take the secret from this environment variable")
+      .value("NAME");
 }
 
 Result<Secret> read_secret(const SecretFlags& flags, const Context& context) {
@@ -96,7 +96,8 @@ Result<Secret> read_secret(const SecretFlags& flags, const Context& context) {
     return fail(
         Fault::usage,
         places == 0 ? "the secret is missing" : "the secret is named in more than one place",
-        "Use one of --secret-stdin, --secret-file FILE and --secret-env NAME");
+        "Use one of --secret-stdin (at a terminal it asks, and does not show what is typed), "
+        "--secret-file FILE and --secret-env NAME");
   }
   if (flags.from_stdin) return read_hidden(context, "app secret", config::kLongestSecret);
   if (!flags.file.empty()) {
