@@ -111,19 +111,19 @@ void print_banner(const Context& context, const Options& options, const std::str
 ExitStatus rehearse(const Options& options, const Context& context) {
   auto config = config_of(context);
   if (!config) return context.fail(config.error());
-  start_logging(*config, context.err());
+  Logging logging(*config, STDERR_FILENO);
 
   Signals signals;
   auto platform = start_platform(options);
-  if (!platform) return context.fail(platform.error());
+  if (!platform) return logging.fail(context, platform.error());
   config->platforms["wechat"] = {(*platform)->base_url(), false};
   const std::string usual = config->listen;
 
   // One clock for both sides, so that an hour lasts as long for Hufu as for the platform.
   auto service = Service::open(std::move(*config), context.build().version, &(*platform)->clock());
-  if (!service) return context.fail(service.error());
+  if (!service) return logging.fail(context, service.error());
   auto key = make_key((*service)->registry());
-  if (!key) return context.fail(key.error());
+  if (!key) return logging.fail(context, key.error());
 
   std::optional<Error> trouble;
   auto when_read = [&](Result<void> read) {
@@ -136,7 +136,7 @@ ExitStatus rehearse(const Options& options, const Context& context) {
   auto started = listen_somewhere(options.listen, usual, [&](const std::string& where) {
     return (*service)->start(where, when_read);
   });
-  if (!started) return context.fail(started.error());
+  if (!started) return logging.fail(context, started.error());
 
   const std::string server = "http://" + (*service)->address();
   print_banner(context, options, server, (*platform)->base_url(), *key);
@@ -150,7 +150,7 @@ ExitStatus rehearse(const Options& options, const Context& context) {
     signals.wait();
   }
   (*service)->stop(kPatience);
-  return trouble ? context.fail(*trouble) : ExitStatus::done;
+  return trouble ? logging.fail(context, *trouble) : ExitStatus::done;
 }
 
 Action declare(CLI::App& cli, Context& context) {

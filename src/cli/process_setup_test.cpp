@@ -50,6 +50,7 @@ int use_closed_streams() {
 }
 
 TEST(OpenStandardStreamsDeathTest, LeavesNoNumberBelowThreeToTheNextFile) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
   EXPECT_EXIT(std::_Exit(use_closed_streams()), ::testing::ExitedWithCode(0), "");
 }
 
@@ -64,6 +65,7 @@ int use_open_streams() {
 }
 
 TEST(OpenStandardStreamsDeathTest, LeavesOpenStreamsAlone) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
   EXPECT_EXIT(std::_Exit(use_open_streams()), ::testing::ExitedWithCode(0), "");
 }
 
@@ -77,6 +79,7 @@ int use_hardened_process() {
 }
 
 TEST(HardenProcessDeathTest, IgnoresSignalsThatMeanNothingHereAndForbidsKeyLogs) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
   EXPECT_EXIT(std::_Exit(use_hardened_process()), ::testing::ExitedWithCode(0), "");
 }
 

@@ -126,7 +126,7 @@ void say_what_was_read(const keeper::Health& health) {
 ExitStatus serve(const Context& context) {
   auto loaded = context.config();
   if (!loaded) return context.fail(loaded.error());
-  start_logging(loaded->config, context.err());
+  Logging logging(loaded->config, STDERR_FILENO);
   const config::Environment& environment = context.sources.environment;
 
   const std::string listen = loaded->config.listen;
@@ -137,7 +137,7 @@ ExitStatus serve(const Context& context) {
   Signals signals;
   Reloading reloading(context, *loaded);
   auto service = Service::open(std::move(loaded->config), context.build().version);
-  if (!service) return context.fail(service.error());
+  if (!service) return logging.fail(context, service.error());
   for (const std::string& warning : (*service)->store_warnings()) spdlog::warn("{}", warning);
   if (key_file_missing && exists(key_file)) {
     spdlog::info("made {} (mode 0600) → keep a copy of it: nothing can read the store without",
@@ -162,7 +162,7 @@ ExitStatus serve(const Context& context) {
     });
   };
   if (auto started = (*service)->start(listen, when_read); !started) {
-    return context.fail(started.error());
+    return logging.fail(context, started.error());
   }
   spdlog::info("listening on http://{}", (*service)->address());
   signals.wait();
@@ -170,7 +170,7 @@ ExitStatus serve(const Context& context) {
   tell_service_manager(environment, "STOPPING=1");
   if (!unreadable) spdlog::info("ending: requests and renewals in flight are finished");
   (*service)->stop(kStopTimeout, kDrain);
-  if (unreadable) return context.fail(*unreadable);
+  if (unreadable) return logging.fail(context, *unreadable);
   spdlog::info("ended");
   return ExitStatus::done;
 }

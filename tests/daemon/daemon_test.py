@@ -4,6 +4,7 @@ condition, at most DEADLINE seconds."""
 
 import argparse
 import contextlib
+import fcntl
 import http.client
 import json
 import os
@@ -274,6 +275,66 @@ class ClosedStreams(DaemonTest):
         for redirection in (">&-", ">/dev/full"):
             self.assertEqual(self.run_with(redirection, "key", "create", "shop").returncode, 1)
             self.assertEqual(self.run_with("", "key", "list").stdout, "")
+
+
+class UnreadLog(DaemonTest):
+    """A standard error that nobody reads: a pipe of one page."""
+
+    REQUESTS = 30_000
+
+    def start_server(self):
+        self.reader, writer = os.pipe()
+        self.exits.callback(os.close, self.reader)
+        fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.address = free.getsockname()
+        self.server = subprocess.Popen(
+            [Program.hufu, "serve", "--store", "memory:", "--log-level", "debug", "--listen",
+             "{}:{}".format(*self.address)], stdin=subprocess.DEVNULL, stderr=writer,
+            env={"WECHAT_BASE_URL": self.start_platform(), "WECHAT_APPID": APP,
+                 "WECHAT_APPSECRET": SECRET})
+        os.close(writer)
+        self.addCleanup(self.server.wait)
+        self.addCleanup(self.server.kill)
+
+    def connect(self):
+        try:
+            return socket.create_connection(self.address, timeout=DEADLINE)
+        except ConnectionRefusedError:
+            return None
+
+    def log_more_than_fits(self):
+        """A line for each request, and an answer to each of them."""
+        with eventually(self.connect) as connection:
+            request = b"GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n"
+            sending = threading.Thread(target=connection.sendall, args=(request * self.REQUESTS,))
+            sending.start()
+            answers, tail = 0, b""
+            while answers < self.REQUESTS:
+                received = connection.recv(1 << 20)
+                self.assertTrue(received)
+                answers += (tail + received).count(b"HTTP/1.1 200")
+                tail = received[-11:]
+            sending.join()
+
+    def test_stops_neither_answers_nor_the_end(self):
+        self.start_server()
+        self.log_more_than_fits()
+        self.server.send_signal(signal.SIGTERM)
+        self.assertEqual(self.server.wait(DEADLINE), 0)
+
+    def test_says_how_many_lines_are_missing_once_somebody_reads(self):
+        self.start_server()
+        self.log_more_than_fits()
+        seen, counted = b"", 0
+        while counted < self.REQUESTS:
+            seen += os.read(self.reader, 65536)
+            dropped = [int(number) for number in re.findall(rb" warn  (\d+) log lines were dropped", seen)]
+            counted = seen.count(b" debug GET /healthz 200") + sum(dropped)
+        self.assertEqual(counted, self.REQUESTS)
+        self.assertGreater(sum(dropped), 1000)
+        self.server.send_signal(signal.SIGTERM)
+        self.assertEqual(self.server.wait(DEADLINE), 0)
 
 
 class Reload(DaemonTest):
