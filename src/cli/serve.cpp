@@ -145,9 +145,9 @@ ExitStatus serve(const Context& context) {
   }
 
   signals.on_hangup([&] {
-    tell_reloading(environment);
+    notify_reloading(environment);
     reloading.reload(**service);
-    tell_service_manager(environment, "READY=1");
+    notify_service_manager(environment, "READY=1");
   });
 
   std::optional<Error> unreadable;
@@ -158,7 +158,7 @@ ExitStatus serve(const Context& context) {
         return signals.end();
       }
       say_what_was_read((*service)->keeper().health());
-      tell_service_manager(environment, "READY=1");
+      notify_service_manager(environment, "READY=1");
     });
   };
   if (auto started = (*service)->start(listen, when_read); !started) {
@@ -167,7 +167,7 @@ ExitStatus serve(const Context& context) {
   spdlog::info("listening on http://{}", (*service)->address());
   signals.wait();
 
-  tell_service_manager(environment, "STOPPING=1");
+  notify_service_manager(environment, "STOPPING=1");
   if (!unreadable) spdlog::info("ending: requests and renewals in flight are finished");
   (*service)->stop(kStopTimeout, kDrain);
   if (unreadable) return logging.fail(context, *unreadable);

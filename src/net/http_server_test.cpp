@@ -185,11 +185,11 @@ TEST_P(ServerOf, AnswersTenThousandPipelinedRequests) {
     }
     mine.finish();
   });
-  auto heard = mine.read_all();
+  auto output = mine.read_all();
   writer.join();
   std::size_t answers = 0;
-  for (auto at = heard.find("\r\n\r\nnow"); at != std::string::npos;
-       at = heard.find("\r\n\r\nnow", at + 1)) {
+  for (auto at = output.find("\r\n\r\nnow"); at != std::string::npos;
+       at = output.find("\r\n\r\nnow", at + 1)) {
     ++answers;
   }
   EXPECT_EQ(answers, 10'000U);
@@ -207,9 +207,9 @@ TEST_F(Server, AnswersAClientThatClosedItsSendingHalf) {
   auto mine = client();
   mine.send(kGet + kGet + "GET / HT");
   mine.finish();
-  auto heard = mine.read_all();
-  EXPECT_EQ(heard.find("HTTP/1.1 200"), 0U);
-  EXPECT_NE(heard.find("HTTP/1.1 200", 1), std::string::npos);
+  auto output = mine.read_all();
+  EXPECT_EQ(output.find("HTTP/1.1 200"), 0U);
+  EXPECT_NE(output.find("HTTP/1.1 200", 1), std::string::npos);
 }
 
 TEST_F(Server, DeliversTheErrorBeforeItCloses) {
@@ -424,17 +424,17 @@ TEST_P(ServerOf, StopsWithoutCuttingAnAnswer) {
   EXPECT_TRUE(soon([&] { return !client().connected(); }));
 
   halfway.send(kGet.substr(10));
-  auto heard = halfway.read_answer();
-  EXPECT_THAT(heard, HasSubstr("\r\nConnection: close\r\n"));
-  EXPECT_THAT(heard, HasSubstr("\r\n\r\nnow"));
+  auto output = halfway.read_answer();
+  EXPECT_THAT(output, HasSubstr("\r\nConnection: close\r\n"));
+  EXPECT_THAT(output, HasSubstr("\r\n\r\nnow"));
   EXPECT_TRUE(halfway.at_end());
   halfway.close();
 
   EXPECT_FALSE(pending->abandoned());
   pending->reply({.body = "later"});
-  heard = waiting.read_answer();
-  EXPECT_THAT(heard, HasSubstr("\r\nConnection: close\r\n"));
-  EXPECT_THAT(heard, HasSubstr("\r\n\r\nlater"));
+  output = waiting.read_answer();
+  EXPECT_THAT(output, HasSubstr("\r\nConnection: close\r\n"));
+  EXPECT_THAT(output, HasSubstr("\r\n\r\nlater"));
   waiting.close();
 
   // What it sends too late must not spoil what it has not read yet.
@@ -501,15 +501,15 @@ TEST_P(ServerOf, AnswersOneMoreRequestOnAnIdleConnectionWhileDraining) {
   std::thread stopping([&] { server_->stop(seconds(10), seconds(60)); });
   EXPECT_TRUE(soon([&] { return !client().connected(); })) << "nothing is accepted any more";
   // Accepting stops a moment before every worker drains; until then all is as it was.
-  std::string heard;
+  std::string output;
   EXPECT_TRUE(soon([&] {
     mine.send(kGet);
-    heard = mine.read_answer();
-    return heard.find("\r\n\r\nnow") == std::string::npos ||
-           heard.find("\r\nConnection: close\r\n") != std::string::npos;
+    output = mine.read_answer();
+    return output.find("\r\n\r\nnow") == std::string::npos ||
+           output.find("\r\nConnection: close\r\n") != std::string::npos;
   }));
-  EXPECT_THAT(heard, HasSubstr("\r\nConnection: close\r\n"));
-  EXPECT_THAT(heard, HasSubstr("\r\n\r\nnow"));
+  EXPECT_THAT(output, HasSubstr("\r\nConnection: close\r\n"));
+  EXPECT_THAT(output, HasSubstr("\r\n\r\nnow"));
   EXPECT_TRUE(mine.at_end());
   mine.close();
   stopping.join();  // Not a minute later.
