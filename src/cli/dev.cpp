@@ -127,20 +127,20 @@ void print_banner(const Context& context, const Options& options, const std::str
 ExitStatus rehearse(const Options& options, const Context& context) {
   auto config = config_of(context);
   if (!config) return context.fail(config.error());
-  start_logging(*config, context.err());
+  Logging logging(*config, STDERR_FILENO);
 
   Signals signals;
   auto platform = start_platform(options);
-  if (!platform) return context.fail(platform.error());
+  if (!platform) return logging.fail(context, platform.error());
   config->platforms["wechat"] = {(*platform)->base_url(), false};
   const std::string usual = config->listen;
   const std::optional<std::string> told = told_to_listen(context, *config);
 
   // One clock for both sides, so that an hour lasts as long for Hufu as for the platform.
   auto service = Service::open(std::move(*config), context.build().version, &(*platform)->clock());
-  if (!service) return context.fail(service.error());
+  if (!service) return logging.fail(context, service.error());
   auto key = make_key((*service)->registry());
-  if (!key) return context.fail(key.error());
+  if (!key) return logging.fail(context, key.error());
 
   std::optional<Error> failure;
   auto when_read = [&](Result<void> read) {
@@ -152,7 +152,7 @@ ExitStatus rehearse(const Options& options, const Context& context) {
   };
   auto started = listen_somewhere(
       told, usual, [&](const std::string& where) { return (*service)->start(where, when_read); });
-  if (!started) return context.fail(started.error());
+  if (!started) return logging.fail(context, started.error());
 
   const std::string server = "http://" + (*service)->address();
   print_banner(context, options, server, (*platform)->base_url(), *key);
@@ -166,7 +166,7 @@ ExitStatus rehearse(const Options& options, const Context& context) {
     signals.wait();
   }
   (*service)->stop(kPatience);
-  return failure ? context.fail(*failure) : ExitStatus::done;
+  return failure ? logging.fail(context, *failure) : ExitStatus::done;
 }
 
 Action declare(Parameters& parameters, Context& context) {

@@ -33,6 +33,14 @@ double seconds(Milliseconds span) { return std::chrono::duration<double>(span).c
 
 }  // namespace
 
+/// `kind` says what goes on, without what differs each time.
+void LogObserver::warn(std::string_view kind, std::string line) {
+  const auto left_out = warnings_.admit(kind, clock_.steady());
+  if (!left_out) return;
+  if (*left_out > 0) line += fmt::format(" (and {} times since this was last said)", *left_out);
+  spdlog::warn("{}", line);
+}
+
 void LogObserver::renewed(const Key& key, keeper::Cause cause, std::uint64_t revision,
                           Fingerprint fingerprint, Milliseconds call) {
   spdlog::info("renewed: {} revision={} fingerprint={} cause={} ms={}", name_of(key), revision,
@@ -41,13 +49,16 @@ void LogObserver::renewed(const Key& key, keeper::Cause cause, std::uint64_t rev
 
 void LogObserver::renewal_failed(const Key& key, keeper::Cause cause, const Error& error,
                                  RetryClass, Milliseconds next) {
-  spdlog::warn("renewal failed: {} cause={} next_attempt={:.1f}s: {}", name_of(key),
-               keeper::name_of(cause), seconds(next), words_of(error));
+  const std::string words = words_of(error);
+  warn(fmt::format("renewal failed: {}: {}", name_of(key), words),
+       fmt::format("renewal failed: {} cause={} next_attempt={:.1f}s: {}", name_of(key),
+                   keeper::name_of(cause), seconds(next), words));
 }
 
 void LogObserver::commit_failed(const Key& key, const Error& error) {
-  spdlog::warn("renewed, but not stored, and served from memory until it is: {}: {}", name_of(key),
-               words_of(error));
+  auto line = fmt::format("renewed, but not stored, and served from memory until it is: {}: {}",
+                          name_of(key), words_of(error));
+  warn(line, line);
 }
 
 void LogObserver::fenced(const Key& key) {
@@ -58,14 +69,17 @@ void LogObserver::fenced(const Key& key) {
 void LogObserver::lease(std::string_view outcome) { spdlog::debug("lease: {}", outcome); }
 
 void LogObserver::probed(const Key& key, ProbeResult result) {
-  spdlog::log(result == ProbeResult::dead ? spdlog::level::warn : spdlog::level::debug,
-              "probed: {} {}", name_of(key), name_of(result));
+  auto line = fmt::format("probed: {} {}", name_of(key), name_of(result));
+  if (result != ProbeResult::dead) return spdlog::debug("{}", line);
+  warn(line, line);
 }
 
 void LogObserver::reported(const Key& key, ReportOutcome outcome) {
   const bool matters = outcome == ReportOutcome::renewed || outcome == ReportOutcome::throttled;
-  spdlog::log(matters ? spdlog::level::warn : spdlog::level::debug,
-              "reported as refused: {} outcome={}", name_of(key), hufu::name_of(outcome));
+  auto line =
+      fmt::format("reported as refused: {} outcome={}", name_of(key), hufu::name_of(outcome));
+  if (!matters) return spdlog::debug("{}", line);
+  warn(line, line);
 }
 
 void LogObserver::store_changed(bool usable, const Error* why_not) {
@@ -78,10 +92,10 @@ void LogObserver::store_changed(bool usable, const Error* why_not) {
 }
 
 void LogObserver::replicas_behind(std::uint64_t more) {
-  spdlog::warn(
-      "too few replicas of the store confirm in time: writes={}: a failover now may take them "
-      "back → look at the replicas, and at the network to them",
-      more);
+  warn("replicas behind",
+       fmt::format("too few replicas of the store confirm in time: writes={}: a failover now may "
+                   "take them back → look at the replicas, and at the network to them",
+                   more));
 }
 
 void LogObserver::clock_stepped(Milliseconds by) {

@@ -3,9 +3,11 @@
 #include <gmock/gmock.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <sstream>
 
 #include "cli/logging.hpp"
+#include "testing/fake_clock.hpp"
 
 namespace hufu::cli {
 namespace {
@@ -24,7 +26,8 @@ class Log {
   ~Log() { spdlog::set_default_logger(before_); }
 
   [[nodiscard]] std::string text() const { return lines_.str(); }
-  LogObserver observer;
+  hufu::testing::FakeClock clock;
+  LogObserver observer{clock};
 
  private:
   std::ostringstream lines_;
@@ -83,6 +86,28 @@ TEST(LogObserver, WarnsOfWhatSomebodyMayHaveToLookAt) {
                     HasSubstr("app=wx-throttled kind=access_token outcome=throttled"),
                     HasSubstr("set by -90.500s"), HasSubstr(" error the store cannot be used"),
                     HasSubstr("disk full → make room\n")));
+}
+
+TEST(LogObserver, SaysOnceAMinuteWhatGoesOn) {
+  Log log("warn");
+  auto fail = [&](const char* why) {
+    log.observer.renewal_failed({"wx1"}, keeper::Cause::schedule,
+                                Error{Fault::unreachable, why, "", {}, {}},
+                                IssueFailure::Lane::backoff, std::chrono::seconds(1));
+  };
+  for (int i = 0; i < 100; ++i) {
+    log.observer.reported({"wx1"}, ReportOutcome::throttled);
+    fail("no answer");
+  }
+  fail("no name");
+  log.observer.reported({"wx2"}, ReportOutcome::throttled);
+  const std::string first = log.text();
+  EXPECT_EQ(std::count(first.begin(), first.end(), '\n'), 4) << first;
+
+  log.clock.advance(std::chrono::minutes(1));
+  log.observer.reported({"wx1"}, ReportOutcome::throttled);
+  EXPECT_THAT(log.text(), EndsWith("reported as refused: app=wx1 kind=access_token "
+                                   "outcome=throttled (and 99 times since this was last said)\n"));
 }
 
 TEST(LogObserver, KeepsWhatHappensAllTheTimeToDebug) {

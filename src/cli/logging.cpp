@@ -12,6 +12,9 @@
 namespace hufu::cli {
 namespace {
 
+/// How long an end or an error message waits for the lines before it.
+constexpr Milliseconds kFlushTimeout = std::chrono::milliseconds(500);
+
 std::string_view name_of(spdlog::level::level_enum level) {
   switch (level) {
     case spdlog::level::trace: return "trace";
@@ -66,6 +69,35 @@ class LineFormatter final : public spdlog::formatter {
   bool json_;
 };
 
+/// Of Logging: formats on the thread that logs, and leaves the writing to a LogWriter.
+class WriterSink final : public spdlog::sinks::sink {
+ public:
+  WriterSink(std::shared_ptr<LogWriter> writer, bool json)
+      : writer_(std::move(writer)), formatter_(json) {}
+
+  void log(const spdlog::details::log_msg& message) override {
+    spdlog::memory_buf_t line;
+    formatter_.format(message, line);
+    writer_->write({line.data(), line.size()});
+  }
+  void flush() override {}
+  void set_pattern(const std::string&) override {}
+  void set_formatter(std::unique_ptr<spdlog::formatter>) override {}
+
+ private:
+  std::shared_ptr<LogWriter> writer_;
+  LineFormatter formatter_;  // Has no state that changes.
+};
+
+/// In place of lines that could not be written.
+std::string note_on_dropped(bool json, std::uint64_t dropped) {
+  const std::string text =
+      fmt::format("{} log lines were dropped, as they could not be written", dropped);
+  spdlog::memory_buf_t line;
+  LineFormatter(json).format({"hufu", spdlog::level::warn, text}, line);
+  return {line.data(), line.size()};
+}
+
 }  // namespace
 
 std::shared_ptr<spdlog::logger> make_logger(std::ostream& out, std::string_view level,
@@ -77,8 +109,23 @@ std::shared_ptr<spdlog::logger> make_logger(std::ostream& out, std::string_view 
   return logger;
 }
 
-void start_logging(const Config& config, std::ostream& out) {
-  spdlog::set_default_logger(make_logger(out, config.log_level, config.log_format));
+Logging::Logging(const Config& config, int descriptor) : before_(spdlog::default_logger()) {
+  const bool json = config.log_format == "json";
+  writer_ = std::make_shared<LogWriter>(
+      descriptor, [json](std::uint64_t dropped) { return note_on_dropped(json, dropped); },
+      LogWriter::Options());
+  auto logger =
+      std::make_shared<spdlog::logger>("hufu", std::make_shared<WriterSink>(writer_, json));
+  logger->set_level(spdlog::level::from_str(config.log_level));
+  spdlog::set_default_logger(std::move(logger));
 }
+
+Logging::~Logging() { spdlog::set_default_logger(std::move(before_)); }
+
+ExitStatus Logging::fail(const Context& context, const Error& error) {
+  return flush() ? context.fail(error) : exit_status(error.fault);
+}
+
+bool Logging::flush() { return writer_->flush(kFlushTimeout); }
 
 }  // namespace hufu::cli

@@ -2,10 +2,13 @@
 
 #include <spdlog/logger.h>
 
+#include <cstdint>
 #include <memory>
 #include <ostream>
 #include <string_view>
 
+#include "cli/context.hpp"
+#include "cli/log_writer.hpp"
 #include "hufu/config.hpp"
 
 namespace hufu::cli {
@@ -18,7 +21,29 @@ namespace hufu::cli {
 std::shared_ptr<spdlog::logger> make_logger(std::ostream& out, std::string_view level,
                                             std::string_view format);
 
-/// From now on everything that logs, logs to `out` as `config` says.
-void start_logging(const Config& config, std::ostream& out);
+/// While it lives, everything that logs does so as `config` says, and never waits: see LogWriter.
+///
+/// Thread-safety: one at a time; made before the first thread that logs, and gone after the last.
+class Logging {
+ public:
+  /// To a descriptor that stays open for as long as the process lives.
+  Logging(const Config& config, int descriptor);
+  /// As `flush`; everything logs to where it did before.
+  ~Logging();
+  Logging(const Logging&) = delete;
+  Logging& operator=(const Logging&) = delete;
+
+  /// Waits for a moment until everything is written; whether it is.
+  bool flush();
+  /// As Context::fail, behind what was logged before; prints nothing where nobody reads the log,
+  /// as printing would wait for ever.
+  ExitStatus fail(const Context& context, const Error& error);
+  /// Lines that could not be written so far.
+  [[nodiscard]] std::uint64_t dropped() const { return writer_->dropped(); }
+
+ private:
+  std::shared_ptr<LogWriter> writer_;
+  std::shared_ptr<spdlog::logger> before_;
+};
 
 }  // namespace hufu::cli

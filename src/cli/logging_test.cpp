@@ -1,15 +1,20 @@
 #include "cli/logging.hpp"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <boost/json/parse.hpp>
 #include <sstream>
 
 namespace hufu::cli {
 namespace {
 
+using ::testing::AllOf;
+using ::testing::HasSubstr;
 using ::testing::MatchesRegex;
 
 constexpr const char* kTime = "[0-9]+-[0-9]+-[0-9]+T[0-9]+:[0-9]+:[0-9]+\\.[0-9][0-9][0-9]Z";
@@ -50,15 +55,43 @@ TEST(Logging, LeavesOutWhatIsBelowItsLevel) {
   }
 }
 
-TEST(Logging, GoesWhereverEverybodyLogs) {
-  std::ostringstream out;
-  Config config;
-  config.log_level = "debug";
-  auto before = spdlog::default_logger();
-  start_logging(config, out);
-  spdlog::debug("hello");
-  spdlog::set_default_logger(before);
-  EXPECT_THAT(out.str(), ::testing::EndsWith(" debug hello\n"));
+/// What is written to a pipe before its writing end is closed.
+class Pipe {
+ public:
+  Pipe() { EXPECT_EQ(pipe2(ends_, O_CLOEXEC), 0); }
+  ~Pipe() { close(ends_[0]); }
+  [[nodiscard]] int writer() const { return ends_[1]; }
+  std::string read_all() {
+    close(ends_[1]);
+    std::string text(65'536, '\0');
+    text.resize(
+        static_cast<std::size_t>(std::max<ssize_t>(0, read(ends_[0], text.data(), 65'536))));
+    return text;
+  }
+
+ private:
+  int ends_[2] = {-1, -1};
+};
+
+TEST(Logging, IsWhereEverythingLogsWhileItLives) {
+  for (const char* format : {"text", "json"}) {
+    Pipe pipe;
+    Config config;
+    config.log_level = "debug";
+    config.log_format = format;
+    const auto before = spdlog::default_logger();
+    {
+      Logging logging(config, pipe.writer());
+      spdlog::debug("hello");
+      spdlog::trace("too much");
+      EXPECT_TRUE(logging.flush());
+      spdlog::info("bye");
+    }
+    EXPECT_EQ(spdlog::default_logger(), before);
+    const std::string text = pipe.read_all();
+    EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 2);
+    EXPECT_THAT(text, AllOf(HasSubstr("debug"), HasSubstr("hello"), HasSubstr("bye")));
+  }
 }
 
 }  // namespace

@@ -20,9 +20,9 @@ namespace hufu::cli {
 namespace {
 
 /// How long requests in flight are waited for at the end.
-constexpr Milliseconds kPatience = std::chrono::seconds(10);
+constexpr Milliseconds kStopTimeout = std::chrono::seconds(10);
 /// How long a client may go on to use the connection that it has, at the end.
-constexpr Milliseconds kParting = std::chrono::seconds(1);
+constexpr Milliseconds kDrain = std::chrono::seconds(1);
 
 std::string counted(std::size_t count, std::string_view what) {
   return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
@@ -126,7 +126,7 @@ void say_what_was_read(const keeper::Health& health) {
 ExitStatus serve(const Context& context) {
   auto loaded = context.config();
   if (!loaded) return context.fail(loaded.error());
-  start_logging(loaded->config, context.err());
+  Logging logging(loaded->config, STDERR_FILENO);
   const config::Environment& environment = context.sources.environment;
 
   const std::string listen = loaded->config.listen;
@@ -137,7 +137,7 @@ ExitStatus serve(const Context& context) {
   Signals signals;
   Reloading reloading(context, *loaded);
   auto service = Service::open(std::move(loaded->config), context.build().version);
-  if (!service) return context.fail(service.error());
+  if (!service) return logging.fail(context, service.error());
   for (const std::string& warning : (*service)->store_warnings()) spdlog::warn("{}", warning);
   if (key_file_missing && exists(key_file)) {
     spdlog::info("made {} (mode 0600) → keep a copy of it: nothing can read the store without",
@@ -145,9 +145,9 @@ ExitStatus serve(const Context& context) {
   }
 
   signals.on_hangup([&] {
-    tell_reloading(environment);
+    notify_reloading(environment);
     reloading.reload(**service);
-    tell_service_manager(environment, "READY=1");
+    notify_service_manager(environment, "READY=1");
   });
 
   std::optional<Error> unreadable;
@@ -158,19 +158,19 @@ ExitStatus serve(const Context& context) {
         return signals.end();
       }
       say_what_was_read((*service)->keeper().health());
-      tell_service_manager(environment, "READY=1");
+      notify_service_manager(environment, "READY=1");
     });
   };
   if (auto started = (*service)->start(listen, when_read); !started) {
-    return context.fail(started.error());
+    return logging.fail(context, started.error());
   }
   spdlog::info("listening on http://{}", (*service)->address());
   signals.wait();
 
-  tell_service_manager(environment, "STOPPING=1");
+  notify_service_manager(environment, "STOPPING=1");
   if (!unreadable) spdlog::info("ending: requests and renewals in flight are finished");
-  (*service)->stop(kPatience, kParting);
-  if (unreadable) return context.fail(*unreadable);
+  (*service)->stop(kStopTimeout, kDrain);
+  if (unreadable) return logging.fail(context, *unreadable);
   spdlog::info("ended");
   return ExitStatus::done;
 }

@@ -11,7 +11,8 @@
 
 namespace hufu::cli {
 
-void tell_service_manager(const config::Environment& environment, std::string_view state) noexcept {
+void notify_service_manager(const config::Environment& environment,
+                            std::string_view state) noexcept {
   const std::string* place = config::find(environment, "NOTIFY_SOCKET");
   sockaddr_un address{};
   if (place == nullptr || place->size() >= sizeof address.sun_path) return;
@@ -28,11 +29,11 @@ void tell_service_manager(const config::Environment& environment, std::string_vi
   close(channel);
 }
 
-void tell_reloading(const config::Environment& environment) {
+void notify_reloading(const config::Environment& environment) {
   timespec now{};
   clock_gettime(CLOCK_MONOTONIC, &now);
-  tell_service_manager(environment, fmt::format("RELOADING=1\nMONOTONIC_USEC={}",
-                                                now.tv_sec * 1'000'000 + now.tv_nsec / 1000));
+  notify_service_manager(environment, fmt::format("RELOADING=1\nMONOTONIC_USEC={}",
+                                                  now.tv_sec * 1'000'000 + now.tv_nsec / 1000));
 }
 
 }  // namespace hufu::cli

@@ -8,9 +8,10 @@ namespace hufu::cli {
 
 /// Tells systemd how this process is ("READY=1", "STOPPING=1", as sd_notify(3) has them), where it
 /// asked for that (NOTIFY_SOCKET). Nothing happens where it did not, or where it cannot be reached.
-void tell_service_manager(const config::Environment& environment, std::string_view state) noexcept;
+void notify_service_manager(const config::Environment& environment,
+                            std::string_view state) noexcept;
 
-/// As `tell_service_manager`, before a configuration is read again; "READY=1" ends it.
-void tell_reloading(const config::Environment& environment);
+/// As `notify_service_manager`, before a configuration is read again; "READY=1" ends it.
+void notify_reloading(const config::Environment& environment);
 
 }  // namespace hufu::cli

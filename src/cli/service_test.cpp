@@ -14,11 +14,11 @@ namespace {
 constexpr const char* kAnyPort = "127.0.0.1:0";
 
 /// A platform that knows everybody, and a service that knows the apps it is told.
-struct Town {
+struct ServiceFixture {
   std::unique_ptr<simulator::Simulator> platform;
   std::unique_ptr<Service> service;
 
-  explicit Town(std::vector<std::string> apps) {
+  explicit ServiceFixture(std::vector<std::string> apps) {
     simulator::Simulator::Options options;
     options.model.any_app = true;
     platform = std::move(simulator::Simulator::start(options).value());
@@ -63,22 +63,22 @@ std::string request_for(const std::string& app) {
 }
 
 TEST(Service, AnswersWithATokenOfThePlatform) {
-  Town town({"wx1"});
-  ASSERT_TRUE(town.start());
-  auto grant = town.get("wx1");
+  ServiceFixture fixture({"wx1"});
+  ASSERT_TRUE(fixture.start());
+  auto grant = fixture.get("wx1");
   ASSERT_TRUE(grant);
-  EXPECT_TRUE(town.platform->model().token(grant->token.reveal()));
+  EXPECT_TRUE(fixture.platform->model().token(grant->token.reveal()));
 }
 
 TEST(Service, TakesAppsInWithoutDroppingAConnection) {
-  Town town({"wx1", "wx2"});
-  ASSERT_TRUE(town.start());
-  ASSERT_TRUE(town.get("wx1"));
-  testing::RawClient client(town.service->address());
+  ServiceFixture fixture({"wx1", "wx2"});
+  ASSERT_TRUE(fixture.start());
+  ASSERT_TRUE(fixture.get("wx1"));
+  testing::RawClient client(fixture.service->address());
   ASSERT_TRUE(client.send(request_for("wx1")));
   EXPECT_NE(client.read_answer().find("access_token"), std::string::npos);
 
-  ASSERT_TRUE(town.service->set_apps(Town::configured({"wx2", "wx3"})));
+  ASSERT_TRUE(fixture.service->set_apps(ServiceFixture::configured({"wx2", "wx3"})));
   ASSERT_TRUE(client.send(request_for("wx3")));
   EXPECT_NE(client.read_answer().find("access_token"), std::string::npos);
   ASSERT_TRUE(client.send(request_for("wx1")));
@@ -86,9 +86,9 @@ TEST(Service, TakesAppsInWithoutDroppingAConnection) {
 }
 
 TEST(Service, SaysThatItsPortIsTakenAndCanListenElsewhere) {
-  Town first({"wx1"});
+  ServiceFixture first({"wx1"});
   ASSERT_TRUE(first.start());
-  Town second({"wx1"});
+  ServiceFixture second({"wx1"});
   auto started = second.start(first.service->address());
   ASSERT_FALSE(started);
   EXPECT_EQ(started.error().fault, Fault::config);
@@ -96,30 +96,30 @@ TEST(Service, SaysThatItsPortIsTakenAndCanListenElsewhere) {
   EXPECT_TRUE(second.start());
 }
 
-TEST(Service, EndsAlsoWhereItNeverBegan) {
-  Town town({"wx1"});
-  town.service.reset();
+TEST(Service, StopsThoughItWasNeverStarted) {
+  ServiceFixture fixture({"wx1"});
+  fixture.service.reset();
 }
 
 TEST(Service, AnswersWhatHadBegunBeforeItEnds) {
-  Town town({"wx1"});
-  ASSERT_TRUE(town.start());
-  ASSERT_TRUE(town.get("wx1"));
+  ServiceFixture fixture({"wx1"});
+  ASSERT_TRUE(fixture.start());
+  ASSERT_TRUE(fixture.get("wx1"));
   simulator::FaultSwitch slow;
   slow.kind = simulator::FaultSwitch::Kind::slow;
   slow.endpoint = "getcallbackip";
   slow.delay = Milliseconds(100);
-  town.platform->model().add_fault(slow);
+  fixture.platform->model().add_fault(slow);
 
   // A report of the token: the server asks the platform before it answers.
   const std::string body =
       R"({"grant_type":"client_credential","appid":"wx1","secret":"opens-nothing","force_refresh":true})";
-  testing::RawClient client(town.service->address());
+  testing::RawClient client(fixture.service->address());
   ASSERT_TRUE(client.send("POST /cgi-bin/stable_token HTTP/1.1\r\nHost: h\r\nContent-Length: " +
                           std::to_string(body.size()) + "\r\n\r\n" + body));
-  while (town.platform->model().calls("", "getcallbackip").empty()) std::this_thread::yield();
+  while (fixture.platform->model().calls("", "getcallbackip").empty()) std::this_thread::yield();
   auto stopped =
-      std::async(std::launch::async, [&] { town.service->stop(std::chrono::seconds(10)); });
+      std::async(std::launch::async, [&] { fixture.service->stop(std::chrono::seconds(10)); });
   EXPECT_NE(client.read_answer().find("access_token"), std::string::npos);
   client.close();
   stopped.get();

@@ -13,7 +13,7 @@ namespace asio = boost::asio;
 class Signals::Impl {
  public:
   Impl() {
-    farewell_.async_wait([this](const boost::system::error_code& cancelled, int) {
+    termination_.async_wait([this](const boost::system::error_code& cancelled, int) {
       if (!cancelled) loop_.stop();
     });
   }
@@ -29,7 +29,7 @@ class Signals::Impl {
 
   void wait() {
     loop_.run();
-    farewell_.clear();
+    termination_.clear();
   }
 
  private:
@@ -43,7 +43,7 @@ class Signals::Impl {
 
   asio::io_context loop_{1};
   asio::executor_work_guard<asio::io_context::executor_type> work_ = asio::make_work_guard(loop_);
-  asio::signal_set farewell_{loop_, SIGINT, SIGTERM};
+  asio::signal_set termination_{loop_, SIGINT, SIGTERM};
   asio::signal_set hangup_{loop_};
   std::function<void()> handle_hangup_;
 };

@@ -4,6 +4,7 @@ condition, at most DEADLINE seconds."""
 
 import argparse
 import contextlib
+import fcntl
 import http.client
 import json
 import os
@@ -236,6 +237,104 @@ class Serve(DaemonTest):
         junk = self.start("serve", "--listen", "127.0.0.1:0", "--store", "sqlite:junk.db")
         self.assertEqual(junk.status(), 6)
         self.assertIn("  → ", junk.err.all())
+
+
+    def test_goes_on_after_signals_that_mean_nothing(self):
+        server = self.start_server("--store", "memory:")
+        for number in (signal.SIGXFSZ, signal.SIGUSR1, signal.SIGUSR2, signal.SIGPIPE):
+            server.tell(number)
+        self.assertIn("access_token", self.token_of(server.url))
+        server.tell(signal.SIGTERM)
+        self.assertEqual(server.status(), 0)
+
+
+class ClosedStreams(DaemonTest):
+    """Descriptors that were closed by whoever started the program."""
+
+    def run_with(self, redirection, *arguments):
+        env = {**os.environ, "HUFU_STORE": f"sqlite:{self.scratch}/hufu.db",
+               "WECHAT_BASE_URL": self.start_platform(), "WECHAT_APPID": APP,
+               "WECHAT_APPSECRET": SECRET}
+        return subprocess.run(["sh", "-c", f'exec "$0" "$@" {redirection}', Program.hufu, *arguments],
+                              env=env, cwd=self.scratch, text=True, timeout=DEADLINE,
+                              stdin=subprocess.DEVNULL, capture_output=True)
+
+    def test_a_result_that_cannot_be_written_is_a_failure(self):
+        for redirection in (">&-", "<&- >&-", ">/dev/full"):
+            result = self.run_with(redirection, "get")
+            self.assertEqual((result.returncode, result.stdout), (1, ""), redirection)
+            self.assertIn("standard output cannot be written", result.stderr)
+        self.assertEqual(self.run_with("<&- >&- 2>&-", "get").returncode, 1)
+
+    def test_a_result_is_written_where_nobody_reads_errors(self):
+        result = self.run_with("<&- 2>&-", "get")
+        self.assertEqual(result.returncode, 0)
+        self.assertGreater(len(result.stdout), 20)
+
+    def test_a_key_that_cannot_be_written_is_revoked(self):
+        for redirection in (">&-", ">/dev/full"):
+            self.assertEqual(self.run_with(redirection, "key", "create", "shop").returncode, 1)
+            self.assertEqual(self.run_with("", "key", "list").stdout, "")
+
+
+class UnreadLog(DaemonTest):
+    """A standard error that nobody reads: a pipe of one page."""
+
+    REQUESTS = 30_000
+
+    def start_server(self):
+        self.reader, writer = os.pipe()
+        self.exits.callback(os.close, self.reader)
+        fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.address = free.getsockname()
+        self.server = subprocess.Popen(
+            [Program.hufu, "serve", "--store", "memory:", "--log-level", "debug", "--listen",
+             "{}:{}".format(*self.address)], stdin=subprocess.DEVNULL, stderr=writer,
+            env={"WECHAT_BASE_URL": self.start_platform(), "WECHAT_APPID": APP,
+                 "WECHAT_APPSECRET": SECRET})
+        os.close(writer)
+        self.addCleanup(self.server.wait)
+        self.addCleanup(self.server.kill)
+
+    def connect(self):
+        try:
+            return socket.create_connection(self.address, timeout=DEADLINE)
+        except ConnectionRefusedError:
+            return None
+
+    def log_more_than_fits(self):
+        """A line for each request, and an answer to each of them."""
+        with eventually(self.connect) as connection:
+            request = b"GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n"
+            sending = threading.Thread(target=connection.sendall, args=(request * self.REQUESTS,))
+            sending.start()
+            answers, tail = 0, b""
+            while answers < self.REQUESTS:
+                received = connection.recv(1 << 20)
+                self.assertTrue(received)
+                answers += (tail + received).count(b"HTTP/1.1 200")
+                tail = received[-11:]
+            sending.join()
+
+    def test_stops_neither_answers_nor_the_end(self):
+        self.start_server()
+        self.log_more_than_fits()
+        self.server.send_signal(signal.SIGTERM)
+        self.assertEqual(self.server.wait(DEADLINE), 0)
+
+    def test_says_how_many_lines_are_missing_once_somebody_reads(self):
+        self.start_server()
+        self.log_more_than_fits()
+        seen, counted = b"", 0
+        while counted < self.REQUESTS:
+            seen += os.read(self.reader, 65536)
+            dropped = [int(number) for number in re.findall(rb" warn  (\d+) log lines were dropped", seen)]
+            counted = seen.count(b" debug GET /healthz 200") + sum(dropped)
+        self.assertEqual(counted, self.REQUESTS)
+        self.assertGreater(sum(dropped), 1000)
+        self.server.send_signal(signal.SIGTERM)
+        self.assertEqual(self.server.wait(DEADLINE), 0)
 
 
 class Reload(DaemonTest):

@@ -133,7 +133,7 @@ Result<std::unique_ptr<RedisConnection>> RedisConnection::ask_sentinel(
                              static_cast<std::uint16_t>(std::atoi(told->elements[1].text.c_str()))};
   auto made = log_in(address, uri, uri.user, uri.password, uri.database, patience, interrupt);
   if (!made) return made;
-  // A Sentinel that has not heard of a switch yet names the primary of before.
+  // A Sentinel that does not know of a switch yet names the primary of before.
   auto role = (*made)->command({"ROLE"});
   if (!role) return tl::unexpected(role.error());
   if (role->elements.empty() || role->elements.front().text != "master") {
@@ -293,7 +293,7 @@ Result<std::unique_ptr<RedisSubscription>> RedisSubscription::open(
     if (!reply) return tl::unexpected(reply.error());
     if (reply->is(Kind::refusal)) return to.refused(*reply, command.front());
     if (auto message = message_in(*reply)) {
-      made->heard_.push_back(std::move(*message));
+      made->received_.push_back(std::move(*message));
     } else {
       ++subscribed;
     }
@@ -302,9 +302,9 @@ Result<std::unique_ptr<RedisSubscription>> RedisSubscription::open(
 }
 
 Result<std::optional<RedisMessage>> RedisSubscription::next(Milliseconds quiet) {
-  if (!heard_.empty()) {
-    RedisMessage message = std::move(heard_.front());
-    heard_.pop_front();
+  if (!received_.empty()) {
+    RedisMessage message = std::move(received_.front());
+    received_.pop_front();
     return message;
   }
   RedisConnection& from = *connection_;

@@ -26,7 +26,8 @@ namespace hufu::net {
 struct RedisPatience {
   /// From the name to a connection that is logged in; each Sentinel has as long again.
   Milliseconds connect = std::chrono::seconds(2);
-  Milliseconds command = std::chrono::seconds(5);  ///< From the first byte sent to the last heard.
+  Milliseconds command =
+      std::chrono::seconds(5);  ///< From the first byte sent to the last received.
 };
 
 /// The words of one command; views, which have to outlive the call.
@@ -124,7 +125,7 @@ struct RedisMessage {
 /// Thread-safety: a thread at a time; another may raise the interrupt that it was given.
 class RedisSubscription {
  public:
-  /// Connects as RedisConnection does; whatever is published after it returned is heard.
+  /// Connects as RedisConnection does; whatever is published after it returned is received.
   static Result<std::unique_ptr<RedisSubscription>> open(const RedisUri& uri,
                                                          std::span<const std::string_view> channels,
                                                          RedisPatience patience = {},
@@ -140,7 +141,7 @@ class RedisSubscription {
 
   std::unique_ptr<RedisConnection> connection_;
   const RedisInterrupt* interrupt_;
-  std::deque<RedisMessage> heard_;  ///< While the channels were being subscribed to.
+  std::deque<RedisMessage> received_;  ///< While the channels were being subscribed to.
 };
 
 }  // namespace hufu::net

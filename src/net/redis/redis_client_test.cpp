@@ -357,9 +357,9 @@ TEST(RedisSubscriptionTest, StopsWaitingWhenItIsInterrupted) {
   const std::vector<std::string_view> channels = {"silent"};
   auto listener = RedisSubscription::open(parsed(server().uri()), channels, {}, &interrupt);
   ASSERT_TRUE(listener);
-  auto heard = std::async(std::launch::async, [&] { return (*listener)->next(1h); });
+  auto received = std::async(std::launch::async, [&] { return (*listener)->next(1h); });
   interrupt.raise();
-  auto message = heard.get();
+  auto message = received.get();
   ASSERT_TRUE(message);
   EXPECT_FALSE(*message);
   EXPECT_FALSE(RedisConnection::connect(parsed(server().uri()), {}, &interrupt));
