@@ -19,7 +19,7 @@ std::optional<Fingerprint> Fingerprint::parse(std::string_view hex) noexcept {
   return Fingerprint{bits};
 }
 
-Token Token::clone() const { return {value.clone(), obtained_at, expires_at, issuer}; }
+Token Token::clone() const { return {value.clone(), obtained_at, expires_at, issuer, overlap}; }
 
 PlainCopy PlainCopy::clone() const { return {place, token.clone(), promised_until, written_at}; }
 
@@ -34,6 +34,8 @@ Record Record::clone() const {
   twin.alive_at = alive_at;
   twin.failure = failure;
   twin.budget = budget;
+  twin.refresh_token = refresh_token.clone();
+  twin.refresh_token_expires_at = refresh_token_expires_at;
   twin.created_at = created_at;
   twin.updated_at = updated_at;
   if (copy) twin.copy = copy->clone();

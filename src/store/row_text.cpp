@@ -1,8 +1,11 @@
 #include "store/row_text.hpp"
 
 #include <algorithm>
+#include <array>
 #include <boost/json.hpp>
 #include <utility>
+
+#include "store/record_text.hpp"
 
 namespace hufu::store {
 namespace {
@@ -12,6 +15,37 @@ constexpr std::pair<bool Rights::*, std::string_view> kRights[] = {{&Rights::rea
                                                                    {&Rights::refresh, "refresh"},
                                                                    {&Rights::gateway, "gateway"},
                                                                    {&Rights::admin, "admin"}};
+
+namespace json = boost::json;
+
+/// Calls `read(value)` with what `text` holds; false where it is no JSON, or `read` says so. A
+/// million of these are read when a server starts: small ones take no memory from the heap.
+template <class Read>
+bool read_json(std::string_view text, Read read) {
+  std::array<unsigned char, 1024> buffer;
+  json::monotonic_resource memory(buffer.data(), buffer.size());
+  json::parse_options options;
+  options.allow_invalid_utf8 = true;  // What was put is given back as it came.
+  boost::system::error_code error;
+  const json::value value = json::parse(text, error, &memory, options);
+  return !error && read(value);
+}
+
+/// Calls `take(name, text)` for each member of an object; false where it is none, a member is no
+/// text, or `take` says so.
+template <class Take>
+bool read_texts(std::string_view text, Take take) {
+  if (text.empty()) return true;
+  return read_json(text, [&](const json::value& value) {
+    if (!value.is_object()) return false;
+    for (const auto& [name, member] : value.get_object()) {
+      if (!member.is_string() || !take(std::string(name), std::string_view(member.get_string()))) {
+        return false;
+      }
+    }
+    return true;
+  });
+}
 
 }  // namespace
 
@@ -37,21 +71,87 @@ Rights rights_from(std::string_view text) {
   return rights;
 }
 
-std::string text_of(const std::vector<std::string>& apps) {
-  return apps.empty() ? std::string() : boost::json::serialize(boost::json::value_from(apps));
+std::string text_of(const std::vector<std::string>& texts) {
+  return texts.empty() ? std::string() : json::serialize(json::value_from(texts));
 }
 
-std::optional<std::vector<std::string>> apps_from(std::string_view text) {
-  std::vector<std::string> apps;
-  if (text.empty()) return apps;
-  boost::system::error_code error;
-  boost::json::value list = boost::json::parse(text, error);
-  if (error || !list.is_array() || list.get_array().empty()) return std::nullopt;
-  for (const auto& app : list.get_array()) {
-    if (!app.is_string()) return std::nullopt;
-    apps.emplace_back(std::string_view(app.get_string()));
-  }
-  return apps;
+std::optional<std::vector<std::string>> texts_from(std::string_view text) {
+  std::vector<std::string> texts;
+  if (text.empty()) return texts;
+  const bool readable = read_json(text, [&](const json::value& value) {
+    if (!value.is_array() || value.get_array().empty()) return false;
+    for (const auto& item : value.get_array()) {
+      if (!item.is_string()) return false;
+      texts.emplace_back(std::string_view(item.get_string()));
+    }
+    return true;
+  });
+  if (!readable) return std::nullopt;
+  return texts;
+}
+
+std::string text_of(const Settings& settings) {
+  if (settings.empty()) return {};
+  json::object object;
+  for (const auto& [name, value] : settings) object[name] = value;
+  return json::serialize(object);
+}
+
+std::optional<Settings> settings_from(std::string_view text) {
+  Settings settings;
+  const bool readable = read_texts(text, [&](std::string name, std::string_view value) {
+    settings.insert_or_assign(std::move(name), std::string(value));
+    return true;
+  });
+  if (!readable) return std::nullopt;
+  return settings;
+}
+
+std::string text_of(const Credentials& credentials) {
+  if (credentials.empty()) return {};
+  json::object object;
+  for (const auto& [name, value] : credentials) object[name] = hex_of(value.reveal());
+  return json::serialize(object);
+}
+
+std::optional<Credentials> credentials_from(std::string_view text) {
+  Credentials credentials;
+  const bool readable = read_texts(text, [&](std::string name, std::string_view hex) {
+    auto bytes = bytes_from_hex(hex);
+    if (!bytes) return false;
+    credentials.insert_or_assign(std::move(name), Secret(std::move(*bytes)));
+    return true;
+  });
+  if (!readable) return std::nullopt;
+  return credentials;
+}
+
+std::optional<Credentials> credential_names_from(std::string_view text) {
+  Credentials names;
+  const bool readable = read_texts(text, [&](std::string name, std::string_view) {
+    names.emplace(std::move(name), Secret());
+    return true;
+  });
+  if (!readable) return std::nullopt;
+  return names;
+}
+
+std::optional<std::string> text_with(std::string_view text, std::string_view name,
+                                     const Secret& from, const Secret& to) {
+  auto credentials = credentials_from(text);
+  if (!credentials) return std::nullopt;
+  const auto found = credentials->find(name);
+  if (found == credentials->end() || !found->second.same_as(from.reveal())) return std::nullopt;
+  found->second = to.clone();
+  return text_of(*credentials);
+}
+
+Error damaged_app(std::string_view id) {
+  return {Fault::store,
+          "the app " + std::string(id) + " in the database cannot be read",
+          "add it again, with its credentials, or restore the database from a backup",
+          {},
+          {}};
 }
 
 Error damaged_api_key(std::string_view name) {

@@ -81,7 +81,10 @@ class PostgresqlStore final : public TokenStore,
   void note_key(KeyNote note, Done<Result<void>> done) override;
   void note_first_key(KeyNote note, Done<Result<bool>> done) override;
   void reseal_token(const Key& key, Secret from, Secret to, Done<Result<bool>> done) override;
-  void reseal_app(const std::string& id, Secret from, Secret to, Done<Result<bool>> done) override;
+  void reseal_refresh_token(const Key& key, Secret from, Secret to,
+                            Done<Result<bool>> done) override;
+  void reseal_credential(const std::string& app, const std::string& name, Secret from, Secret to,
+                         Done<Result<bool>> done) override;
 
   void announce(NodeRow node, Milliseconds forget, Done<Result<void>> done) override;
   void leave(const std::string& name, Done<Result<void>> done) override;
@@ -101,6 +104,9 @@ class PostgresqlStore final : public TokenStore,
   template <class T, class Work>
   void write(Done<Result<T>> done, Work work);
 
+  /// `sql`, which has to outlive the store, takes app, kind, the old and the new text.
+  void reseal(const std::string& sql, const Key& key, Secret from, Secret to,
+              Done<Result<bool>> done);
   Result<AcquireOutcome> grant(PostgresqlConnection& connection, const LeaseRequest& lease_request);
   template <class Row, class Visit>
   void scan_on(const std::string& sql, Row after, Visit visit, Done<Result<void>> done);
