@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "store/change_log.hpp"
+#include "store/row_text.hpp"
 
 namespace hufu::store {
 namespace {
@@ -18,7 +19,7 @@ AppRow without_secrets(const AppRow& app) {
   copy.platform = app.platform;
   copy.parent = app.parent;
   copy.settings = app.settings;
-  for (const auto& [name, secret] : app.credentials) copy.credentials.emplace(name, Secret());
+  copy.credentials = names_of(app.credentials);
   copy.keep = app.keep;
   copy.secret_login = app.secret_login;
   copy.tag = app.tag;
@@ -276,34 +277,40 @@ void MemoryStore::note_first_key(KeyNote note, Done<Result<bool>> done) {
 }
 
 void MemoryStore::reseal_token(const Key& key, Secret from, Secret to, Done<Result<bool>> done) {
-  bool swapped = false;
-  {
-    std::lock_guard lock(mutex_);
+  done(swap(key, from, std::move(to), [&]() -> Secret* {
     auto slot = slots_.find(key);
-    if (slot != slots_.end() && slot->second.record.token &&
-        slot->second.record.token->value.same_as(from.reveal())) {
-      slot->second.record.token->value = std::move(to);
-      append_change(key);
-      swapped = true;
-    }
-  }
-  done(swapped);
+    if (slot == slots_.end() || !slot->second.record.token) return nullptr;
+    return &slot->second.record.token->value;
+  }));
 }
 
-void MemoryStore::reseal_app(const std::string& id, Secret from, Secret to,
-                             Done<Result<bool>> done) {
-  bool swapped = false;
-  {
-    std::lock_guard lock(mutex_);
-    auto app = apps_.find(id);
-    if (app != apps_.end() &&
-        app->second.credentials[std::string(kSecret)].same_as(from.reveal())) {
-      app->second.credentials[std::string(kSecret)] = std::move(to);
-      append_change({id, ""});
-      swapped = true;
-    }
-  }
-  done(swapped);
+void MemoryStore::reseal_refresh_token(const Key& key, Secret from, Secret to,
+                                       Done<Result<bool>> done) {
+  done(swap(key, from, std::move(to), [&]() -> Secret* {
+    auto slot = slots_.find(key);
+    return slot == slots_.end() ? nullptr : &slot->second.record.refresh_token;
+  }));
+}
+
+void MemoryStore::reseal_credential(const std::string& app, const std::string& name, Secret from,
+                                    Secret to, Done<Result<bool>> done) {
+  done(swap({app, ""}, from, std::move(to), [&]() -> Secret* {
+    auto row = apps_.find(app);
+    if (row == apps_.end()) return nullptr;
+    auto found = row->second.credentials.find(name);
+    return found == row->second.credentials.end() ? nullptr : &found->second;
+  }));
+}
+
+/// Puts `to` in the place of `from`, where that is what `find` finds.
+template <class Find>
+bool MemoryStore::swap(const Key& changed, const Secret& from, Secret to, Find find) {
+  std::lock_guard lock(mutex_);
+  Secret* found = find();
+  if (found == nullptr || !found->same_as(from.reveal())) return false;
+  *found = std::move(to);
+  append_change(changed);
+  return true;
 }
 
 void MemoryStore::announce(NodeRow node, Milliseconds forget, Done<Result<void>> done) {

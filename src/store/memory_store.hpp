@@ -46,7 +46,10 @@ class MemoryStore final : public TokenStore, public Registry, public SealLedger,
   void note_key(KeyNote note, Done<Result<void>> done) override;
   void note_first_key(KeyNote note, Done<Result<bool>> done) override;
   void reseal_token(const Key& key, Secret from, Secret to, Done<Result<bool>> done) override;
-  void reseal_app(const std::string& id, Secret from, Secret to, Done<Result<bool>> done) override;
+  void reseal_refresh_token(const Key& key, Secret from, Secret to,
+                            Done<Result<bool>> done) override;
+  void reseal_credential(const std::string& app, const std::string& name, Secret from, Secret to,
+                         Done<Result<bool>> done) override;
 
   void announce(NodeRow node, Milliseconds forget, Done<Result<void>> done) override;
   void leave(const std::string& name, Done<Result<void>> done) override;
@@ -60,6 +63,8 @@ class MemoryStore final : public TokenStore, public Registry, public SealLedger,
         late_marks;  ///< Appended by `in_doubt_call` since the lease was granted.
   };
   WriteOutcome store(const Lease& lease, Record next);
+  template <class Find>
+  bool swap(const Key& changed, const Secret& from, Secret to, Find find);
   /// Notes a change of a token (app and kind), an app (no kind) or the API keys (neither).
   std::uint64_t append_change(Key what);
 

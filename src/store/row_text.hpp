@@ -9,19 +9,30 @@
 
 namespace hufu::store {
 
-/// How the lists of an API key are written into one column of a database. Each `…_from` yields
-/// nothing where the text is not what its counterpart writes: an unreadable list must not come to
-/// mean "all".
+/// How the parts of an app or an API key that are lists are written into one column of a database.
+/// Each `…_from` yields nothing where the text is not what its counterpart writes: an unreadable
+/// list must not come to mean "all".
 
 /// "read,report".
 std::string text_of(const Rights& rights);
 Rights rights_from(std::string_view text);
 
-/// A JSON array; empty for no apps in particular, which means all.
-std::string text_of(const std::vector<std::string>& apps);
-std::optional<std::vector<std::string>> apps_from(std::string_view text);
+/// A JSON array of texts; empty where there are none.
+std::string text_of(const std::vector<std::string>& texts);
+std::optional<std::vector<std::string>> texts_from(std::string_view text);
 
-/// Of an API key that is there and makes no sense.
+/// A JSON object of texts; empty where there are none.
+std::string text_of(const Settings& settings);
+std::optional<Settings> settings_from(std::string_view text);
+
+/// A JSON object of texts, the bytes of each credential in hex; empty where there are none.
+std::string text_of(const Credentials& credentials);
+std::optional<Credentials> credentials_from(std::string_view text);
+/// The same with empty texts, as a scan shows them.
+Credentials names_of(const Credentials& credentials);
+
+/// Of an app, or an API key, that is there and makes no sense.
+Error damaged_app(std::string_view id);
 Error damaged_api_key(std::string_view name);
 
 /// The bytes of a hash or a tag, as a view.

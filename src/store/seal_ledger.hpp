@@ -13,8 +13,8 @@ struct KeyNote {
   std::string check;  ///< An HMAC under the key: says whether a key of that id is this very one.
 };
 
-/// The third face of a database that holds sealed text: which keys sealed it, and the swap of one
-/// sealed text for another. What start-up and the rotation of keys need; nobody else.
+/// What a database that holds sealed text knows of the keys that sealed it, and the swap of one
+/// sealed text for another. Start-up and the rotation of keys need it; nobody else.
 ///
 /// The same promises as TokenStore: success is durable, `done` comes exactly once on any thread,
 /// nothing blocks. A key is noted before anything is sealed with it, and never forgotten: a process
@@ -30,11 +30,15 @@ class SealLedger {
   virtual void note_first_key(KeyNote note, Done<Result<bool>> done) = 0;
 
   /// Replaces a sealed token if it is still the one in `from`; false, and nothing is changed, if
-  /// not. Needs no lease: it changes how a token is written, not which one it is.
+  /// not. Needs no lease: it changes how a token is written, not which one it is. `from` and `to`
+  /// are not empty.
   virtual void reseal_token(const Key& key, Secret from, Secret to, Done<Result<bool>> done) = 0;
-  /// The same for an app's secret.
-  virtual void reseal_app(const std::string& id, Secret from, Secret to,
-                          Done<Result<bool>> done) = 0;
+  /// The same for the refresh token of a record.
+  virtual void reseal_refresh_token(const Key& key, Secret from, Secret to,
+                                    Done<Result<bool>> done) = 0;
+  /// The same for one credential of an app.
+  virtual void reseal_credential(const std::string& app, const std::string& name, Secret from,
+                                 Secret to, Done<Result<bool>> done) = 0;
 };
 
 }  // namespace hufu::store

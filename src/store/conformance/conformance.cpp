@@ -855,9 +855,9 @@ TEST_P(LedgerConformance, ASwapLeavesTheLeaseAlone) {
 
 TEST_P(LedgerConformance, SwapsASealedSecretThatIsStillTheSame) {
   put_app(*store.registry, app_row("wx1", "old"));
-  EXPECT_FALSE(reseal_app(*store.ledger, "wx1", "another", "new"));
-  EXPECT_FALSE(reseal_app(*store.ledger, "wx2", "old", "new"));
-  EXPECT_TRUE(reseal_app(*store.ledger, "wx1", "old", "new"));
+  EXPECT_FALSE(reseal_credential(*store.ledger, "wx1", kSecret, "another", "new"));
+  EXPECT_FALSE(reseal_credential(*store.ledger, "wx2", kSecret, "old", "new"));
+  EXPECT_TRUE(reseal_credential(*store.ledger, "wx1", kSecret, "old", "new"));
   EXPECT_TRUE(credential(load_app(*store.registry, "wx1")->credentials, kSecret).same_as("new"));
 }
 

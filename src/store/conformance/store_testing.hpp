@@ -111,10 +111,17 @@ inline bool reseal_token(SealLedger& ledger, const Key& key, std::string_view fr
   return must(await<Result<bool>>(
       [&](auto done) { ledger.reseal_token(key, Secret(from), Secret(to), std::move(done)); }));
 }
-inline bool reseal_app(SealLedger& ledger, const std::string& id, std::string_view from,
-                       std::string_view to) {
-  return must(await<Result<bool>>(
-      [&](auto done) { ledger.reseal_app(id, Secret(from), Secret(to), std::move(done)); }));
+inline bool reseal_refresh_token(SealLedger& ledger, const Key& key, std::string_view from,
+                                 std::string_view to) {
+  return must(await<Result<bool>>([&](auto done) {
+    ledger.reseal_refresh_token(key, Secret(from), Secret(to), std::move(done));
+  }));
+}
+inline bool reseal_credential(SealLedger& ledger, const std::string& app, std::string_view name,
+                              std::string_view from, std::string_view to) {
+  return must(await<Result<bool>>([&](auto done) {
+    ledger.reseal_credential(app, std::string(name), Secret(from), Secret(to), std::move(done));
+  }));
 }
 
 inline void announce(Cluster& cluster, NodeRow node,

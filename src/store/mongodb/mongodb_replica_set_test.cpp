@@ -81,8 +81,9 @@ void use_everything(MongoStore& store, const Key& key, WallTime now) {
 
   put_app(store, app_row("wx1", "secret"));
   put_app(store, app_row("wx1", "other"));
-  ASSERT_TRUE(await<Result<bool>>(
-      [&](auto done) { store.reseal_app("wx1", Secret("other"sv), Secret("sealed"sv), done); }));
+  ASSERT_TRUE(await<Result<bool>>([&](auto done) {
+    store.reseal_credential("wx1", "secret", Secret("other"sv), Secret("sealed"sv), done);
+  }));
   EXPECT_FALSE(scan_apps(store).empty());
   ApiKeyRow reader;
   reader.name = "reader";

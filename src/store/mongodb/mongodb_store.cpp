@@ -220,7 +220,7 @@ AppRow read_app(const Fields& row) {
 std::optional<ApiKeyRow> read_api_key(const Fields& row) {
   ApiKeyRow key;
   key.name = row.text("kind");
-  auto apps = apps_from(row.text("apps"));
+  auto apps = texts_from(row.text("apps"));
   const auto hash = row.binary("hash");
   if (!apps || !hash || !copy_bytes(*hash, key.hash)) return std::nullopt;
   key.apps = std::move(*apps);
@@ -798,30 +798,32 @@ void MongoStore::note_first_key(KeyNote note, Done<Result<bool>> done) {
 }
 
 void MongoStore::reseal_token(const Key& key, Secret from, Secret to, Done<Result<bool>> done) {
-  run<bool>(std::move(done),
-            [key, from = std::move(from),
-             to = std::move(to)](MongoConnection& connection) -> Result<bool> {
-              Doc filter = living(id_of(key));
-              filter.binary("token", from.reveal());
-              Doc update;
-              // The stamp of the feed alone: the record itself says the same as before.
-              update.doc("$set", Doc().binary("token", to.reveal())).doc("$currentDate", now_and());
-              return connection.update(kRecords, filter, update) > 0;
-            });
+  swap(id_of(key), "token", std::move(from), std::move(to), std::move(done));
 }
 
-void MongoStore::reseal_app(const std::string& id, Secret from, Secret to,
-                            Done<Result<bool>> done) {
-  run<bool>(
-      std::move(done),
-      [id, from = std::move(from),
-       to = std::move(to)](MongoConnection& connection) -> Result<bool> {
-        Doc filter = living(id_of_app(id));
-        filter.binary("secret", from.reveal());
-        Doc update;
-        update.doc("$set", Doc().binary("secret", to.reveal())).doc("$currentDate", now_and());
-        return connection.update(kRecords, filter, update) > 0;
-      });
+void MongoStore::reseal_refresh_token(const Key& key, Secret from, Secret to,
+                                      Done<Result<bool>> done) {
+  swap(id_of(key), "refresh_token", std::move(from), std::move(to), std::move(done));
+}
+
+void MongoStore::reseal_credential(const std::string& app, const std::string& name, Secret from,
+                                   Secret to, Done<Result<bool>> done) {
+  swap(id_of_app(app), name, std::move(from), std::move(to), std::move(done));
+}
+
+/// Replaces a sealed text where it is still the same.
+void MongoStore::swap(std::string id, std::string field, Secret from, Secret to,
+                      Done<Result<bool>> done) {
+  run<bool>(std::move(done),
+            [id = std::move(id), field = std::move(field), from = std::move(from),
+             to = std::move(to)](MongoConnection& connection) -> Result<bool> {
+              Doc filter = living(id);
+              filter.binary(field, from.reveal());
+              Doc update;
+              // The stamp of the feed alone: the record itself says the same as before.
+              update.doc("$set", Doc().binary(field, to.reveal())).doc("$currentDate", now_and());
+              return connection.update(kRecords, filter, update) > 0;
+            });
 }
 
 // ---- Cluster ----

@@ -73,7 +73,10 @@ class MongoStore final : public TokenStore, public Registry, public SealLedger, 
   void note_key(KeyNote note, Done<Result<void>> done) override;
   void note_first_key(KeyNote note, Done<Result<bool>> done) override;
   void reseal_token(const Key& key, Secret from, Secret to, Done<Result<bool>> done) override;
-  void reseal_app(const std::string& id, Secret from, Secret to, Done<Result<bool>> done) override;
+  void reseal_refresh_token(const Key& key, Secret from, Secret to,
+                            Done<Result<bool>> done) override;
+  void reseal_credential(const std::string& app, const std::string& name, Secret from, Secret to,
+                         Done<Result<bool>> done) override;
 
   void announce(NodeRow node, Milliseconds forget, Done<Result<void>> done) override;
   void leave(const std::string& name, Done<Result<void>> done) override;
@@ -89,6 +92,7 @@ class MongoStore final : public TokenStore, public Registry, public SealLedger, 
   Result<void> prepare(MongoConnection& connection);
   void know_the_time(MongoConnection& connection);
   Result<AcquireOutcome> grant(MongoConnection& connection, const LeaseRequest& lease_request);
+  void swap(std::string id, std::string field, Secret from, Secret to, Done<Result<bool>> done);
   Result<Changes> read_changes(MongoConnection& connection, const std::string& cursor);
 
   const MongoAddress address_;

@@ -117,7 +117,8 @@ class Resealing {
       auto anew = resealed(secret, credential_associated_data(id, kSecret));
       if (!anew) continue;
       swaps.add([&](auto swapped) {
-        store_.ledger->reseal_app(id, std::move(secret), std::move(*anew), std::move(swapped));
+        store_.ledger->reseal_credential(id, std::string(kSecret), std::move(secret),
+                                         std::move(*anew), std::move(swapped));
       });
     }
     auto swapped = swaps.finish();

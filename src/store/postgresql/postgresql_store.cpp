@@ -507,7 +507,7 @@ void PostgresqlStore::list_keys(Done<Result<std::vector<ApiKeyRow>>> done) {
     for (int row = 0; row < rows.size(); ++row) {
       ApiKeyRow& key = keys.emplace_back();
       key.name = rows.text(row, 0);
-      auto apps = apps_from(rows.bytes(row, 2));
+      auto apps = texts_from(rows.bytes(row, 2));
       if (!copy_bytes(rows.bytes(row, 1), key.hash) || !apps) {
         return tl::unexpected(damaged_api_key(key.name));
       }
@@ -573,13 +573,18 @@ void PostgresqlStore::reseal_token(const Key& key, Secret from, Secret to,
               });
 }
 
-void PostgresqlStore::reseal_app(const std::string& id, Secret from, Secret to,
-                                 Done<Result<bool>> done) {
+void PostgresqlStore::reseal_refresh_token(const Key&, Secret, Secret, Done<Result<bool>> done) {
+  done(false);
+}
+
+void PostgresqlStore::reseal_credential(const std::string& app, const std::string& name,
+                                        Secret from, Secret to, Done<Result<bool>> done) {
+  if (name != kSecret) return done(false);
   write<bool>(std::move(done),
-              [id, from = std::move(from),
+              [app, from = std::move(from),
                to = std::move(to)](PostgresqlConnection& connection) -> Result<bool> {
                 PostgresqlQuery query(connection, kResealApp);
-                query.bind_text(id).bind_bytes(from.reveal()).bind_bytes(to.reveal());
+                query.bind_text(app).bind_bytes(from.reveal()).bind_bytes(to.reveal());
                 return !query.run().empty();
               });
 }

@@ -401,7 +401,8 @@ TEST_F(PostgresqlStoreTest, EveryKindOfChangeNotifiesTheOthers) {
   expect_notified("mark", [&] { add_in_doubt(*store, key, {now(), now()}); });
   expect_notified("reseal_token", [&] { reseal_token(*store, key, "old", "new"); });
   expect_notified("put_app", [&] { put_app(*store, app_row("wx1", "old")); });
-  expect_notified("reseal_app", [&] { reseal_app(*store, "wx1", "old", "new"); });
+  expect_notified("reseal_credential",
+                  [&] { reseal_credential(*store, "wx1", kSecret, "old", "new"); });
   expect_notified("remove_app", [&] { remove_app(*store, "wx1"); });
   ApiKeyRow shop;
   shop.name = "shop";

@@ -169,7 +169,7 @@ std::optional<ApiKeyRow> api_key_row(const std::string& name, const net::RedisRe
   Row row(reply);
   ApiKeyRow key;
   key.name = name;
-  auto apps = apps_from(row.text(1));
+  auto apps = texts_from(row.text(1));
   if (!copy_bytes(row.text(0), key.hash) || !apps) return std::nullopt;
   key.apps = std::move(*apps);
   key.rights = rights_from(row.text(2));

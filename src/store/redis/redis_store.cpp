@@ -490,10 +490,15 @@ void RedisStore::reseal_token(const Key& key, Secret from, Secret to, Done<Resul
            {key.app, key.kind, "token", std::string(from.reveal()), std::string(to.reveal())});
 }
 
-void RedisStore::reseal_app(const std::string& id, Secret from, Secret to,
-                            Done<Result<bool>> done) {
-  write_if(std::move(done), redis_scripts::reseal(), {keys_.app(id), keys_.changes},
-           {id, "", "secret", std::string(from.reveal()), std::string(to.reveal())});
+void RedisStore::reseal_refresh_token(const Key&, Secret, Secret, Done<Result<bool>> done) {
+  done(false);
+}
+
+void RedisStore::reseal_credential(const std::string& app, const std::string& name, Secret from,
+                                   Secret to, Done<Result<bool>> done) {
+  if (name != kSecret) return done(false);
+  write_if(std::move(done), redis_scripts::reseal(), {keys_.app(app), keys_.changes},
+           {app, "", "secret", std::string(from.reveal()), std::string(to.reveal())});
 }
 
 // ---- Cluster ----

@@ -323,7 +323,7 @@ void use_every_verb(RedisStore& store) {
   EXPECT_TRUE(time_of(store));
   put_app(store, app_row("wx1", "secret"));
   EXPECT_TRUE(load_app(store, "wx1"));
-  EXPECT_TRUE(reseal_app(store, "wx1", "secret", "another"));
+  EXPECT_TRUE(reseal_credential(store, "wx1", kSecret, "secret", "another"));
   EXPECT_EQ(scan_apps(store).size(), 1U);
   EXPECT_EQ(scan(store).size(), 1U);
   EXPECT_TRUE(remove_app(store, "wx1"));

@@ -592,7 +592,7 @@ void SqliteStore::list_keys(Done<Result<std::vector<ApiKeyRow>>> done) {
     while (row.row()) {
       ApiKeyRow& key = keys.emplace_back();
       key.name = row.text(0);
-      auto apps = apps_from(row.bytes(2));
+      auto apps = texts_from(row.bytes(2));
       if (!copy_bytes(row.bytes(1), key.hash) || !apps) {
         return tl::unexpected(damaged_api_key(key.name));
       }
@@ -654,18 +654,23 @@ void SqliteStore::reseal_token(const Key& key, Secret from, Secret to, Done<Resu
       });
 }
 
-void SqliteStore::reseal_app(const std::string& id, Secret from, Secret to,
-                             Done<Result<bool>> done) {
+void SqliteStore::reseal_refresh_token(const Key&, Secret, Secret, Done<Result<bool>> done) {
+  done(false);
+}
+
+void SqliteStore::reseal_credential(const std::string& app, const std::string& name, Secret from,
+                                    Secret to, Done<Result<bool>> done) {
+  if (name != kSecret) return done(false);
   write<bool>(
       std::move(done),
-      [this, id, from = std::move(from), to = std::move(to)](SqliteDatabase& db) -> Result<bool> {
+      [this, app, from = std::move(from), to = std::move(to)](SqliteDatabase& db) -> Result<bool> {
         Query(db, "UPDATE apps SET secret = ? WHERE id = ? AND secret = ?")
             .bind_blob(to.reveal())
-            .bind_text(id)
+            .bind_text(app)
             .bind_blob(from.reveal())
             .run();
         if (db.changes() == 0) return false;
-        tell(db, id, "");
+        tell(db, app, "");
         return true;
       });
 }

@@ -64,7 +64,10 @@ class SqliteStore final : public TokenStore, public Registry, public SealLedger,
   void note_key(KeyNote note, Done<Result<void>> done) override;
   void note_first_key(KeyNote note, Done<Result<bool>> done) override;
   void reseal_token(const Key& key, Secret from, Secret to, Done<Result<bool>> done) override;
-  void reseal_app(const std::string& id, Secret from, Secret to, Done<Result<bool>> done) override;
+  void reseal_refresh_token(const Key& key, Secret from, Secret to,
+                            Done<Result<bool>> done) override;
+  void reseal_credential(const std::string& app, const std::string& name, Secret from, Secret to,
+                         Done<Result<bool>> done) override;
 
   void announce(NodeRow node, Milliseconds forget, Done<Result<void>> done) override;
   void leave(const std::string& name, Done<Result<void>> done) override;
