@@ -17,27 +17,16 @@ std::string name_of(const net::RedisUri& uri) {
   return uri.primary.empty() ? uri.hosts.front().text() : uri.primary;
 }
 
-/// Takes the sinks of a configuration, one by one, and sorts them by target.
-class Sorter {
+/// Takes the sinks of a configuration, one by one, and groups them by target.
+class TargetBuilder {
  public:
-  explicit Sorter(const Clock& clock) : clock_(clock) {}
+  explicit TargetBuilder(const Clock& clock) : clock_(clock) { files_.kind = "file"; }
 
   Result<void> add(const AppConfig& app, const SinkConfig& sink) {
-    if (!sink.file.empty()) {
-      const Format format = sink.format == "json" ? Format::object : Format::raw;
-      files_.kind = "file";
-      files_.entries.push_back(
-          {Key{app.id}, "file " + sink.file, std::make_unique<FileSink>(sink.file, format)});
-      return {};
+    for (const std::string& kind : kinds_of(sink, app)) {
+      auto added = sink.file.empty() ? add_redis(app, sink, kind) : add_file(app, sink, kind);
+      if (!added) return added;
     }
-    auto layout = layout_of(sink, app.id, credential(app.credentials, kSecret));
-    if (!layout) return tl::unexpected(std::move(layout.error()));
-    auto uri = net::RedisUri::parse(sink.redis, sink.password);
-    if (!uri) return tl::unexpected(std::move(uri.error()));
-    std::string place = "redis " + name_of(*uri) + " " + layout->keys.front();
-    Redis& redis = redis_of(sink, std::move(*uri));
-    redis.target.entries.push_back({Key{app.id}, std::move(place),
-                                    std::make_unique<RedisSink>(redis.server, std::move(*layout))});
     return {};
   }
 
@@ -54,6 +43,25 @@ class Sorter {
     std::shared_ptr<RedisTarget> server;
     SinkWorker::Target target;
   };
+
+  Result<void> add_file(const AppConfig& app, const SinkConfig& sink, const std::string& kind) {
+    const Format format = sink.format == "json" ? Format::object : Format::raw;
+    files_.entries.push_back(
+        {Key{app.id, kind}, "file " + sink.file, std::make_unique<FileSink>(sink.file, format)});
+    return {};
+  }
+
+  Result<void> add_redis(const AppConfig& app, const SinkConfig& sink, const std::string& kind) {
+    auto layout = layout_of(sink, app, kind);
+    if (!layout) return tl::unexpected(std::move(layout.error()));
+    auto uri = net::RedisUri::parse(sink.redis, sink.password);
+    if (!uri) return tl::unexpected(std::move(uri.error()));
+    std::string place = "redis " + name_of(*uri) + " " + layout->keys.front();
+    Redis& redis = redis_of(sink, std::move(*uri));
+    redis.target.entries.push_back({Key{app.id, kind}, std::move(place),
+                                    std::make_unique<RedisSink>(redis.server, std::move(*layout))});
+    return {};
+  }
 
   /// The one at the same address, with the same login.
   Redis& redis_of(const SinkConfig& sink, net::RedisUri uri) {
@@ -76,16 +84,16 @@ class Sorter {
 }  // namespace
 
 Result<void> Sinks::prepare(const std::vector<AppConfig>& apps) {
-  Sorter sorter(clock_);
+  TargetBuilder builder(clock_);
   for (const AppConfig& app : apps) {
     for (const SinkConfig& sink : app.sinks) {
-      if (auto added = sorter.add(app, sink); !added) {
+      if (auto added = builder.add(app, sink); !added) {
         added.error().message = "a sink of app " + app.id + ": " + added.error().message;
         return added;
       }
     }
   }
-  prepared_ = std::move(sorter).targets();
+  prepared_ = std::move(builder).targets();
   return {};
 }
 
