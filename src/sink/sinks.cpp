@@ -85,6 +85,7 @@ class TargetBuilder {
 
 Result<void> Sinks::prepare(const std::vector<AppConfig>& apps) {
   TargetBuilder builder(clock_);
+  std::vector<Key> with_legacy_document;
   for (const AppConfig& app : apps) {
     for (const SinkConfig& sink : app.sinks) {
       if (auto added = builder.add(app, sink); !added) {
@@ -92,34 +93,72 @@ Result<void> Sinks::prepare(const std::vector<AppConfig>& apps) {
         return added;
       }
     }
+    if (!app.legacy_document.empty()) with_legacy_document.push_back({app.id});
   }
   prepared_ = std::move(builder).targets();
+  with_legacy_document_ = std::move(with_legacy_document);
   return {};
 }
 
-void Sinks::begin(const ReadToken& read) {
-  end();
-  std::vector<std::unique_ptr<SinkWorker>> workers;
-  for (SinkWorker::Target& target : prepared_) {
-    workers.push_back(std::make_unique<SinkWorker>(std::move(target), read, clock_, observer_));
-  }
-  prepared_.clear();
-  std::lock_guard lock(mutex_);
-  workers_ = std::move(workers);
-}
-
-void Sinks::end() {
-  std::vector<std::unique_ptr<SinkWorker>> before;
+void Sinks::start(const ReadToken& read) {
+  Workers before;
   {
     std::lock_guard lock(mutex_);
-    before = std::exchange(workers_, {});
+    before.swap(workers_);
   }
-  for (auto& worker : before) worker->end();
+  for (auto& worker : before) worker->stop();
+  Workers workers;
+  for (SinkWorker::Target& target : std::exchange(prepared_, {})) {
+    workers.push_back(std::make_shared<SinkWorker>(std::move(target), read, clock_, observer_));
+  }
+  {
+    std::lock_guard lock(mutex_);
+    workers_ = std::move(workers);
+  }
+  // The keeper tells of tokens that change, and not of apps that have a document from now on.
+  for (const Key& key : std::exchange(with_legacy_document_, {})) changed(key);
+}
+
+void Sinks::start_legacy_documents(std::shared_ptr<LegacyDocumentTarget> target,
+                                   FindLegacyName find_name, const ReadToken& read) {
+  SinkWorker::Target documents;
+  documents.kind = "mongodb";
+  documents.find_entry = [target, find_name = std::move(find_name)](
+                             const Key& key) -> std::optional<SinkWorker::Entry> {
+    if (key.kind != kAccessToken) return std::nullopt;
+    const auto name = find_name(key.app);
+    if (!name) return std::nullopt;
+    return SinkWorker::Entry{key, "mongodb " + name->collection + " " + name->name,
+                             std::make_unique<LegacyDocumentSink>(target, find_name)};
+  };
+  documents.interrupt = [target] { target->interrupt(); };
+  auto worker = std::make_shared<SinkWorker>(std::move(documents), read, clock_, observer_);
+  std::lock_guard lock(mutex_);
+  legacy_documents_ = std::move(worker);
+}
+
+Sinks::Workers Sinks::workers() {
+  std::lock_guard lock(mutex_);
+  Workers all = workers_;
+  if (legacy_documents_) all.push_back(legacy_documents_);
+  return all;
+}
+
+void Sinks::drain() {
+  for (const auto& worker : workers()) worker->drain();
+}
+
+void Sinks::stop() {
+  for (const auto& worker : workers()) worker->stop();
+  std::lock_guard lock(mutex_);
+  workers_.clear();
+  legacy_documents_.reset();
 }
 
 void Sinks::changed(const Key& key) {
   std::lock_guard lock(mutex_);
-  for (auto& worker : workers_) worker->notify(key);
+  for (const auto& worker : workers_) worker->notify(key);
+  if (legacy_documents_) legacy_documents_->notify(key);
 }
 
 }  // namespace hufu::sink
