@@ -19,7 +19,7 @@ std::optional<Fingerprint> Fingerprint::parse(std::string_view hex) noexcept {
   return Fingerprint{bits};
 }
 
-Token Token::clone() const { return {value.clone(), obtained_at, expires_at, issuer}; }
+Token Token::clone() const { return {value.clone(), obtained_at, expires_at, issuer, overlap}; }
 
 Record Record::clone() const {
   Record twin;
@@ -32,6 +32,8 @@ Record Record::clone() const {
   twin.alive_at = alive_at;
   twin.failure = failure;
   twin.budget = budget;
+  twin.refresh_token = refresh_token.clone();
+  twin.refresh_token_expires_at = refresh_token_expires_at;
   twin.created_at = created_at;
   twin.updated_at = updated_at;
   return twin;
