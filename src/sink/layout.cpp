@@ -174,8 +174,9 @@ Result<std::string> key_of(std::string_view pattern, std::string_view app) {
   return key;
 }
 
-std::vector<std::string> kinds_of(const SinkConfig& sink, const AppConfig& app) {
-  if (sink.sdk.empty()) return {sink.kind.empty() ? std::string(kAccessToken) : sink.kind};
+std::vector<std::string> kinds_of(const SinkConfig& sink, const AppConfig& app,
+                                  std::string_view main_kind) {
+  if (sink.sdk.empty()) return {sink.kind.empty() ? std::string(main_kind) : sink.kind};
   std::vector<std::string> kinds{std::string(kAccessToken)};
   const Sdk* sdk = find_sdk(sink.sdk);
   for (const std::string& kind : app.keep) {

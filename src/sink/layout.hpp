@@ -53,8 +53,10 @@ std::string_view why_not(std::string_view sdk);
 Result<std::string> key_of(std::string_view pattern, std::string_view app);
 
 /// The kinds of `app` whose tokens `sink` holds: of an `sdk` the access token and those kinds that
-/// the app keeps and the SDK knows, else the one that the sink names.
-std::vector<std::string> kinds_of(const SinkConfig& sink, const AppConfig& app);
+/// the app keeps and the SDK knows, else the one that the sink names, or the main kind of the app's
+/// platform.
+std::vector<std::string> kinds_of(const SinkConfig& sink, const AppConfig& app,
+                                  std::string_view main_kind);
 
 /// Where the token of that kind goes by `sink`, which names a Redis and has passed the
 /// configuration's checks. `kind` is one of `kinds_of`.

@@ -121,19 +121,21 @@ TEST(Layout, IsAKeyOfOnesOwn) {
 }
 
 TEST(KindsOf, AnSdkAreTheAccessTokenAndWhatIsKeptAndKnown) {
-  EXPECT_THAT(kinds_of(sdk("wxjava"), app()),
+  EXPECT_THAT(kinds_of(sdk("wxjava"), app(), "access_token"),
               ElementsAre("access_token", "jsapi_ticket", "wx_card_ticket"));
-  EXPECT_THAT(kinds_of(sdk("silenceper"), app()), ElementsAre("access_token", "jsapi_ticket"));
+  EXPECT_THAT(kinds_of(sdk("silenceper"), app(), "access_token"),
+              ElementsAre("access_token", "jsapi_ticket"));
   AppConfig plain;
-  EXPECT_THAT(kinds_of(sdk("wxjava"), plain), ElementsAre("access_token"));
+  EXPECT_THAT(kinds_of(sdk("wxjava"), plain, "access_token"), ElementsAre("access_token"));
 }
 
-TEST(KindsOf, AKeyOrAFileAreTheOneThatIsNamed) {
+TEST(KindsOf, AKeyOrAFileAreTheOneThatIsNamedOrTheMainOne) {
   SinkConfig sink;
   sink.file = "/run/hufu/wx";
-  EXPECT_THAT(kinds_of(sink, app()), ElementsAre("access_token"));
+  EXPECT_THAT(kinds_of(sink, app(), "component_access_token"),
+              ElementsAre("component_access_token"));
   sink.kind = "jsapi_ticket";
-  EXPECT_THAT(kinds_of(sink, app()), ElementsAre("jsapi_ticket"));
+  EXPECT_THAT(kinds_of(sink, app(), "access_token"), ElementsAre("jsapi_ticket"));
 }
 
 TEST(Layout, RefusesAKeyWithTheSecretAndSaysWhy) {

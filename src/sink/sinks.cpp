@@ -22,8 +22,8 @@ class TargetBuilder {
  public:
   explicit TargetBuilder(const Clock& clock) : clock_(clock) { files_.kind = "file"; }
 
-  Result<void> add(const AppConfig& app, const SinkConfig& sink) {
-    for (const std::string& kind : kinds_of(sink, app)) {
+  Result<void> add(const AppConfig& app, const SinkConfig& sink, std::string_view main_kind) {
+    for (const std::string& kind : kinds_of(sink, app, main_kind)) {
       auto added = sink.file.empty() ? add_redis(app, sink, kind) : add_file(app, sink, kind);
       if (!added) return added;
     }
@@ -83,12 +83,12 @@ class TargetBuilder {
 
 }  // namespace
 
-Result<void> Sinks::prepare(const std::vector<AppConfig>& apps) {
+Result<void> Sinks::prepare(const std::vector<AppConfig>& apps, const MainKindOf& main_kind_of) {
   TargetBuilder builder(clock_);
   std::vector<Key> with_legacy_document;
   for (const AppConfig& app : apps) {
     for (const SinkConfig& sink : app.sinks) {
-      if (auto added = builder.add(app, sink); !added) {
+      if (auto added = builder.add(app, sink, main_kind_of(app.platform)); !added) {
         added.error().message = "a sink of app " + app.id + ": " + added.error().message;
         return added;
       }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -11,6 +12,9 @@
 #include "sink/sink_worker.hpp"
 
 namespace hufu::sink {
+
+/// The main kind of a platform.
+using MainKindOf = std::function<std::string(const std::string& platform)>;
 
 /// All sinks of a configuration, with a worker for each Redis and one for all files; and the legacy
 /// documents of all apps, those of the store included, with one worker for the store.
@@ -29,7 +33,7 @@ class Sinks final : public keeper::TokenListener {
 
   /// Makes the sinks of these apps, which do nothing before `start`. Fault::config if one makes no
   /// sense; what was there before goes on then.
-  Result<void> prepare(const std::vector<AppConfig>& apps);
+  Result<void> prepare(const std::vector<AppConfig>& apps, const MainKindOf& main_kind_of);
   /// Puts what was prepared in the place of what was there before, and sets it to work. What stands
   /// in sinks that are gone is left to its end; a file stays.
   void start(const ReadToken& read);

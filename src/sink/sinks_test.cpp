@@ -47,6 +47,9 @@ class SinksTest : public ::testing::Test {
     }
     return made;
   }
+  Result<void> prepare(const std::vector<AppConfig>& apps) {
+    return sinks.prepare(apps, [](const std::string&) { return std::string(kAccessToken); });
+  }
   [[nodiscard]] SinkConfig file(const std::string& name) const {
     SinkConfig sink;
     sink.file = directory + "/" + name;
@@ -79,7 +82,7 @@ class SinksTest : public ::testing::Test {
 TEST_F(SinksTest, WriteEachAppsTokenToItsOwnSink) {
   SinkConfig one = file("1");
   SinkConfig two = file("2");
-  ASSERT_TRUE(sinks.prepare(apps({{"wx1", &one}, {"wx2", &two}})));
+  ASSERT_TRUE(prepare(apps({{"wx1", &one}, {"wx2", &two}})));
   sinks.start(read());
   EXPECT_TRUE(becomes("1", "A-of-wx1\n"));
   EXPECT_TRUE(becomes("2", "A-of-wx2\n"));
@@ -90,7 +93,7 @@ TEST_F(SinksTest, HoldTheKindThatTheyName) {
   SinkConfig token_file = file("token");
   SinkConfig ticket_file = file("ticket");
   ticket_file.kind = "jsapi_ticket";
-  ASSERT_TRUE(sinks.prepare(apps({{"wx1", &token_file}, {"wx1", &ticket_file}})));
+  ASSERT_TRUE(prepare(apps({{"wx1", &token_file}, {"wx1", &ticket_file}})));
   sinks.start(read());
   EXPECT_TRUE(becomes("token", "A-of-wx1\n"));
   EXPECT_TRUE(becomes("ticket", "A-jsapi_ticket-of-wx1\n"));
@@ -98,11 +101,11 @@ TEST_F(SinksTest, HoldTheKindThatTheyName) {
 
 TEST_F(SinksTest, AreReplacedByThoseOfANewConfiguration) {
   SinkConfig one = file("1");
-  ASSERT_TRUE(sinks.prepare(apps({{"wx1", &one}})));
+  ASSERT_TRUE(prepare(apps({{"wx1", &one}})));
   sinks.start(read());
   EXPECT_TRUE(becomes("1", "A-of-wx1\n"));
   SinkConfig two = file("2");
-  ASSERT_TRUE(sinks.prepare(apps({{"wx1", &two}})));
+  ASSERT_TRUE(prepare(apps({{"wx1", &two}})));
   {
     std::lock_guard lock(mutex);
     token = "B";
@@ -117,7 +120,7 @@ TEST_F(SinksTest, OfOneTargetAreNotHeldUpByAnotherThatIsDown) {
   redis.redis = "redis://127.0.0.1:1/0";
   redis.sdk = "wxjava";
   SinkConfig one = file("1");
-  ASSERT_TRUE(sinks.prepare(apps({{"wx1", &redis}, {"wx2", &one}})));
+  ASSERT_TRUE(prepare(apps({{"wx1", &redis}, {"wx2", &one}})));
   sinks.start(read());
   EXPECT_TRUE(becomes("1", "A-of-wx2\n"));
 }
@@ -126,7 +129,7 @@ TEST_F(SinksTest, ThatMakeNoSenseAreReportedAndChangeNothing) {
   SinkConfig redis;
   redis.redis = "redis://";
   redis.sdk = "wxjava";
-  const auto prepared = sinks.prepare(apps({{"wx1", &redis}}));
+  const auto prepared = prepare(apps({{"wx1", &redis}}));
   ASSERT_FALSE(prepared);
   EXPECT_EQ(prepared.error().fault, Fault::config);
   EXPECT_THAT(prepared.error().message, HasSubstr("a sink of app wx1: "));
@@ -172,7 +175,7 @@ TEST_F(LegacyDocumentsTest, OfANewConfigurationAreWrittenAtOnce) {
   app.legacy_document = "access_token";
   std::vector<AppConfig> configured;
   configured.push_back(std::move(app));
-  ASSERT_TRUE(sinks.prepare(configured));
+  ASSERT_TRUE(prepare(configured));
   sinks.start(read());
   EXPECT_EQ(document(), "A-of-wx1");
 }
