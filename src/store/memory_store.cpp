@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "store/change_log.hpp"
-#include "store/row_text.hpp"
 
 namespace hufu::store {
 namespace {
@@ -19,7 +18,7 @@ AppRow without_secrets(const AppRow& app) {
   copy.platform = app.platform;
   copy.parent = app.parent;
   copy.settings = app.settings;
-  copy.credentials = names_of(app.credentials);
+  for (const auto& [name, secret] : app.credentials) copy.credentials.emplace(name, Secret());
   copy.keep = app.keep;
   copy.secret_login = app.secret_login;
   copy.tag = app.tag;

@@ -27,6 +27,33 @@ std::optional<std::string_view> next_item(std::string_view& text) {
   return item;
 }
 
+/// One call, without the semicolon behind it.
+std::optional<InDoubtCall> in_doubt_call_from(std::string_view item) {
+  using State = InDoubtCall::State;
+  InDoubtCall call;
+  if (const auto hash = item.find('#'); hash != std::string_view::npos) {
+    const auto fence = number(item.substr(hash + 1));
+    if (!fence || *fence <= 0) return std::nullopt;
+    call.fence = static_cast<std::uint64_t>(*fence);
+    item = item.substr(0, hash);
+  }
+  const bool has_sign = item.ends_with('?') || item.ends_with('!');
+  if (has_sign) {
+    call.state = item.ends_with('?') ? State::pending : State::known_dead;
+    item.remove_suffix(1);
+  }
+  const auto colon = item.find(':');
+  if (colon == std::string_view::npos) return std::nullopt;
+  const auto called = number(item.substr(0, colon));
+  const auto may_die = number(item.substr(colon + 1));
+  if (!called || !may_die) return std::nullopt;
+  call.called_at = time_from(*called);
+  call.may_die_at = time_from(*may_die);
+  // Before there was a sign for it, a verdict was told from a call by this order.
+  if (!has_sign && call.may_die_at < call.called_at) call.state = State::known_dead;
+  return call;
+}
+
 std::optional<Fault> fault_named(std::string_view name) {
   for (int i = 0; i <= static_cast<int>(Fault::internal); ++i) {
     if (name_of(static_cast<Fault>(i)) == name) return static_cast<Fault>(i);
@@ -61,12 +88,17 @@ std::string string_member(const json::object& object, std::string_view name) {
 
 }  // namespace
 
-std::string text_of(const InDoubtCall& call) {
+std::string text_before_fence(const InDoubtCall& call) {
   using State = InDoubtCall::State;
   std::string text =
       std::to_string(millis(call.called_at)) + ":" + std::to_string(millis(call.may_die_at));
   if (call.state == State::pending) text += '?';
   if (call.state == State::known_dead) text += '!';
+  return text;
+}
+
+std::string text_of(const InDoubtCall& call) {
+  std::string text = text_before_fence(call);
   if (call.fence != 0) text += "#" + std::to_string(call.fence);
   return text + ";";
 }
@@ -78,34 +110,12 @@ std::string text_of(const std::vector<InDoubtCall>& in_doubt) {
 }
 
 std::optional<std::vector<InDoubtCall>> in_doubt_from(std::string_view text) {
-  using State = InDoubtCall::State;
   std::vector<InDoubtCall> calls;
   while (!text.empty()) {
-    auto item = next_item(text);
-    auto colon = item ? item->find(':') : std::string_view::npos;
-    if (colon == std::string_view::npos) return std::nullopt;
-    InDoubtCall call;
-    if (auto hash = item->find('#'); hash != std::string_view::npos) {
-      auto fence = number(item->substr(hash + 1));
-      if (!fence || *fence <= 0) return std::nullopt;
-      call.fence = static_cast<std::uint64_t>(*fence);
-      item->remove_suffix(item->size() - hash);
-    }
-    bool told = true;
-    switch (item->back()) {
-      case '?': call.state = State::pending; break;
-      case '!': call.state = State::known_dead; break;
-      default: told = false;
-    }
-    if (told) item->remove_suffix(1);
-    auto called = number(item->substr(0, colon));
-    auto may_die = number(item->substr(colon + 1));
-    if (!called || !may_die) return std::nullopt;
-    call.called_at = time_from(*called);
-    call.may_die_at = time_from(*may_die);
-    // Before there was a sign for it, a verdict was told from a call by this order.
-    if (!told && call.may_die_at < call.called_at) call.state = State::known_dead;
-    calls.push_back(call);
+    const auto item = next_item(text);
+    const auto call = item ? in_doubt_call_from(*item) : std::nullopt;
+    if (!call) return std::nullopt;
+    calls.push_back(*call);
   }
   return calls;
 }

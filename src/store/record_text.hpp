@@ -15,9 +15,11 @@ namespace hufu::store {
 
 /// "called_at:may_die_at#fence;" for each in-doubt call, so that a database can append one without
 /// reading; before the "#", "?" where it is pending and "!" where it is a verdict. "#fence" is left
-/// out where it is 0. Before schema 3 there was neither "!" nor a fence: both forms are read.
+/// out where it is 0. Older databases hold neither "!" nor a fence: both forms are read.
 std::string text_of(const std::vector<InDoubtCall>& in_doubt);
 std::string text_of(const InDoubtCall& in_doubt_call);
+/// What stands before "#fence;", for a database that draws the fence itself.
+std::string text_before_fence(const InDoubtCall& in_doubt_call);
 std::optional<std::vector<InDoubtCall>> in_doubt_from(std::string_view text);
 
 /// "89abcdef;" for each fingerprint.

@@ -7,26 +7,68 @@ namespace {
 
 using namespace std::chrono_literals;
 
-TEST(RecordText, AMarkIsWrittenSoThatAnotherCanBeAppended) {
-  InDoubtCall first{time_from(1), time_from(-2)};
-  InDoubtCall second{time_from(3), time_from(4)};
-  EXPECT_EQ(text_of(first), "1:-2;");
+using State = InDoubtCall::State;
+
+TEST(RecordText, InDoubtCallsAreWrittenOneBehindTheOther) {
+  InDoubtCall first{time_from(1), time_from(2)};
+  InDoubtCall second{time_from(-3), time_from(4)};
+  EXPECT_EQ(text_of(first), "1:2;");
   EXPECT_EQ(in_doubt_from(text_of(first) + text_of(second)),
             (std::vector<InDoubtCall>{first, second}));
   EXPECT_EQ(in_doubt_from(""), std::vector<InDoubtCall>());
 }
 
-TEST(RecordText, AMarkSaysWhetherItIsPending) {
-  InDoubtCall pending{time_from(1), time_from(2), InDoubtCall::State::pending};
-  InDoubtCall told{time_from(3), time_from(4)};
-  EXPECT_EQ(text_of(pending), "1:2?;");
-  EXPECT_EQ(in_doubt_from(text_of(pending) + text_of(told)),
-            (std::vector<InDoubtCall>{pending, told}));
+TEST(RecordText, AnInDoubtCallKeepsItsStateAndItsFence) {
+  const std::pair<InDoubtCall, const char*> calls[] = {
+      {{time_from(1), time_from(2), State::pending}, "1:2?;"},
+      {{time_from(1), time_from(2), State::pending, 7}, "1:2?#7;"},
+      {{time_from(1), time_from(2), State::lost, 7}, "1:2#7;"},
+      {{time_from(2), time_from(1), State::known_dead}, "2:1!;"},
+      {{time_from(1), time_from(2), State::known_dead, 9'000'000'000'000'000'000U},
+       "1:2!#9000000000000000000;"}};
+  for (const auto& [call, text] : calls) {
+    EXPECT_EQ(text_of(call), text);
+    EXPECT_EQ(in_doubt_from(text), std::vector<InDoubtCall>{call}) << text;
+  }
 }
 
-TEST(RecordText, MarksThatMakeNoSenseAreNotMarks) {
-  for (const char* text : {"1:2", "1;", "1:2;3", ":;", "a:b;", "1:2:3;", "1:?;", "1:2??;", "?;",
-                           " 1:2;", ";", "99999999999999999999:1;"}) {
+TEST(RecordText, ADatabaseThatDrawsTheFenceAppendsItItself) {
+  InDoubtCall call{time_from(1), time_from(2), State::pending};
+  const std::string text = text_before_fence(call) + "#12;";
+  call.fence = 12;
+  EXPECT_EQ(text, text_of(call));
+}
+
+TEST(RecordText, WhatWasWrittenBeforeVerdictsHadASignIsReadAsItWasMeant) {
+  EXPECT_EQ(in_doubt_from("5:3;1:2?;1:2;"),
+            (std::vector<InDoubtCall>{{time_from(5), time_from(3), State::known_dead},
+                                      {time_from(1), time_from(2), State::pending},
+                                      {time_from(1), time_from(2), State::lost}}));
+}
+
+TEST(RecordText, InDoubtCallsThatMakeNoSenseAreNone) {
+  for (const char* text : {"1:2",
+                           "1;",
+                           "1:2;3",
+                           ":;",
+                           "a:b;",
+                           "1:2:3;",
+                           "1:?;",
+                           "1:2??;",
+                           "1:2?!;",
+                           "?;",
+                           " 1:2;",
+                           ";",
+                           "99999999999999999999:1;",
+                           "#1;",
+                           "#1:2;",
+                           "1#2:3;",
+                           "1:2#;",
+                           "1:2#0;",
+                           "1:2#-1;",
+                           "1:2#3#4;",
+                           "1:2#3?;",
+                           "1:2#99999999999999999999;"}) {
     EXPECT_FALSE(in_doubt_from(text)) << text;
   }
 }

@@ -1,6 +1,7 @@
 #include "store/row_text.hpp"
 
 #include <algorithm>
+#include <array>
 #include <boost/json.hpp>
 #include <utility>
 
@@ -17,28 +18,33 @@ constexpr std::pair<bool Rights::*, std::string_view> kRights[] = {{&Rights::rea
 
 namespace json = boost::json;
 
-/// Nothing where it is no JSON of that kind.
-std::optional<json::value> parsed(std::string_view text, json::kind kind) {
+/// Calls `read(value)` with what `text` holds; false where it is no JSON, or `read` says so. A
+/// million of these are read when a server starts: small ones take no memory from the heap.
+template <class Read>
+bool read_json(std::string_view text, Read read) {
+  std::array<unsigned char, 1024> buffer;
+  json::monotonic_resource memory(buffer.data(), buffer.size());
   json::parse_options options;
   options.allow_invalid_utf8 = true;  // What was put is given back as it came.
   boost::system::error_code error;
-  json::value value = json::parse(text, error, {}, options);
-  if (error || value.kind() != kind) return std::nullopt;
-  return value;
+  const json::value value = json::parse(text, error, &memory, options);
+  return !error && read(value);
 }
 
-/// Calls `take(name, text)` for each member; false where one is no text, or `take` says so.
+/// Calls `take(name, text)` for each member of an object; false where it is none, a member is no
+/// text, or `take` says so.
 template <class Take>
 bool read_texts(std::string_view text, Take take) {
   if (text.empty()) return true;
-  const auto value = parsed(text, json::kind::object);
-  if (!value) return false;
-  for (const auto& [name, member] : value->get_object()) {
-    if (!member.is_string() || !take(std::string(name), std::string_view(member.get_string()))) {
-      return false;
+  return read_json(text, [&](const json::value& value) {
+    if (!value.is_object()) return false;
+    for (const auto& [name, member] : value.get_object()) {
+      if (!member.is_string() || !take(std::string(name), std::string_view(member.get_string()))) {
+        return false;
+      }
     }
-  }
-  return true;
+    return true;
+  });
 }
 
 }  // namespace
@@ -72,12 +78,15 @@ std::string text_of(const std::vector<std::string>& texts) {
 std::optional<std::vector<std::string>> texts_from(std::string_view text) {
   std::vector<std::string> texts;
   if (text.empty()) return texts;
-  const auto list = parsed(text, json::kind::array);
-  if (!list || list->get_array().empty()) return std::nullopt;
-  for (const auto& item : list->get_array()) {
-    if (!item.is_string()) return std::nullopt;
-    texts.emplace_back(std::string_view(item.get_string()));
-  }
+  const bool readable = read_json(text, [&](const json::value& value) {
+    if (!value.is_array() || value.get_array().empty()) return false;
+    for (const auto& item : value.get_array()) {
+      if (!item.is_string()) return false;
+      texts.emplace_back(std::string_view(item.get_string()));
+    }
+    return true;
+  });
+  if (!readable) return std::nullopt;
   return texts;
 }
 
@@ -117,10 +126,24 @@ std::optional<Credentials> credentials_from(std::string_view text) {
   return credentials;
 }
 
-Credentials names_of(const Credentials& credentials) {
+std::optional<Credentials> credential_names_from(std::string_view text) {
   Credentials names;
-  for (const auto& [name, value] : credentials) names.emplace(name, Secret());
+  const bool readable = read_texts(text, [&](std::string name, std::string_view) {
+    names.emplace(std::move(name), Secret());
+    return true;
+  });
+  if (!readable) return std::nullopt;
   return names;
+}
+
+std::optional<std::string> text_with(std::string_view text, std::string_view name,
+                                     const Secret& from, const Secret& to) {
+  auto credentials = credentials_from(text);
+  if (!credentials) return std::nullopt;
+  const auto found = credentials->find(name);
+  if (found == credentials->end() || !found->second.same_as(from.reveal())) return std::nullopt;
+  found->second = to.clone();
+  return text_of(*credentials);
 }
 
 Error damaged_app(std::string_view id) {

@@ -29,7 +29,11 @@ std::optional<Settings> settings_from(std::string_view text);
 std::string text_of(const Credentials& credentials);
 std::optional<Credentials> credentials_from(std::string_view text);
 /// The same with empty texts, as a scan shows them.
-Credentials names_of(const Credentials& credentials);
+std::optional<Credentials> credential_names_from(std::string_view text);
+/// The text of the same credentials with `to` in the place of `name`; nothing where that is not
+/// `from`, or the text is not what it should be.
+std::optional<std::string> text_with(std::string_view text, std::string_view name,
+                                     const Secret& from, const Secret& to);
 
 /// Of an app, or an API key, that is there and makes no sense.
 Error damaged_app(std::string_view id);

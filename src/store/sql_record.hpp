@@ -14,7 +14,7 @@ namespace hufu::store {
 inline const std::string kRecordColumns =
     "app, kind, revision, token, issuer, obtained_at, expires_at, renew_at, displaced_at, "
     "predecessors, alive_at, marks, trouble, budget, fence, holder, lease_until, created_at, "
-    "updated_at";
+    "updated_at, overlap, refresh_token, refresh_token_expires_at";
 
 /// Their places, and the first that is free behind them.
 struct RecordColumn {
@@ -38,6 +38,9 @@ struct RecordColumn {
     lease_until,
     created_at,
     updated_at,
+    overlap,
+    refresh_token,
+    refresh_token_expires_at,
     behind
   };
 };
@@ -59,7 +62,12 @@ bool read_record(const Row& row, RecordRow& out) {
   if (!row.is_null(At::token)) {
     record.token = Token{Secret(row.bytes(At::token)), row.time(At::obtained_at),
                          row.time(At::expires_at), row.text(At::issuer)};
+    if (!row.is_null(At::overlap)) record.token->overlap = Milliseconds(row.integer(At::overlap));
   }
+  if (!row.is_null(At::refresh_token)) {
+    record.refresh_token = Secret(row.bytes(At::refresh_token));
+  }
+  record.refresh_token_expires_at = row.optional_time(At::refresh_token_expires_at);
   record.renew_at = row.time(At::renew_at);
   record.displaced_at = row.optional_time(At::displaced_at);
   record.alive_at = row.optional_time(At::alive_at);

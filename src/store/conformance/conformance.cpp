@@ -8,6 +8,7 @@
 #include <functional>
 #include <future>
 #include <latch>
+#include <limits>
 #include <set>
 #include <thread>
 
@@ -18,6 +19,8 @@ namespace {
 
 using namespace hufu::store::testing;
 using namespace std::chrono_literals;
+using namespace std::string_literals;
+using namespace std::string_view_literals;
 using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
@@ -36,7 +39,10 @@ void expect_same(const Record& stored, const Record& expected) {
     EXPECT_EQ(stored.token->obtained_at, expected.token->obtained_at);
     EXPECT_EQ(stored.token->expires_at, expected.token->expires_at);
     EXPECT_EQ(stored.token->issuer, expected.token->issuer);
+    EXPECT_EQ(stored.token->overlap, expected.token->overlap);
   }
+  EXPECT_TRUE(stored.refresh_token.same_as(expected.refresh_token.reveal()));
+  EXPECT_EQ(stored.refresh_token_expires_at, expected.refresh_token_expires_at);
   EXPECT_EQ(stored.revision, expected.revision);
   EXPECT_EQ(stored.renew_at, expected.renew_at);
   EXPECT_EQ(stored.displaced_at, expected.displaced_at);
@@ -63,15 +69,18 @@ void expect_same(const Record& stored, const Record& expected) {
 
 /// Every field set, to values that a careless store would bend.
 Record full_record(std::uint64_t revision, WallTime now) {
-  using namespace std::string_literals;
   Record record;
-  record.token =
-      Token{Secret("sealed\0\xff\x01 bytes"s), now - 1234ms, now + 7199'999ms, "wechat/issuer"};
+  record.token = Token{Secret("sealed\0\xff\x01 bytes"s), now - 1234ms, now + 7199'999ms,
+                       "wechat/issuer", 0ms};
   record.revision = revision;
   record.renew_at = now + 1h + 1ms;
   record.displaced_at = now - 1ms;
   record.predecessors = {{0xffffffffU}, {0}, {0x0badf00dU}};
-  record.in_doubt = {{now - 2s, now + 298s}, {now - 1ms, WallTime::max()}};
+  using State = InDoubtCall::State;
+  record.in_doubt = {{now - 2s, now + 298s},
+                     {now - 1ms, WallTime::max(), State::pending, 1},
+                     {now, now - 1h, State::known_dead},
+                     {now, now + 1h, State::lost, std::numeric_limits<std::int64_t>::max()}};
   record.alive_at = now - 3ms;
   record.failure = FailureState{
       {Fault::refused, "the platform said \"no\"\n\xe4\xb8\x8d", "quote ' it", 40164, 1500ms},
@@ -80,7 +89,16 @@ Record full_record(std::uint64_t revision, WallTime now) {
       3,
       "\0tag\xfe"s};
   record.budget = {2, now - 6ms, 19, now - 7ms};
+  record.refresh_token = Secret("\0refresh\x80"s);
+  record.refresh_token_expires_at = now + 720h;
   return record;
+}
+
+/// What is stored of the call that `what` asks a lease for: it bears the lease's fence.
+InDoubtCall under(const Lease& lease, const LeaseRequest& what) {
+  InDoubtCall call = what.in_doubt_call;
+  call.fence = lease.fence;
+  return call;
 }
 
 TEST_P(LeaseConformance, LoadsADefaultRecordWhereThereIsNone) {
@@ -90,7 +108,7 @@ TEST_P(LeaseConformance, LoadsADefaultRecordWhereThereIsNone) {
   EXPECT_EQ(record.updated_at, WallTime());
 }
 
-TEST_P(LeaseConformance, BeginGrantsAFreeLeaseAndShowsTheMark) {
+TEST_P(LeaseConformance, AFreeLeaseIsAcquiredWithTheInDoubtCallUnderItsFence) {
   LeaseRequest wanted = lease_request(key, 0, harness->now(), "node-a");
   Acquired grant = granted(*store.tokens, wanted);
   EXPECT_EQ(grant.lease.key, key);
@@ -98,13 +116,20 @@ TEST_P(LeaseConformance, BeginGrantsAFreeLeaseAndShowsTheMark) {
   EXPECT_EQ(grant.lease.called_at, wanted.in_doubt_call.called_at);
   EXPECT_GT(grant.lease.fence, 0U);
   EXPECT_EQ(grant.record.revision, 0U);
-  EXPECT_THAT(grant.record.in_doubt, ElementsAre(wanted.in_doubt_call));
+  EXPECT_THAT(grant.record.in_doubt, ElementsAre(under(grant.lease, wanted)));
 }
 
-TEST_P(LeaseConformance, BeginWritesTheMarkBeforeItAnswers) {
-  LeaseRequest wanted = lease_request(key, 0, harness->now());
-  granted(*store.tokens, wanted);
-  EXPECT_THAT(load(*harness->open().tokens, key).in_doubt, ElementsAre(wanted.in_doubt_call));
+TEST_P(LeaseConformance, TheInDoubtCallIsStoredBeforeTheLeaseIsAcquired) {
+  using State = InDoubtCall::State;
+  std::vector<InDoubtCall> calls;
+  for (const State state : {State::pending, State::lost}) {
+    LeaseRequest wanted = lease_request(key, 0, harness->now());
+    wanted.in_doubt_call.state = state;
+    Acquired grant = granted(*store.tokens, wanted);
+    calls.push_back(under(grant.lease, wanted));
+    EXPECT_EQ(load(*harness->open().tokens, key).in_doubt, calls);
+    harness->let_pass(kLease);
+  }
 }
 
 TEST_P(LeaseConformance, BeginIsRefusedWhileAnybodyHoldsTheLease) {
@@ -159,8 +184,9 @@ TEST_P(LeaseConformance, EveryFieldOfARecordComesBackFromCommit) {
   EXPECT_EQ(commit(*store.tokens, grant.lease, next.clone()), WriteOutcome::written);
   expect_same(load(*harness->open().tokens, key), next);
   LeaseRequest wanted = lease_request(key, 1, harness->now());
-  next.in_doubt.push_back(wanted.in_doubt_call);
-  expect_same(granted(*store.tokens, std::move(wanted)).record, next);
+  Acquired again = granted(*store.tokens, wanted);
+  next.in_doubt.push_back(under(again.lease, wanted));
+  expect_same(again.record, next);
 }
 
 TEST_P(LeaseConformance, EveryFieldOfARecordComesBackFromAbandon) {
@@ -178,6 +204,30 @@ TEST_P(LeaseConformance, FieldsThatWereSetCanBeEmptyAgain) {
   Record plain = next_token(grant.record, "two", harness->now());
   EXPECT_EQ(commit(*store.tokens, grant.lease, plain.clone()), WriteOutcome::written);
   expect_same(load(*store.tokens, key), plain);
+}
+
+TEST_P(LeaseConformance, ARefreshTokenIsStoredInOneStepWithItsToken) {
+  Acquired grant = granted(*store.tokens, lease_request(key, 0, harness->now(), "node-a"));
+  Record first = next_token(grant.record, "one", harness->now());
+  first.refresh_token = Secret("refresh one"sv);
+  EXPECT_EQ(commit(*store.tokens, grant.lease, std::move(first)), WriteOutcome::written);
+
+  Acquired slow = granted(*store.tokens, lease_request(key, 1, harness->now(), "node-a"));
+  harness->let_pass(kLease);
+  Handle other = harness->open();
+  Acquired quick = granted(*other.tokens, lease_request(key, 1, harness->now(), "node-b"));
+  EXPECT_TRUE(quick.record.refresh_token.same_as("refresh one"));
+  Record fenced = next_token(slow.record, "slow", harness->now());
+  fenced.refresh_token = Secret("refresh slow"sv);
+  EXPECT_EQ(commit(*store.tokens, slow.lease, std::move(fenced)), WriteOutcome::fenced);
+  EXPECT_TRUE(load(*store.tokens, key).refresh_token.same_as("refresh one"));
+
+  Record second = next_token(quick.record, "two", harness->now());
+  second.refresh_token = Secret("refresh two"sv);
+  EXPECT_EQ(commit(*other.tokens, quick.lease, std::move(second)), WriteOutcome::written);
+  Record stored = load(*store.tokens, key);
+  EXPECT_TRUE(stored.token->value.same_as("two"));
+  EXPECT_TRUE(stored.refresh_token.same_as("refresh two"));
 }
 
 TEST_P(LeaseConformance, AbandonKeepsTheTokenStoresTheTroubleAndGivesTheLeaseBack) {
@@ -257,7 +307,8 @@ TEST_P(LeaseConformance, WhoeverTakesOverAnExpiredLeaseSeesTheMarkOfTheOneBefore
   harness->let_pass(kLease);
   LeaseRequest second = lease_request(key, 0, first.in_doubt_call.called_at + kLease, "node-b");
   Acquired after = granted(*harness->open().tokens, second);
-  EXPECT_THAT(after.record.in_doubt, ElementsAre(first.in_doubt_call, second.in_doubt_call));
+  EXPECT_THAT(after.record.in_doubt,
+              ElementsAre(under(before.lease, first), under(after.lease, second)));
   EXPECT_GT(after.lease.fence, before.lease.fence);
 }
 
@@ -578,27 +629,60 @@ TEST_P(FeedConformance, ManyLeasesAtOnceKeepEveryTokenRight) {
   }
 }
 
-TEST_P(RegistryConformance, AnAppComesBackAsItWasPut) {
-  using namespace std::string_literals;
-  AppRow app = app_row("wx1", "sec\0ret\xff"s);
+/// Every field set, to values that a careless store would bend.
+AppRow full_app(std::string id) {
+  AppRow app;
+  app.id = std::move(id);
   app.platform = "wecom";
-  app.settings["endpoint"] = "classic";
+  app.parent = "suite0123";
+  app.settings = {
+      {"endpoint", "classic"}, {"quoted \"name\"", "\xe4\xb8\x8d ' \\ \n"}, {"empty", ""}};
+  app.credentials.emplace("secret", Secret("sec\0ret\xff"s));
+  app.credentials.emplace("aes_key", Secret("\x80\x01{\"}'"s));
+  app.credentials.emplace("a.b$c/d", Secret("dotted"sv));
+  app.keep = {"access_token", "jsapi_ticket"};
   app.secret_login = false;
   std::fill(app.tag.begin(), app.tag.end(), std::uint8_t{0xa0});
-  SecretTag tag = app.tag;
-  WallTime before = harness->now();
-  put_app(*store.registry, std::move(app));
+  return app;
+}
 
+void expect_same(const AppRow& found, const AppRow& expected) {
+  EXPECT_EQ(found.id, expected.id);
+  EXPECT_EQ(found.platform, expected.platform);
+  EXPECT_EQ(found.parent, expected.parent);
+  EXPECT_EQ(found.settings, expected.settings);
+  EXPECT_EQ(found.keep, expected.keep);
+  EXPECT_EQ(found.secret_login, expected.secret_login);
+  EXPECT_EQ(found.tag, expected.tag);
+  ASSERT_EQ(found.credentials.size(), expected.credentials.size());
+  for (const auto& [name, secret] : expected.credentials) {
+    EXPECT_TRUE(credential(found.credentials, name).same_as(secret.reveal())) << name;
+  }
+}
+
+TEST_P(RegistryConformance, AnAppComesBackAsItWasPut) {
+  WallTime before = harness->now();
+  put_app(*store.registry, full_app("wx1"));
   auto found = load_app(*harness->open().registry, "wx1");
   ASSERT_TRUE(found);
-  EXPECT_EQ(found->id, "wx1");
-  EXPECT_EQ(found->platform, "wecom");
-  EXPECT_EQ(setting(found->settings, "endpoint"), "classic");
-  EXPECT_FALSE(found->secret_login);
-  EXPECT_EQ(found->tag, tag);
-  EXPECT_TRUE(credential(found->credentials, kSecret).same_as("sec\0ret\xff"s));
+  expect_same(*found, full_app("wx1"));
   expect_stamp(found->created_at, before, harness->now(), *harness);
   expect_stamp(found->updated_at, before, harness->now(), *harness);
+}
+
+TEST_P(RegistryConformance, AnAppWithoutAnythingComesBackWithoutAnything) {
+  AppRow bare;
+  bare.id = "wx1";
+  bare.platform = "wechat";
+  put_app(*store.registry, full_app("wx1"));
+  put_app(*store.registry, std::move(bare));
+  auto found = load_app(*store.registry, "wx1");
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->parent, "");
+  EXPECT_THAT(found->settings, IsEmpty());
+  EXPECT_THAT(found->credentials, IsEmpty());
+  EXPECT_THAT(found->keep, IsEmpty());
+  EXPECT_EQ(found->tag, SecretTag());
 }
 
 TEST_P(RegistryConformance, AnAppThatIsPutAgainIsReplacedAndKeepsItsBirthday) {
@@ -620,15 +704,13 @@ TEST_P(RegistryConformance, ThereIsNoAppThatWasNotPut) {
   EXPECT_THAT(scan_apps(*store.registry), IsEmpty());
 }
 
-TEST_P(RegistryConformance, ScanShowsEveryAppWithoutItsSecret) {
-  for (int i = 0; i < 600; ++i) {
-    put_app(*store.registry, app_row("wx" + std::to_string(i), "secret"));
-  }
+TEST_P(RegistryConformance, ScanShowsEveryAppWithTheNamesOfItsCredentialsAlone) {
+  for (int i = 0; i < 600; ++i) put_app(*store.registry, full_app("wx" + std::to_string(i)));
   std::set<std::string> ids;
   for (const AppRow& app : scan_apps(*harness->open().registry)) {
-    EXPECT_TRUE(credential(app.credentials, kSecret).empty());
-    EXPECT_EQ(setting(app.settings, "endpoint"), "stable");
-    EXPECT_EQ(app.tag[0], 7);
+    AppRow expected = full_app(app.id);
+    for (auto& [name, secret] : expected.credentials) secret = Secret();
+    expect_same(app, expected);
     ids.insert(app.id);
   }
   EXPECT_EQ(ids.size(), 600U);
@@ -666,7 +748,7 @@ TEST_P(RegistryConformance, PuttingAnAppLeavesTheTroubleOfOthersAlone) {
   EXPECT_TRUE(load(*store.tokens, other).failure);
 }
 
-TEST_P(RegistryConformance, RemovingAnAppRemovesItsTokensAndNoOthers) {
+TEST_P(RegistryConformance, RemovingAnAppRemovesItsTokensOfAllKindsAndNoOthers) {
   put_app(*store.registry, app_row(key.app, "secret"));
   Key ticket{key.app, "jsapi_ticket"};
   Key other{key.app + "x", key.kind};
@@ -798,7 +880,6 @@ TEST_P(RegistryConformance, TheFeedTellsOfKeys) {
 
 TEST_P(LedgerConformance, RemembersEveryKeyOnceInTheOrderInWhichTheyCame) {
   EXPECT_THAT(noted_keys(*store.ledger), IsEmpty());
-  using namespace std::string_literals;
   note_key(*store.ledger, {"k2", "check\0two"s});
   note_key(*store.ledger, {"k1", "check one"});
   note_key(*store.ledger, {"k2", "something else"});
@@ -831,7 +912,6 @@ TEST_P(LedgerConformance, OfManyWhoMakeTheFirstKeyAtOnceOneIsFirst) {
 }
 
 TEST_P(LedgerConformance, SwapsASealedTokenThatIsStillTheSameAndTellsOfIt) {
-  using namespace std::string_literals;
   put_token(*store.tokens, key, "old\0\xff"s, harness->now());
   Record before = load(*store.tokens, key);
   std::string cursor = changes(*store.tokens, "").cursor;
@@ -845,6 +925,22 @@ TEST_P(LedgerConformance, SwapsASealedTokenThatIsStillTheSameAndTellsOfIt) {
   EXPECT_THAT(changes(*store.tokens, cursor).tokens, ElementsAre(key));
 }
 
+TEST_P(LedgerConformance, SwapsASealedRefreshTokenThatIsStillTheSameAndTellsOfIt) {
+  EXPECT_FALSE(reseal_refresh_token(*store.ledger, key, "old", "new"));
+  Acquired grant = granted(*store.tokens, lease_request(key, 0, harness->now()));
+  Record next = next_token(grant.record, "token", harness->now());
+  next.refresh_token = Secret("old\0\xff"s);
+  commit(*store.tokens, grant.lease, std::move(next));
+  std::string cursor = changes(*store.tokens, "").cursor;
+  EXPECT_FALSE(reseal_refresh_token(*store.ledger, key, "another", "new"));
+  EXPECT_THAT(changes(*store.tokens, cursor).tokens, IsEmpty());
+  EXPECT_TRUE(reseal_refresh_token(*store.ledger, key, "old\0\xff"s, "new\0\x80"s));
+  Record after = load(*store.tokens, key);
+  EXPECT_TRUE(after.refresh_token.same_as("new\0\x80"s));
+  EXPECT_TRUE(after.token->value.same_as("token"));
+  EXPECT_THAT(changes(*store.tokens, cursor).tokens, ElementsAre(key));
+}
+
 TEST_P(LedgerConformance, ASwapLeavesTheLeaseAlone) {
   put_token(*store.tokens, key, "old", harness->now());
   Acquired grant = granted(*store.tokens, lease_request(key, 1, harness->now()));
@@ -853,12 +949,42 @@ TEST_P(LedgerConformance, ASwapLeavesTheLeaseAlone) {
             WriteOutcome::written);
 }
 
-TEST_P(LedgerConformance, SwapsASealedSecretThatIsStillTheSame) {
-  put_app(*store.registry, app_row("wx1", "old"));
+TEST_P(LedgerConformance, SwapsASealedCredentialThatIsStillTheSameAndNoOther) {
+  AppRow app = app_row("wx1", "old\0\xff"s);
+  app.credentials.emplace("aes_key", Secret("old key"sv));
+  put_app(*store.registry, std::move(app));
+  std::string cursor = changes(*store.tokens, "").cursor;
   EXPECT_FALSE(reseal_credential(*store.ledger, "wx1", kSecret, "another", "new"));
+  EXPECT_FALSE(reseal_credential(*store.ledger, "wx1", "token", "old key", "new"));
   EXPECT_FALSE(reseal_credential(*store.ledger, "wx2", kSecret, "old", "new"));
-  EXPECT_TRUE(reseal_credential(*store.ledger, "wx1", kSecret, "old", "new"));
-  EXPECT_TRUE(credential(load_app(*store.registry, "wx1")->credentials, kSecret).same_as("new"));
+  EXPECT_THAT(changes(*store.tokens, cursor).apps, IsEmpty());
+
+  EXPECT_TRUE(reseal_credential(*store.ledger, "wx1", kSecret, "old\0\xff"s, "new\0\x80"s));
+  EXPECT_TRUE(reseal_credential(*store.ledger, "wx1", "aes_key", "old key", "new key"));
+  auto found = load_app(*store.registry, "wx1");
+  EXPECT_TRUE(credential(found->credentials, kSecret).same_as("new\0\x80"s));
+  EXPECT_TRUE(credential(found->credentials, "aes_key").same_as("new key"));
+  EXPECT_THAT(changes(*store.tokens, cursor).apps, ElementsAre("wx1"));
+}
+
+TEST_P(LedgerConformance, CredentialsOfOneAppThatAreSwappedAtOnceAreAllSwapped) {
+  constexpr int kMany = 8;
+  AppRow app = app_row("wx1", "secret");
+  for (int i = 0; i < kMany; ++i) app.credentials.emplace(std::to_string(i), Secret("old"sv));
+  put_app(*store.registry, std::move(app));
+  std::atomic<int> swapped = 0;
+  a_few_at_a_time(kMany, [&](int i, auto done) {
+    store.ledger->reseal_credential("wx1", std::to_string(i), Secret("old"sv), Secret("new"sv),
+                                    [&, done](const Result<bool>& outcome) {
+                                      if (outcome && *outcome) ++swapped;
+                                      done();
+                                    });
+  });
+  EXPECT_EQ(swapped, kMany);
+  auto found = load_app(*store.registry, "wx1");
+  for (int i = 0; i < kMany; ++i) {
+    EXPECT_TRUE(credential(found->credentials, std::to_string(i)).same_as("new")) << i;
+  }
 }
 
 NodeRow node(std::string name) {

@@ -1,5 +1,6 @@
 #include "store/postgresql/postgresql_schema.hpp"
 
+#include <algorithm>
 #include <iterator>
 #include <optional>
 #include <string>
@@ -9,8 +10,9 @@ namespace {
 
 /// One step a version, oldest first. Never edit one that was released: add the next.
 ///
-/// Times are Unix milliseconds. `token` and `secret` are sealed; see sealer.hpp. What the platform
-/// said (`failure`) is kept as bytes, so that no encoding of the database can refuse it.
+/// Times are Unix milliseconds, lengths of time milliseconds. Tokens, refresh tokens and
+/// credentials are sealed; see sealer.hpp. Texts that others wrote (what a platform said, the
+/// settings of an app) are kept as bytes, so that no encoding of the database can refuse them.
 constexpr const char* kMigrations[] = {
     // 1
     R"sql(
@@ -104,6 +106,24 @@ CREATE TABLE hufu_nodes (
   seen_at      bigint NOT NULL
 );
 )sql",
+    // 2
+    R"sql(
+ALTER TABLE hufu_tokens
+  ADD COLUMN overlap bigint,  -- how long the token outlives the next one's issue
+  ADD COLUMN refresh_token bytea,
+  ADD COLUMN refresh_token_expires_at bigint;
+
+ALTER TABLE hufu_apps
+  ADD COLUMN parent text COLLATE "C" NOT NULL DEFAULT '',  -- the app that it belongs to; empty: none
+  ADD COLUMN settings bytea NOT NULL DEFAULT '',           -- JSON object of texts; empty: none
+  ADD COLUMN credentials bytea NOT NULL DEFAULT '',        -- JSON object, each sealed, in hex
+  ADD COLUMN keep text NOT NULL DEFAULT '';                -- JSON array of kinds; empty: none
+UPDATE hufu_apps SET
+  settings = CASE endpoint WHEN '' THEN ''
+             ELSE convert_to(json_build_object('endpoint', endpoint)::text, 'UTF8') END,
+  credentials = convert_to(json_build_object('secret', encode(secret, 'hex'))::text, 'UTF8');
+ALTER TABLE hufu_apps DROP COLUMN endpoint, DROP COLUMN secret;
+)sql",
 };
 
 /// As long as many nodes that start at once may take in their turns.
@@ -129,7 +149,8 @@ Result<void> check_version(std::int64_t version, const PostgresqlAddress& addres
               "run that hufu, or restore a backup from before the upgrade");
 }
 
-Result<void> migrate_in_turn(PostgresqlConnection& connection, const PostgresqlAddress& address) {
+Result<void> migrate_in_turn(PostgresqlConnection& connection, const PostgresqlAddress& address,
+                             int wanted) {
   // "hufu" as a number. The level is named because only then does the next statement see what
   // happened while this one waited.
   connection.run(
@@ -139,9 +160,9 @@ Result<void> migrate_in_turn(PostgresqlConnection& connection, const PostgresqlA
   if (!found) connection.run("CREATE TABLE hufu_schema (version bigint NOT NULL)");
   const std::int64_t version = found.value_or(0);
   if (auto fine = check_version(version, address); !fine) return fine;
-  for (auto i = version; i < postgresql_schema_version(); ++i) connection.run(kMigrations[i]);
+  for (auto i = version; i < wanted; ++i) connection.run(kMigrations[i]);
   connection.run(("DELETE FROM hufu_schema; INSERT INTO hufu_schema VALUES (" +
-                  std::to_string(postgresql_schema_version()) + ")")
+                  std::to_string(std::max<std::int64_t>(version, wanted)) + ")")
                      .c_str());
   connection.run("COMMIT");
   return {};
@@ -151,15 +172,16 @@ Result<void> migrate_in_turn(PostgresqlConnection& connection, const PostgresqlA
 
 int postgresql_schema_version() { return static_cast<int>(std::size(kMigrations)); }
 
-Result<void> migrate(PostgresqlConnection& connection, const PostgresqlAddress& address) {
+Result<void> migrate(PostgresqlConnection& connection, const PostgresqlAddress& address,
+                     int version) {
   connection.allow(kMigrationPatience);
-  if (auto version = version_of(connection)) {
-    if (auto fine = check_version(*version, address); !fine) return fine;
-    if (*version == postgresql_schema_version()) return {};
+  if (auto found = version_of(connection)) {
+    if (auto fine = check_version(*found, address); !fine) return fine;
+    if (*found >= version) return {};
   }
   Result<void> migrated;
   try {
-    migrated = migrate_in_turn(connection, address);
+    migrated = migrate_in_turn(connection, address, version);
   } catch (const PostgresqlFailure&) {
     if (!connection.broken()) connection.run("ROLLBACK");
     throw;

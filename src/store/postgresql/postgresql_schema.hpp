@@ -12,7 +12,8 @@ int postgresql_schema_version();
 /// one transaction. Any number of processes may do so at once: they take turns.
 ///
 /// Fault::store where the tables were written by a newer hufu; throws PostgresqlFailure. The
-/// database is untouched then.
-Result<void> migrate(PostgresqlConnection& connection, const PostgresqlAddress& address);
+/// database is untouched then. `version` is for tests, which make databases of days past.
+Result<void> migrate(PostgresqlConnection& connection, const PostgresqlAddress& address,
+                     int version = postgresql_schema_version());
 
 }  // namespace hufu::store

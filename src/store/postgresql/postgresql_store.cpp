@@ -5,6 +5,7 @@
 
 #include "store/postgresql/postgresql_schema.hpp"
 #include "store/row_text.hpp"
+#include "store/sql_app.hpp"
 #include "store/sql_record.hpp"
 
 namespace hufu::store {
@@ -49,27 +50,31 @@ const std::string kScanTokens = "SELECT " + kTokenColumns +
                                 " FROM hufu_tokens WHERE (app, kind) > ($1, $2) "
                                 "ORDER BY app, kind LIMIT $3";
 
-/// $1 app, $2 kind, $3 revision seen, $4 holder, $5 in-doubt call, $6 length, $7 grace, $8 a holder
-/// that is gone. The clock and the fence of a row that exists are read when its lock has been
-/// waited for.
-const std::string kBegin =
+/// $1 app, $2 kind, $3 revision seen, $4 holder, $5 in-doubt call up to its fence, $6 length, $7
+/// grace, $8 a holder that is gone. The clock and the fence of a row that exists are read when its
+/// lock has been waited for.
+const std::string kAcquireLease =
     "WITH granted AS (INSERT INTO hufu_tokens AS t (app, kind, revision, renew_at, predecessors, "
     "marks, late_marks, budget, fence, holder, lease_until, lease_length, created_at, updated_at) "
-    "VALUES ($1, $2, 0, 0, '', $5, '', '', nextval('hufu_fences'), $4, " +
+    "SELECT $1, $2, 0, 0, '', $5 || '#' || fence || ';', '', '', fence, $4, " +
     kNow + " + $6, $6, " + kNow + ", " + kNow +
-    ") ON CONFLICT (app, kind) DO UPDATE SET fence = nextval('hufu_fences'), "
+    " FROM (SELECT nextval('hufu_fences') AS fence) AS drawn "
+    "ON CONFLICT (app, kind) DO UPDATE SET (fence, marks) = "
+    "(SELECT fence, t.marks || $5 || '#' || fence || ';' "
+    "FROM (SELECT nextval('hufu_fences') AS fence) AS drawn), "
     "holder = excluded.holder, lease_until = " +
-    kNow + " + $6, lease_length = $6, marks = t.marks || excluded.marks, late_marks = '', " +
-    "updated_at = " + kNow + " WHERE t.revision <= $3 AND (t.holder = '' OR t.holder = $8 OR " +
-    lease_is_over("$7") + ") RETURNING *)" + telling_of("granted", kTokenColumns);
+    kNow + " + $6, lease_length = $6, late_marks = '', updated_at = " + kNow +
+    " WHERE t.revision <= $3 AND (t.holder = '' OR t.holder = $8 OR " + lease_is_over("$7") +
+    ") RETURNING *)" + telling_of("granted", kTokenColumns);
 
-/// $1 … $12 what the record holds; $13 app, $14 kind, $15 fence, $16 holder.
+/// $1 … $15 what the record holds; $16 app, $17 kind, $18 fence, $19 holder.
 const std::string kStore =
     "WITH written AS (UPDATE hufu_tokens SET revision = $1, token = $2, issuer = $3, "
     "obtained_at = $4, expires_at = $5, renew_at = $6, displaced_at = $7, predecessors = $8, "
     "alive_at = $9, marks = $10 || late_marks, late_marks = '', trouble = $11, budget = $12, "
-    "holder = '', lease_until = 0, updated_at = " +
-    kNow + " WHERE app = $13 AND kind = $14 AND fence = $15 AND holder = $16 AND holder <> '' " +
+    "overlap = $13, refresh_token = $14, refresh_token_expires_at = $15, holder = '', "
+    "lease_until = 0, updated_at = " +
+    kNow + " WHERE app = $16 AND kind = $17 AND fence = $18 AND holder = $19 AND holder <> '' " +
     "RETURNING app, kind)" + telling_of("written");
 
 const std::string kMark =
@@ -79,19 +84,16 @@ const std::string kMark =
 
 const std::string kTime = "SELECT " + kNow;
 
-const std::string kAppColumns =
-    "id, platform, endpoint, secret_login, tag, created_at, updated_at, secret";
 const std::string kLoadApp = "SELECT " + kAppColumns + " FROM hufu_apps WHERE id = $1";
 const std::string kScanApps =
-    "SELECT id, platform, endpoint, secret_login, tag, created_at, updated_at FROM hufu_apps "
-    "WHERE id > $1 ORDER BY id LIMIT $2";
+    "SELECT " + kAppColumns + " FROM hufu_apps WHERE id > $1 ORDER BY id LIMIT $2";
 
 const std::string kPutApp =
-    "WITH put AS (INSERT INTO hufu_apps (id, platform, endpoint, secret_login, secret, tag, "
-    "created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, " +
-    kNow + ", " + kNow +
-    ") ON CONFLICT (id) DO UPDATE SET platform = excluded.platform, endpoint = excluded.endpoint, "
-    "secret_login = excluded.secret_login, secret = excluded.secret, tag = excluded.tag, "
+    "WITH put AS (INSERT INTO hufu_apps (" + kAppColumns +
+    ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, " + kNow + ", " + kNow +
+    ") ON CONFLICT (id) DO UPDATE SET platform = excluded.platform, parent = excluded.parent, "
+    "settings = excluded.settings, credentials = excluded.credentials, keep = excluded.keep, "
+    "secret_login = excluded.secret_login, tag = excluded.tag, "
     "updated_at = excluded.updated_at RETURNING id), relieved AS (UPDATE hufu_tokens "
     "SET trouble = NULL, updated_at = " +
     kNow + " WHERE app = $1 AND trouble IS NOT NULL RETURNING app, kind)" +
@@ -124,8 +126,13 @@ const std::string kResealToken =
     "WITH resealed AS (UPDATE hufu_tokens SET token = $4 WHERE app = $1 AND kind = $2 "
     "AND token = $3 RETURNING app, kind)" +
     telling_of("resealed");
-const std::string kResealApp =
-    "WITH resealed AS (UPDATE hufu_apps SET secret = $3 WHERE id = $1 AND secret = $2 "
+const std::string kResealRefreshToken =
+    "WITH resealed AS (UPDATE hufu_tokens SET refresh_token = $4 WHERE app = $1 AND kind = $2 "
+    "AND refresh_token = $3 RETURNING app, kind)" +
+    telling_of("resealed");
+const std::string kCredentials = "SELECT credentials FROM hufu_apps WHERE id = $1";
+const std::string kResealCredentials =
+    "WITH resealed AS (UPDATE hufu_apps SET credentials = $3 WHERE id = $1 AND credentials = $2 "
     "RETURNING id)" +
     telling("SELECT id, '' FROM resealed", "true", "resealed");
 
@@ -168,19 +175,6 @@ struct RowOf {
   [[nodiscard]] std::string text(int column) const { return rows.text(row, column); }
 };
 
-AppRow read_app(const PostgresqlRows& rows, int row) {
-  AppRow app;
-  app.id = rows.text(row, 0);
-  app.platform = rows.text(row, 1);
-  if (auto endpoint = rows.text(row, 2); !endpoint.empty()) app.settings["endpoint"] = endpoint;
-  app.credentials.emplace(kSecret, Secret());
-  app.secret_login = rows.integer(row, 3) != 0;
-  copy_bytes(rows.bytes(row, 4), app.tag);
-  app.created_at = rows.time(row, 5);
-  app.updated_at = rows.time(row, 6);
-  return app;
-}
-
 void bind_record(PostgresqlQuery& query, const Record& record) {
   query.bind(record.revision);
   if (record.token) {
@@ -202,6 +196,17 @@ void bind_record(PostgresqlQuery& query, const Record& record) {
     query.bind_null();
   }
   query.bind_text(text_of(record.budget));
+  if (record.token && record.token->overlap) {
+    query.bind(*record.token->overlap);
+  } else {
+    query.bind_null();
+  }
+  if (record.refresh_token.empty()) {
+    query.bind_null();
+  } else {
+    query.bind_bytes(record.refresh_token.reveal());
+  }
+  query.bind_time(record.refresh_token_expires_at);
 }
 
 // ---- Opening ----
@@ -331,12 +336,12 @@ Result<AcquireOutcome> PostgresqlStore::grant(PostgresqlConnection& connection,
   const Key& key = lease_request.key;
   std::string gone;  // A holder that is known to be gone.
   for (int i = 0; i < kBeginTries; ++i) {
-    PostgresqlQuery query(connection, kBegin);
+    PostgresqlQuery query(connection, kAcquireLease);
     query.bind_text(key.app)
         .bind_text(key.kind)
         .bind(lease_request.seen)
         .bind_text(lease_request.holder);
-    query.bind_text(text_of(lease_request.in_doubt_call))
+    query.bind_text(text_before_fence(lease_request.in_doubt_call))
         .bind(lease_request.lease)
         .bind(lease_request.grace);
     const PostgresqlRows granted = query.bind_text(gone).run();
@@ -446,11 +451,10 @@ void PostgresqlStore::put_app(AppRow app, Done<Result<void>> done) {
   write<void>(
       std::move(done), [app = std::move(app)](PostgresqlConnection& connection) -> Result<void> {
         PostgresqlQuery query(connection, kPutApp);
-        query.bind_text(app.id)
-            .bind_text(app.platform)
-            .bind_text(setting(app.settings, "endpoint"));
-        query.bind(app.secret_login).bind_bytes(credential(app.credentials, kSecret).reveal());
-        query.bind_bytes(bytes_of(app.tag)).run();
+        query.bind_text(app.id).bind_text(app.platform).bind_text(app.parent);
+        query.bind_bytes(text_of(app.settings)).bind_bytes(text_of(app.credentials));
+        query.bind_text(text_of(app.keep)).bind(app.secret_login).bind_bytes(bytes_of(app.tag));
+        query.run();
         return {};
       });
 }
@@ -460,8 +464,10 @@ void PostgresqlStore::load_app(const std::string& id, Done<Result<std::optional<
   run<Found>(std::move(done), [id](PostgresqlConnection& connection) -> Result<Found> {
     const PostgresqlRows rows = PostgresqlQuery(connection, kLoadApp).bind_text(id).run();
     if (rows.empty()) return std::nullopt;
-    AppRow app = read_app(rows, 0);
-    app.credentials[std::string(kSecret)] = Secret(rows.bytes(0, 7));
+    AppRow app;
+    if (!read_app(RowOf{rows, 0}, app, /*names_only=*/false)) {
+      return tl::unexpected(damaged_app(id));
+    }
     return app;
   });
 }
@@ -475,7 +481,9 @@ void PostgresqlStore::remove_app(const std::string& id, Done<Result<bool>> done)
 void PostgresqlStore::scan_apps(std::function<void(AppRow)> visit, Done<Result<void>> done) {
   using Place = std::array<std::string, 1>;
   auto visit_row = [visit = std::move(visit)](const PostgresqlRows& rows, int row) {
-    AppRow app = read_app(rows, row);
+    AppRow app;
+    // What cannot be read is left out; `load_app` says so.
+    read_app(RowOf{rows, row}, app, /*names_only=*/true);
     Place place{app.id};
     visit(std::move(app));
     return place;
@@ -563,29 +571,42 @@ void PostgresqlStore::note_first_key(KeyNote note, Done<Result<bool>> done) {
 
 void PostgresqlStore::reseal_token(const Key& key, Secret from, Secret to,
                                    Done<Result<bool>> done) {
+  reseal(kResealToken, key, std::move(from), std::move(to), std::move(done));
+}
+
+void PostgresqlStore::reseal_refresh_token(const Key& key, Secret from, Secret to,
+                                           Done<Result<bool>> done) {
+  reseal(kResealRefreshToken, key, std::move(from), std::move(to), std::move(done));
+}
+
+void PostgresqlStore::reseal(const std::string& sql, const Key& key, Secret from, Secret to,
+                             Done<Result<bool>> done) {
   write<bool>(std::move(done),
-              [key, from = std::move(from),
+              [&sql, key, from = std::move(from),
                to = std::move(to)](PostgresqlConnection& connection) -> Result<bool> {
-                PostgresqlQuery query(connection, kResealToken);
+                PostgresqlQuery query(connection, sql);
                 query.bind_text(key.app).bind_text(key.kind);
                 query.bind_bytes(from.reveal()).bind_bytes(to.reveal());
                 return !query.run().empty();
               });
 }
 
-void PostgresqlStore::reseal_refresh_token(const Key&, Secret, Secret, Done<Result<bool>> done) {
-  done(false);
-}
-
 void PostgresqlStore::reseal_credential(const std::string& app, const std::string& name,
                                         Secret from, Secret to, Done<Result<bool>> done) {
-  if (name != kSecret) return done(false);
   write<bool>(std::move(done),
-              [app, from = std::move(from),
+              [app, name, from = std::move(from),
                to = std::move(to)](PostgresqlConnection& connection) -> Result<bool> {
-                PostgresqlQuery query(connection, kResealApp);
-                query.bind_text(app).bind_bytes(from.reveal()).bind_bytes(to.reveal());
-                return !query.run().empty();
+                // Another credential of the app may change in between: then it is looked again.
+                while (true) {
+                  const PostgresqlRows rows =
+                      PostgresqlQuery(connection, kCredentials).bind_text(app).run();
+                  if (rows.empty()) return false;
+                  const auto text = text_with(rows.bytes(0, 0), name, from, to);
+                  if (!text) return false;
+                  PostgresqlQuery query(connection, kResealCredentials);
+                  query.bind_text(app).bind_bytes(rows.bytes(0, 0)).bind_bytes(*text);
+                  if (!query.run().empty()) return true;
+                }
               });
 }
 

@@ -104,6 +104,9 @@ class PostgresqlStore final : public TokenStore,
   template <class T, class Work>
   void write(Done<Result<T>> done, Work work);
 
+  /// `sql`, which has to outlive the store, takes app, kind, the old and the new text.
+  void reseal(const std::string& sql, const Key& key, Secret from, Secret to,
+              Done<Result<bool>> done);
   Result<AcquireOutcome> grant(PostgresqlConnection& connection, const LeaseRequest& lease_request);
   template <class Row, class Visit>
   void scan_on(const std::string& sql, Row after, Visit visit, Done<Result<void>> done);

@@ -14,6 +14,7 @@
 #include "core/process.hpp"
 #include "store/conformance/conformance.hpp"
 #include "store/conformance/store_testing.hpp"
+#include "store/postgresql/postgresql_schema.hpp"
 #include "store/postgresql/postgresql_testing.hpp"
 #include "testing/fake_clock.hpp"
 
@@ -157,6 +158,47 @@ TEST_F(PostgresqlStoreTest, RefusesWhatANewerHufuWrote) {
   ASSERT_TRUE(outsider.run("UPDATE hufu_schema SET version = 99"));
   expect_refused(database.uri(), "was written by a newer hufu (schema 99");
   EXPECT_EQ(outsider.ask("SELECT version FROM hufu_schema"), "99");
+}
+
+TEST_F(PostgresqlStoreTest, ADatabaseOfBeforeSettingsAndCredentialsKeepsItsTokensAndItsApps) {
+  {
+    const auto address = must_value(parse_postgresql_address(Secret(database.uri()), Secret()));
+    std::atomic<std::uint64_t> round_trips = 0;
+    const auto connection = PostgresqlConnection::connect(address, round_trips);
+    must(migrate(*connection, address, 1));
+  }
+  PostgresqlOutsider outsider(database.uri());
+  ASSERT_TRUE(outsider.run(
+      "INSERT INTO hufu_apps VALUES ('wx1', 'wechat', 'classic', false, '\\x00ff', "
+      "decode(repeat('a0', 16), 'hex'), 1, 2), ('wx2', 'wechat', '', true, '\\x73', "
+      "decode(repeat('a0', 16), 'hex'), 1, 2); "
+      "INSERT INTO hufu_tokens (app, kind, revision, token, issuer, obtained_at, expires_at, "
+      "renew_at, predecessors, marks, late_marks, budget, fence, holder, lease_until, "
+      "lease_length, created_at, updated_at) VALUES ('wx1', 'access_token', 17, 'sealed', "
+      "'wechat/classic/access_token', 3, 4, 5, '', '5:3;1:2?;', '', '', nextval('hufu_fences'), "
+      "'', 0, 0, 6, 7)"));
+  for (int round = 0; round < 2; ++round) {
+    auto store = open();
+    const Record record = load(*store, key);
+    EXPECT_TRUE(record.token->value.same_as("sealed"));
+    EXPECT_EQ(record.token->overlap, std::nullopt);
+    EXPECT_EQ(record.revision, 17U);
+    EXPECT_EQ(record.updated_at, WallTime(7ms));
+    EXPECT_TRUE(record.refresh_token.empty());
+    EXPECT_THAT(
+        record.in_doubt,
+        ElementsAre(InDoubtCall{WallTime(5ms), WallTime(3ms), InDoubtCall::State::known_dead},
+                    InDoubtCall{WallTime(1ms), WallTime(2ms), InDoubtCall::State::pending}));
+    const auto app = load_app(*store, "wx1");
+    ASSERT_TRUE(app);
+    EXPECT_EQ(app->settings, (Settings{{"endpoint", "classic"}}));
+    EXPECT_TRUE(credential(app->credentials, kSecret).same_as(std::string_view("\0\xff", 2)));
+    EXPECT_EQ(app->tag[15], 0xa0);
+    EXPECT_FALSE(app->secret_login);
+    EXPECT_THAT(load_app(*store, "wx2")->settings, IsEmpty());
+    EXPECT_THAT(scan_apps(*store), SizeIs(2));
+  }
+  EXPECT_TRUE(reseal_credential(*open(), "wx2", kSecret, "s", "sealed again"));
 }
 
 TEST_F(PostgresqlStoreTest, LeavesTheTablesOfOthersAlone) {

@@ -9,10 +9,11 @@
 namespace hufu::store {
 namespace {
 
-constexpr std::array<std::string_view, 17> kTokenFields = {
-    "revision",     "token",        "issuer",      "obtained_at", "expires_at", "renew_at",
-    "displaced_at", "predecessors", "alive_at",    "marks",       "trouble",    "budget",
-    "fence",        "holder",       "lease_until", "created_at",  "updated_at"};
+constexpr std::array<std::string_view, 20> kTokenFields = {
+    "revision",   "token",        "issuer",       "obtained_at",   "expires_at",
+    "renew_at",   "displaced_at", "predecessors", "alive_at",      "marks",
+    "trouble",    "budget",       "fence",        "holder",        "lease_until",
+    "created_at", "updated_at",   "overlap",      "refresh_token", "refresh_token_expires_at"};
 /// Their places.
 struct At {
   enum : std::size_t {
@@ -32,12 +33,33 @@ struct At {
     holder,
     lease_until,
     created_at,
-    updated_at
+    updated_at,
+    overlap,
+    refresh_token,
+    refresh_token_expires_at
   };
 };
 
-constexpr std::array<std::string_view, 7> kAppFields = {
-    "platform", "endpoint", "secret_login", "tag", "created_at", "updated_at", "secret"};
+/// The last two were written before an app had settings and credentials, and are empty since.
+constexpr std::array<std::string_view, 11> kAppFields = {
+    "platform", "parent",     "settings",   "credentials", "keep",  "secret_login",
+    "tag",      "created_at", "updated_at", "endpoint",    "secret"};
+/// Their places.
+struct AppAt {
+  enum : std::size_t {
+    platform,
+    parent,
+    settings,
+    credentials,
+    keep,
+    secret_login,
+    tag,
+    created_at,
+    updated_at,
+    endpoint,
+    secret
+  };
+};
 constexpr std::array<std::string_view, 4> kApiKeyFields = {"hash", "apps", "rights", "created_at"};
 constexpr std::array<std::string_view, 7> kNodeFields = {
     "host", "version", "listen", "started_at", "clock_ahead", "fenced", "seen_at"};
@@ -108,7 +130,12 @@ RedisTokenRow token_row(const net::RedisReply& reply) {
   if (!row.text(At::token).empty()) {
     record.token = Token{Secret(std::string_view(row.text(At::token))), row.time(At::obtained_at),
                          row.time(At::expires_at), row.text(At::issuer)};
+    if (!row.text(At::overlap).empty()) {
+      record.token->overlap = Milliseconds(row.integer(At::overlap));
+    }
   }
+  record.refresh_token = Secret(std::string_view(row.text(At::refresh_token)));
+  record.refresh_token_expires_at = row.optional_time(At::refresh_token_expires_at);
   record.renew_at = row.time(At::renew_at);
   record.displaced_at = row.optional_time(At::displaced_at);
   record.alive_at = row.optional_time(At::alive_at);
@@ -129,40 +156,77 @@ RedisTokenRow token_row(const net::RedisReply& reply) {
 
 RedisFields fields_of(const Record& record) {
   const bool has = record.token.has_value();
-  return {"revision",     std::to_string(record.revision),
-          "token",        has ? std::string(record.token->value.reveal()) : "",
-          "issuer",       has ? record.token->issuer : "",
-          "obtained_at",  has ? text_of(record.token->obtained_at) : "",
-          "expires_at",   has ? text_of(record.token->expires_at) : "",
-          "renew_at",     text_of(record.renew_at),
-          "displaced_at", text_of(record.displaced_at),
-          "predecessors", store::text_of(record.predecessors),
-          "alive_at",     text_of(record.alive_at),
-          "trouble",      record.failure ? store::text_of(*record.failure) : "",
-          "budget",       store::text_of(record.budget)};
+  std::string overlap;
+  if (has && record.token->overlap) overlap = std::to_string(record.token->overlap->count());
+  return {"revision",
+          std::to_string(record.revision),
+          "token",
+          has ? std::string(record.token->value.reveal()) : "",
+          "issuer",
+          has ? record.token->issuer : "",
+          "obtained_at",
+          has ? text_of(record.token->obtained_at) : "",
+          "expires_at",
+          has ? text_of(record.token->expires_at) : "",
+          "renew_at",
+          text_of(record.renew_at),
+          "displaced_at",
+          text_of(record.displaced_at),
+          "predecessors",
+          store::text_of(record.predecessors),
+          "alive_at",
+          text_of(record.alive_at),
+          "trouble",
+          record.failure ? store::text_of(*record.failure) : "",
+          "budget",
+          store::text_of(record.budget),
+          "overlap",
+          std::move(overlap),
+          "refresh_token",
+          std::string(record.refresh_token.reveal()),
+          "refresh_token_expires_at",
+          text_of(record.refresh_token_expires_at)};
 }
 
-std::optional<AppRow> app_row(const std::string& id, const net::RedisReply& reply) {
+RedisAppRow app_row(const std::string& id, const net::RedisReply& reply, bool names_only) {
+  RedisAppRow found;
   Row row(reply);
-  if (row.text(0).empty()) return std::nullopt;
-  AppRow app;
+  found.present = !row.text(AppAt::platform).empty();
+  if (!found.present) return found;
+  AppRow& app = found.app;
   app.id = id;
-  app.platform = row.text(0);
-  if (!row.text(1).empty()) app.settings["endpoint"] = row.text(1);
-  app.secret_login = row.text(2) == "1";
-  copy_bytes(row.text(3), app.tag);
-  app.created_at = row.time(4);
-  app.updated_at = row.time(5);
-  app.credentials.emplace(kSecret, Secret(std::string_view(row.text(6))));
-  return app;
+  app.platform = row.text(AppAt::platform);
+  app.parent = row.text(AppAt::parent);
+  app.secret_login = row.text(AppAt::secret_login) == "1";
+  app.created_at = row.time(AppAt::created_at);
+  app.updated_at = row.time(AppAt::updated_at);
+  row.take(settings_from(row.text(AppAt::settings)), app.settings);
+  row.take(names_only ? credential_names_from(row.text(AppAt::credentials))
+                      : credentials_from(row.text(AppAt::credentials)),
+           app.credentials);
+  row.take(texts_from(row.text(AppAt::keep)), app.keep);
+  // Where these say something, an older program wrote the app last.
+  if (const std::string& endpoint = row.text(AppAt::endpoint); !endpoint.empty()) {
+    app.settings["endpoint"] = endpoint;
+  }
+  if (const std::string& secret = row.text(AppAt::secret); !secret.empty()) {
+    app.credentials[std::string(kSecret)] =
+        names_only ? Secret() : Secret(std::string_view(secret));
+  }
+  found.readable = copy_bytes(row.text(AppAt::tag), app.tag) && row.readable();
+  return found;
 }
 
 RedisFields fields_of(const AppRow& app) {
   return {"platform",     app.platform,
-          "endpoint",     std::string(setting(app.settings, "endpoint")),
+          "parent",       app.parent,
+          "settings",     store::text_of(app.settings),
+          "credentials",  store::text_of(app.credentials),
+          "keep",         store::text_of(app.keep),
           "secret_login", app.secret_login ? "1" : "0",
-          "secret",       std::string(credential(app.credentials, kSecret).reveal()),
-          "tag",          std::string(bytes_of(app.tag))};
+          "tag",          std::string(bytes_of(app.tag)),
+          "endpoint",     "",
+          "secret",       ""};
 }
 
 std::optional<ApiKeyRow> api_key_row(const std::string& name, const net::RedisReply& reply) {

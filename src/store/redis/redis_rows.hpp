@@ -22,7 +22,6 @@ using RedisFields = std::vector<std::string>;
 
 /// The fields of a token's hash, in the order in which they are asked for.
 std::span<const std::string_view> token_fields();
-/// The fields of an app's hash, its secret last.
 std::span<const std::string_view> app_fields();
 std::span<const std::string_view> api_key_fields();
 std::span<const std::string_view> node_fields();
@@ -38,9 +37,14 @@ RedisTokenRow token_row(const net::RedisReply& reply);
 /// What a commit writes, but for the in_doubt.
 RedisFields fields_of(const Record& record);
 
-/// Nothing where there is no such row. A field that is missing from `reply`, the secret for one,
-/// is left empty.
-std::optional<AppRow> app_row(const std::string& id, const net::RedisReply& reply);
+/// An app's hash as HMGET of `app_fields()` answers.
+struct RedisAppRow {
+  bool present = false;
+  bool readable = true;  ///< False: `app` holds what could be read.
+  AppRow app;
+};
+/// `names_only`: without the credentials themselves.
+RedisAppRow app_row(const std::string& id, const net::RedisReply& reply, bool names_only);
 RedisFields fields_of(const AppRow& app);
 
 /// Nothing where it makes no sense.

@@ -57,10 +57,14 @@ std::string token_field_list() {
 }
 
 /// KEYS store, changes. ARGV channel, keep, an identity for a store that has none, schema.
+/// An older schema is raised to this one: its rows are read as they are, and rewritten one by one.
 /// Answers identity and schema.
 constexpr const char* kOpen = R"lua(
 local fresh = call('HSETNX', KEYS[1], 'identity', ARGV[3])
-call('HSETNX', KEYS[1], 'schema', ARGV[4])
+local written = call('HGET', KEYS[1], 'schema')
+if not written or (tonumber(written) or math.huge) < tonumber(ARGV[4]) then
+  call('HSET', KEYS[1], 'schema', ARGV[4])
+end
 if fresh == 1 or newest(KEYS[2]) == 0 then tell(KEYS[2], ARGV[1], ARGV[2], '', '') end
 return call('HMGET', KEYS[1], 'identity', 'schema')
 )lua";
@@ -86,10 +90,10 @@ return answer
 )lua";
 
 /// KEYS token, tokens, leases, changes. ARGV channel, keep, member, app, kind, seen, holder,
-/// length, in-doubt call, grace, and the holder and fence of a lease whose process is known to be
-/// gone. Answers 'newer' and the record; 'held', holder, fence and remaining time; or 'granted',
-/// fence and the record. A lease that has more time left than it was given, and a minute: the
-/// server's clock was set back, and nobody knows when it ends.
+/// length, in-doubt call up to its fence, grace, and the holder and fence of a lease whose process
+/// is known to be gone. Answers 'newer' and the record; 'held', holder, fence and remaining time;
+/// or 'granted', fence and the record. A lease that has more time left than it was given, and a
+/// minute: the server's clock was set back, and nobody knows when it ends.
 std::string begin_text() {
   return R"lua(
 local function record() return call('HMGET', KEYS[1], )lua" +
@@ -113,7 +117,8 @@ if not row[1] then
 end
 local marks = call('HGET', KEYS[1], 'marks') or ''
 call('HSET', KEYS[1], 'fence', fence, 'holder', ARGV[7], 'lease_until', till,
-     'lease_length', ARGV[8], 'marks', marks .. ARGV[9], 'late_marks', '', 'updated_at', text(now))
+     'lease_length', ARGV[8], 'marks', marks .. ARGV[9] .. '#' .. fence .. ';', 'late_marks', '',
+     'updated_at', text(now))
 return {'granted', fence, record()}
 )lua";
 }

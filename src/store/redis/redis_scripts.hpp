@@ -11,8 +11,8 @@ namespace hufu::store::redis_scripts {
 /// are is known inside the script alone. They share the hash tag of those that are passed, so they
 /// lie on the same node of a Redis Cluster, and under the same pattern of an ACL.
 
-/// The schema that is written here.
-inline constexpr int kSchema = 1;
+/// The schema that is written here. A program that knows less refuses the store when it opens it.
+inline constexpr int kSchema = 2;
 
 const net::RedisScript& open();
 const net::RedisScript& changes();

@@ -25,6 +25,8 @@ constexpr const char* kPage = "1000";
 constexpr const char* kMostChanges = "10000";
 /// How long a begin or a commit waits for replicas, in milliseconds.
 constexpr const char* kReplicaPatience = "1000";
+/// How often the swap of a credential looks again because another one of its app was changed.
+constexpr int kResealTries = 10;
 /// Leases that a view looks at, and how many at a time.
 constexpr const char* kMostLeases = "10000";
 constexpr std::size_t kLeasesAtOnce = 250;
@@ -235,8 +237,8 @@ Result<AcquireOutcome> RedisStore::grant(Connection& connection,
              {keys_.token(key), keys_.tokens, keys_.leases, keys_.changes},
              {RedisKeys::member(key), key.app, key.kind, std::to_string(lease_request.seen),
               lease_request.holder, std::to_string(lease_request.lease.count()),
-              text_of(lease_request.in_doubt_call), std::to_string(lease_request.grace.count()),
-              gone_holder, gone_fence});
+              text_before_fence(lease_request.in_doubt_call),
+              std::to_string(lease_request.grace.count()), gone_holder, gone_fence});
     if (!reply) return tl::unexpected(reply.error());
     const std::vector<Reply>& answer = reply->elements;
     if (answer.size() < 2) return makes_no_sense(connection);
@@ -397,7 +399,10 @@ void RedisStore::load_app(const std::string& id, Done<Result<std::optional<AppRo
     const std::string key = keys_.app(id);
     auto reply = connection.command(get_fields(key, app_fields()));
     if (!reply) return tl::unexpected(reply.error());
-    return app_row(id, *reply);
+    RedisAppRow row = app_row(id, *reply, /*names_only=*/false);
+    if (!row.present) return std::nullopt;
+    if (!row.readable) return tl::unexpected(damaged_app(id));
+    return std::move(row.app);
   });
 }
 
@@ -409,11 +414,12 @@ void RedisStore::remove_app(const std::string& id, Done<Result<bool>> done) {
 
 void RedisStore::scan_apps(std::function<void(AppRow)> visit, Done<Result<void>> done) {
   read<void>(std::move(done), [this, visit = std::move(visit)](Connection& connection) {
-    const auto no_secret = app_fields().first(app_fields().size() - 1);
     return walk(
-        connection, keys_.apps, [this](std::string_view id) { return keys_.app(id); }, no_secret,
+        connection, keys_.apps, [this](std::string_view id) { return keys_.app(id); }, app_fields(),
         [&](std::string_view id, const Reply& reply) -> Result<void> {
-          if (auto app = app_row(std::string(id), reply)) visit(std::move(*app));
+          // What cannot be read is left out; `load_app` says so.
+          RedisAppRow row = app_row(std::string(id), reply, /*names_only=*/true);
+          if (row.present) visit(std::move(row.app));
           return {};
         });
   });
@@ -490,15 +496,44 @@ void RedisStore::reseal_token(const Key& key, Secret from, Secret to, Done<Resul
            {key.app, key.kind, "token", std::string(from.reveal()), std::string(to.reveal())});
 }
 
-void RedisStore::reseal_refresh_token(const Key&, Secret, Secret, Done<Result<bool>> done) {
-  done(false);
+void RedisStore::reseal_refresh_token(const Key& key, Secret from, Secret to,
+                                      Done<Result<bool>> done) {
+  write_if(
+      std::move(done), redis_scripts::reseal(), {keys_.token(key), keys_.changes},
+      {key.app, key.kind, "refresh_token", std::string(from.reveal()), std::string(to.reveal())});
 }
 
 void RedisStore::reseal_credential(const std::string& app, const std::string& name, Secret from,
                                    Secret to, Done<Result<bool>> done) {
-  if (name != kSecret) return done(false);
-  write_if(std::move(done), redis_scripts::reseal(), {keys_.app(app), keys_.changes},
-           {app, "", "secret", std::string(from.reveal()), std::string(to.reveal())});
+  write<bool>(std::move(done),
+              [this, app, name, from = std::move(from),
+               to = std::move(to)](Connection& connection) -> Result<bool> {
+                const std::string row = keys_.app(app);
+                const auto swap = [&](const char* field, std::string before, std::string after) {
+                  return tell(connection, redis_scripts::reseal(), {row, keys_.changes},
+                              {app, "", field, std::move(before), std::move(after)});
+                };
+                // Another credential of the app may change in between: then it is looked again.
+                for (int i = 0; i < kResealTries; ++i) {
+                  auto found = connection.command({"HMGET", row, "credentials", "secret"});
+                  if (!found) return tl::unexpected(found.error());
+                  if (found->elements.size() != 2) return makes_no_sense(connection);
+                  const std::string& credentials = found->elements[0].text;
+                  const std::string& secret = found->elements[1].text;
+                  Result<Reply> swapped = Reply();
+                  if (name == kSecret && !secret.empty()) {  // An older program's.
+                    swapped = swap("secret", std::string(from.reveal()), std::string(to.reveal()));
+                    if (swapped) return swapped->integer == 1;
+                  } else if (auto text = text_with(credentials, name, from, to)) {
+                    swapped = swap("credentials", credentials, std::move(*text));
+                    if (swapped && swapped->integer == 1) return true;
+                  } else {
+                    return false;
+                  }
+                  if (!swapped) return tl::unexpected(swapped.error());
+                }
+                return false;
+              });
 }
 
 // ---- Cluster ----

@@ -290,10 +290,73 @@ TEST_F(RedisStoreTest, AUriIsReadOrRefusedWithoutRepeatingIt) {
 }
 
 TEST_F(RedisStoreTest, AStoreOfANewerProgramIsLeftAlone) {
-  as_operator.ask({"HSET", "{hufu}:store", "identity", "0123", "schema", "2"});
+  as_operator.ask({"HSET", "{hufu}:store", "identity", "0123", "schema", "99"});
   auto store = RedisStore::open(options_for(server().uri()), system_clock());
   ASSERT_FALSE(store);
   EXPECT_THAT(store.error().message, HasSubstr("was written by a newer hufu"));
+}
+
+/// What the program before settings and credentials wrote of an app.
+void put_app_as_before(Operator& as_operator, const std::string& id, std::string_view secret) {
+  as_operator.ask({"HSET", "{hufu}:app:" + id, "platform", "wechat", "endpoint", "classic",
+                   "secret_login", "0", "secret", secret, "tag", "0123456789abcdef", "created_at",
+                   "1", "updated_at", "2"});
+  as_operator.ask({"ZADD", "{hufu}:apps", "0", id});
+}
+
+TEST_F(RedisStoreTest, AStoreOfBeforeSettingsAndCredentialsKeepsItsTokensAndItsApps) {
+  as_operator.ask({"HSET", "{hufu}:store", "identity", "0123", "schema", "1"});
+  put_app_as_before(as_operator, "wx1", "sealed");
+  as_operator.ask({"HSET",         "{hufu}:token:wx1:access_token",
+                   "app",          "wx1",
+                   "kind",         "access_token",
+                   "revision",     "17",
+                   "token",        "sealed",
+                   "issuer",       "wechat/classic/access_token",
+                   "obtained_at",  "3",
+                   "expires_at",   "4",
+                   "renew_at",     "5",
+                   "predecessors", "",
+                   "marks",        "5:3;1:2?;",
+                   "budget",       "",
+                   "fence",        "3",
+                   "holder",       "",
+                   "created_at",   "6",
+                   "updated_at",   "7"});
+  as_operator.ask({"ZADD", "{hufu}:tokens", "0", "wx1:access_token"});
+
+  Store store = opened(server().uri());
+  EXPECT_EQ(as_operator.ask({"HGET", "{hufu}:store", "schema"}).text, "2")
+      << "so that the program before refuses it";
+  const Record record = load(*store, kKey);
+  EXPECT_TRUE(record.token->value.same_as("sealed"));
+  EXPECT_EQ(record.token->overlap, std::nullopt);
+  EXPECT_EQ(record.revision, 17U);
+  EXPECT_TRUE(record.refresh_token.empty());
+  EXPECT_THAT(record.in_doubt,
+              ElementsAre(InDoubtCall{WallTime(5ms), WallTime(3ms), InDoubtCall::State::known_dead},
+                          InDoubtCall{WallTime(1ms), WallTime(2ms), InDoubtCall::State::pending}));
+  const auto app = load_app(*store, "wx1");
+  ASSERT_TRUE(app);
+  EXPECT_EQ(app->settings, (Settings{{"endpoint", "classic"}}));
+  ASSERT_EQ(app->credentials.size(), 1U);
+  EXPECT_TRUE(credential(app->credentials, kSecret).same_as("sealed"));
+  const auto shown = scan_apps(*store);
+  ASSERT_EQ(shown.size(), 1U);
+  EXPECT_TRUE(shown[0].credentials.contains(kSecret));
+  EXPECT_TRUE(credential(shown[0].credentials, kSecret).empty());
+}
+
+TEST_F(RedisStoreTest, ACredentialOfBeforeIsSwappedAndReplacedLikeANewOne) {
+  Store store = opened(server().uri());
+  put_app_as_before(as_operator, "wx1", "sealed");
+  EXPECT_FALSE(reseal_credential(*store, "wx1", kSecret, "another", "anew"));
+  EXPECT_TRUE(reseal_credential(*store, "wx1", kSecret, "sealed", "anew"));
+  EXPECT_TRUE(credential(load_app(*store, "wx1")->credentials, kSecret).same_as("anew"));
+
+  put_app(*store, app_row("wx1", "new"));
+  EXPECT_TRUE(credential(load_app(*store, "wx1")->credentials, kSecret).same_as("new"));
+  EXPECT_EQ(as_operator.ask({"HGET", "{hufu}:app:wx1", "secret"}).text, "");
 }
 
 TEST_F(RedisStoreTest, AnOperatorIsWarnedOfWhatMayBeLost) {

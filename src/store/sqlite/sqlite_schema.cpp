@@ -10,7 +10,8 @@ constexpr std::int64_t kApplicationId = 0x68756675;
 
 /// One step a version, oldest first. Never edit one that was released: add the next.
 ///
-/// Times are Unix milliseconds. `token` and `secret` are sealed; see sealer.hpp.
+/// Times are Unix milliseconds, lengths of time milliseconds. Tokens, refresh tokens and
+/// credentials are sealed; see sealer.hpp.
 constexpr const char* kMigrations[] = {
     // 1
     R"sql(
@@ -99,6 +100,32 @@ CREATE TABLE nodes (
 
 -- Few leases are held at any moment: who holds one is found without a walk through all tokens.
 CREATE INDEX leases ON tokens (app, kind) WHERE holder <> '';
+)sql",
+    // 3
+    R"sql(
+ALTER TABLE tokens ADD COLUMN overlap INTEGER;  -- how long the token outlives the next one's issue
+ALTER TABLE tokens ADD COLUMN refresh_token BLOB;
+ALTER TABLE tokens ADD COLUMN refresh_token_expires_at INTEGER;
+
+ALTER TABLE apps RENAME TO apps_before;
+CREATE TABLE apps (
+  row          INTEGER PRIMARY KEY,
+  id           TEXT    NOT NULL UNIQUE,
+  platform     TEXT    NOT NULL,
+  parent       TEXT    NOT NULL,  -- the app that it belongs to; empty: none
+  settings     TEXT    NOT NULL,  -- JSON object of texts; empty: none
+  credentials  TEXT    NOT NULL,  -- JSON object, each sealed, in hex; empty: none
+  keep         TEXT    NOT NULL,  -- JSON array of kinds; empty: none
+  secret_login INTEGER NOT NULL,
+  tag          BLOB    NOT NULL,  -- recognises the credential "secret"
+  created_at   INTEGER NOT NULL,
+  updated_at   INTEGER NOT NULL
+) STRICT;
+INSERT INTO apps
+  SELECT row, id, platform, '', iif(endpoint = '', '', json_object('endpoint', endpoint)),
+         json_object('secret', lower(hex(secret))), '', secret_login, tag, created_at, updated_at
+  FROM apps_before;
+DROP TABLE apps_before;
 )sql",
 };
 

@@ -13,6 +13,7 @@
 #include "store/change_log.hpp"
 #include "store/directories.hpp"
 #include "store/row_text.hpp"
+#include "store/sql_app.hpp"
 #include "store/sql_record.hpp"
 #include "store/sqlite/sqlite_schema.hpp"
 
@@ -33,19 +34,10 @@ const std::string kTokenColumns = "SELECT " + kRecordColumns + ", id FROM tokens
 const std::string kSelectToken = kTokenColumns + "WHERE app = ? AND kind = ?";
 const std::string kScanTokens = kTokenColumns + "WHERE id > ? ORDER BY id LIMIT ?";
 
-AppRow read_app(const Query& row, Secret secret) {
-  AppRow app;
-  app.id = row.text(1);
-  app.platform = row.text(2);
-  if (auto endpoint = row.text(3); !endpoint.empty())
-    app.settings["endpoint"] = std::move(endpoint);
-  app.secret_login = row.integer(4) != 0;
-  app.credentials.emplace(kSecret, std::move(secret));
-  copy_bytes(row.bytes(5), app.tag);
-  app.created_at = row.time(6);
-  app.updated_at = row.time(7);
-  return app;
-}
+constexpr int kRow = AppColumn::behind;
+const std::string kSelectApps = "SELECT " + kAppColumns + ", row FROM apps ";
+const std::string kLoadApp = kSelectApps + "WHERE id = ?";
+const std::string kScanApps = kSelectApps + "WHERE row > ? ORDER BY row LIMIT ?";
 
 // ---- Opening ----
 
@@ -351,8 +343,9 @@ Result<WriteOutcome> SqliteStore::store(SqliteDatabase& db, const Lease& lease,
   Query row(db,
             "UPDATE tokens SET revision = ?, token = ?, issuer = ?, obtained_at = ?, "
             "expires_at = ?, renew_at = ?, displaced_at = ?, predecessors = ?, alive_at = ?, "
-            "marks = ? || late_marks, late_marks = '', trouble = ?, budget = ?, holder = '', "
-            "lease_until = 0, updated_at = ? "
+            "marks = ? || late_marks, late_marks = '', trouble = ?, budget = ?, overlap = ?, "
+            "refresh_token = ?, refresh_token_expires_at = ?, holder = '', lease_until = 0, "
+            "updated_at = ? "
             "WHERE app = ? AND kind = ? AND fence = ? AND holder = ? AND holder <> ''");
   row.bind(static_cast<std::int64_t>(next.revision));
   if (next.token) {
@@ -373,7 +366,18 @@ Result<WriteOutcome> SqliteStore::store(SqliteDatabase& db, const Lease& lease,
   } else {
     row.bind(std::nullopt);
   }
-  row.bind_text(text_of(next.budget))
+  row.bind_text(text_of(next.budget));
+  if (next.token && next.token->overlap) {
+    row.bind(next.token->overlap->count());
+  } else {
+    row.bind(std::nullopt);
+  }
+  if (next.refresh_token.empty()) {
+    row.bind(std::nullopt);
+  } else {
+    row.bind_blob(next.refresh_token.reveal());
+  }
+  row.bind_time(next.refresh_token_expires_at)
       .bind_time(clock_.wall())
       .bind_text(lease.key.app)
       .bind_text(lease.key.kind)
@@ -484,16 +488,19 @@ void SqliteStore::put_app(AppRow app, Done<Result<void>> done) {
   write<void>(std::move(done), [this, app = std::move(app)](SqliteDatabase& db) -> Result<void> {
     WallTime now = clock_.wall();
     Query(db,
-          "INSERT INTO apps (id, platform, endpoint, secret_login, secret, tag, created_at, "
-          "updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?) "
-          "ON CONFLICT (id) DO UPDATE SET platform = excluded.platform, "
-          "endpoint = excluded.endpoint, secret_login = excluded.secret_login, "
-          "secret = excluded.secret, tag = excluded.tag, updated_at = excluded.updated_at")
+          "INSERT INTO apps (id, platform, parent, settings, credentials, keep, secret_login, tag, "
+          "created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+          "ON CONFLICT (id) DO UPDATE SET platform = excluded.platform, parent = excluded.parent, "
+          "settings = excluded.settings, credentials = excluded.credentials, "
+          "keep = excluded.keep, secret_login = excluded.secret_login, tag = excluded.tag, "
+          "updated_at = excluded.updated_at")
         .bind_text(app.id)
         .bind_text(app.platform)
-        .bind_text(setting(app.settings, "endpoint"))
+        .bind_text(app.parent)
+        .bind_text(text_of(app.settings))
+        .bind_text(text_of(app.credentials))
+        .bind_text(text_of(app.keep))
         .bind(app.secret_login ? 1 : 0)
-        .bind_blob(credential(app.credentials, kSecret).reveal())
         .bind_blob(bytes_of(app.tag))
         .bind_time(now)
         .bind_time(now)
@@ -513,16 +520,15 @@ void SqliteStore::put_app(AppRow app, Done<Result<void>> done) {
 }
 
 void SqliteStore::load_app(const std::string& id, Done<Result<std::optional<AppRow>>> done) {
-  read<std::optional<AppRow>>(
-      std::move(done), [id](SqliteDatabase& db) -> Result<std::optional<AppRow>> {
-        Query row(db,
-                  "SELECT row, id, platform, endpoint, secret_login, tag, created_at, updated_at, "
-                  "secret FROM apps WHERE id = ?");
-        row.bind_text(id);
-        std::optional<AppRow> found;
-        if (row.row()) found = read_app(row, Secret(row.bytes(8)));
-        return found;
-      });
+  using Found = std::optional<AppRow>;
+  read<Found>(std::move(done), [id](SqliteDatabase& db) -> Result<Found> {
+    Query row(db, kLoadApp.c_str());
+    row.bind_text(id);
+    if (!row.row()) return std::nullopt;
+    AppRow app;
+    if (!read_app(row, app, /*names_only=*/false)) return tl::unexpected(damaged_app(id));
+    return app;
+  });
 }
 
 void SqliteStore::remove_app(const std::string& id, Done<Result<bool>> done) {
@@ -544,14 +550,15 @@ void SqliteStore::remove_app(const std::string& id, Done<Result<bool>> done) {
 void SqliteStore::scan_apps(std::function<void(AppRow)> visit, Done<Result<void>> done) {
   auto next = [visit = std::move(visit)](SqliteDatabase& db,
                                          std::int64_t after) -> std::optional<std::int64_t> {
-    Query row(db,
-              "SELECT row, id, platform, endpoint, secret_login, tag, created_at, updated_at "
-              "FROM apps WHERE row > ? ORDER BY row LIMIT ?");
+    Query row(db, kScanApps.c_str());
     row.bind(after).bind(kScanRows);
     std::optional<std::int64_t> last;
     while (row.row()) {
-      last = row.integer(0);
-      visit(read_app(row, Secret()));
+      last = row.integer(kRow);
+      AppRow app;
+      // What cannot be read is left out; `load_app` says so.
+      read_app(row, app, /*names_only=*/true);
+      visit(std::move(app));
     }
     return last;
   };
@@ -639,40 +646,52 @@ void SqliteStore::note_first_key(KeyNote note, Done<Result<bool>> done) {
 }
 
 void SqliteStore::reseal_token(const Key& key, Secret from, Secret to, Done<Result<bool>> done) {
-  write<bool>(
-      std::move(done),
-      [this, key, from = std::move(from), to = std::move(to)](SqliteDatabase& db) -> Result<bool> {
-        Query(db, "UPDATE tokens SET token = ? WHERE app = ? AND kind = ? AND token = ?")
-            .bind_blob(to.reveal())
-            .bind_text(key.app)
-            .bind_text(key.kind)
-            .bind_blob(from.reveal())
-            .run();
-        if (db.changes() == 0) return false;
-        tell(db, key.app, key.kind);
-        return true;
-      });
+  reseal("UPDATE tokens SET token = ? WHERE app = ? AND kind = ? AND token = ?", key,
+         std::move(from), std::move(to), std::move(done));
 }
 
-void SqliteStore::reseal_refresh_token(const Key&, Secret, Secret, Done<Result<bool>> done) {
-  done(false);
+void SqliteStore::reseal_refresh_token(const Key& key, Secret from, Secret to,
+                                       Done<Result<bool>> done) {
+  reseal("UPDATE tokens SET refresh_token = ? WHERE app = ? AND kind = ? AND refresh_token = ?",
+         key, std::move(from), std::move(to), std::move(done));
+}
+
+void SqliteStore::reseal(const char* sql, const Key& key, Secret from, Secret to,
+                         Done<Result<bool>> done) {
+  write<bool>(std::move(done),
+              [this, sql, key, from = std::move(from),
+               to = std::move(to)](SqliteDatabase& db) -> Result<bool> {
+                Query(db, sql)
+                    .bind_blob(to.reveal())
+                    .bind_text(key.app)
+                    .bind_text(key.kind)
+                    .bind_blob(from.reveal())
+                    .run();
+                if (db.changes() == 0) return false;
+                tell(db, key.app, key.kind);
+                return true;
+              });
 }
 
 void SqliteStore::reseal_credential(const std::string& app, const std::string& name, Secret from,
                                     Secret to, Done<Result<bool>> done) {
-  if (name != kSecret) return done(false);
-  write<bool>(
-      std::move(done),
-      [this, app, from = std::move(from), to = std::move(to)](SqliteDatabase& db) -> Result<bool> {
-        Query(db, "UPDATE apps SET secret = ? WHERE id = ? AND secret = ?")
-            .bind_blob(to.reveal())
-            .bind_text(app)
-            .bind_blob(from.reveal())
-            .run();
-        if (db.changes() == 0) return false;
-        tell(db, app, "");
-        return true;
-      });
+  write<bool>(std::move(done),
+              [this, app, name, from = std::move(from),
+               to = std::move(to)](SqliteDatabase& db) -> Result<bool> {
+                std::optional<std::string> text;
+                {
+                  Query row(db, "SELECT credentials FROM apps WHERE id = ?");
+                  row.bind_text(app);
+                  if (row.row()) text = text_with(row.bytes(0), name, from, to);
+                }
+                if (!text) return false;
+                Query(db, "UPDATE apps SET credentials = ? WHERE id = ?")
+                    .bind_text(*text)
+                    .bind_text(app)
+                    .run();
+                tell(db, app, "");
+                return true;
+              });
 }
 
 // ---- Cluster ----

@@ -99,6 +99,8 @@ class SqliteStore final : public TokenStore, public Registry, public SealLedger,
   Result<AcquireOutcome> grant(SqliteDatabase& db, const LeaseRequest& lease_request);
   Result<WriteOutcome> store(SqliteDatabase& db, const Lease& lease, const Record& next);
   Changes read_changes(SqliteDatabase& db, const std::string& cursor);
+  /// `sql` takes the new text, app, kind and the old text.
+  void reseal(const char* sql, const Key& key, Secret from, Secret to, Done<Result<bool>> done);
   /// Notes a change in the log; returns its number.
   std::int64_t tell(SqliteDatabase& db, std::string_view app, std::string_view kind);
 
