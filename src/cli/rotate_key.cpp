@@ -42,13 +42,13 @@ ExitStatus rotate_key(const Context& context) {
                {{"old_key", old_key->empty() ? boost::json::value() : old_key->c_str()},
                 {"new_key", rotation->key_id},
                 {"tokens", rotation->tokens},
-                {"apps", rotation->apps},
+                {"credentials", rotation->credentials},
                 {"unreadable", rotation->unreadable}});
   } else {
     context.out() << "old key  " << (old_key->empty() ? "-" : *old_key) << '\n'
                   << "new key  " << rotation->key_id << '\n'
-                  << "sealed anew: tokens " << rotation->tokens << ", secrets of apps "
-                  << rotation->apps << '\n';
+                  << "sealed anew: tokens " << rotation->tokens << ", credentials "
+                  << rotation->credentials << '\n';
   }
   if (rotation->unreadable > 0) {
     context.err() << context.err_paint().yellow("warning:") << ' ' << rotation->unreadable

@@ -15,7 +15,10 @@
 #include "store/memory_store.hpp"
 #include "store/opening/raw_store.hpp"
 #include "store/opening/rotate_key.hpp"
+#include "store/record_text.hpp"
+#include "store/row_text.hpp"
 #include "store/sealed_store.hpp"
+#include "store/sqlite/schema_2_testing.hpp"
 #include "store/temp_dir.hpp"
 #include "testing/fake_clock.hpp"
 
@@ -25,9 +28,11 @@ namespace {
 using namespace hufu::store::testing;
 using namespace conformance;
 using namespace std::chrono_literals;
+using namespace std::string_view_literals;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
+using ::testing::SizeIs;
 
 const Key kKey{"wx1", "access_token"};
 
@@ -141,7 +146,7 @@ TEST_F(OpenStoreTest, WhatWasStoredComesBackAfterARestart) {
   OpenStore store = open();
   EXPECT_TRUE(load(*store.tokens, kKey).token->value.same_as("canary-token"));
   auto app = load_app(*store.registry, "wx1");
-  EXPECT_TRUE(app->secret.same_as("canary-secret"));
+  EXPECT_TRUE(credential(app->credentials, kSecret).same_as("canary-secret"));
   EXPECT_EQ(app->tag, store.sealer->tag("wx1", "canary-secret"));
   EXPECT_EQ(scan_apps(*store.registry)[0].tag, app->tag);
 }
@@ -271,15 +276,109 @@ TEST(SealedStore, IsGoneOnlyWhenNoDoneIsLeft) {
   answer.join();
 }
 
+TEST_F(OpenStoreTest, ACredentialThatWasMovedToAnotherNameIsNotLoaded) {
+  OpenStore store = open();
+  AppRow app = app_row("wx1", "secret");
+  app.credentials.emplace("aes_key", Secret("key"sv));
+  put_app(*store.registry, std::move(app));
+  run_sql(
+      "UPDATE apps SET credentials = json_set(credentials, '$.secret', "
+      "json_extract(credentials, '$.aes_key'))");
+  auto found = await<Result<std::optional<AppRow>>>(
+      [&](auto done) { store.registry->load_app("wx1", std::move(done)); });
+  ASSERT_FALSE(found);
+  EXPECT_EQ(found.error().fault, Fault::store);
+}
+
 TEST_F(OpenStoreTest, AnAppWhoseSecretWasMovedIsNotLoaded) {
   OpenStore store = open();
   put_app(*store.registry, app_row("wx1", "one"));
   put_app(*store.registry, app_row("wx2", "two"));
-  run_sql("UPDATE apps SET secret = (SELECT secret FROM apps WHERE id = 'wx2') WHERE id = 'wx1'");
+  run_sql(
+      "UPDATE apps SET credentials = (SELECT credentials FROM apps WHERE id = 'wx2') "
+      "WHERE id = 'wx1'");
   auto app = await<Result<std::optional<AppRow>>>(
       [&](auto done) { store.registry->load_app("wx1", std::move(done)); });
   ASSERT_FALSE(app);
   EXPECT_EQ(app.error().fault, Fault::store);
+}
+
+// ---- Older databases ----
+
+/// A database of schema 2 with an app and its token, both sealed with a key of its own.
+class OlderDatabase : public OpenStoreTest {
+ protected:
+  OlderDatabase() {
+    auto ring = must_value(create_key_file(key_file, must_value(Keyring::fresh())));
+    const std::string id = ring.active().id;
+    const std::string check = ring.check_value(ring.active());
+    const AesGcmSealer sealer(std::move(ring));
+    const auto sealed = [&](std::string_view plain, const std::string& associated_data) {
+      return hex_of(sealer.seal(plain, associated_data).reveal());
+    };
+    const std::string now = std::to_string(millis(clock.wall()));
+    run_sql(kSchema2);
+    run_sql("INSERT INTO changes VALUES (3, 'wx1', 'access_token')");
+    run_sql("INSERT INTO sealing_keys VALUES ('" + id + "', x'" + hex_of(check) + "')");
+    run_sql(
+        "INSERT INTO apps (id, platform, endpoint, secret_login, secret, tag, created_at, "
+        "updated_at) VALUES ('wx1', 'wechat', 'classic', 0, x'" +
+        sealed("not-a-secret", "app|wx1") + "', x'" +
+        hex_of(bytes_of(sealer.tag("wx1", "not-a-secret"))) + "', " + now + ", " + now + ")");
+    run_sql(
+        "INSERT INTO tokens (app, kind, revision, token, issuer, obtained_at, expires_at, "
+        "renew_at, predecessors, marks, late_marks, budget, fence, holder, lease_until, "
+        "created_at, updated_at) VALUES ('wx1', 'access_token', 17, x'" +
+        sealed("not-a-token", "token|wx1|access_token|17") + "', 'wechat/classic/access_token', " +
+        now + ", " + now + " + 7200000, " + now +
+        " + 5400000, '89abcdef;', '5:3;1:2?;', '', '', 3, '', 0, " + now + ", " + now + ")");
+  }
+};
+
+TEST_F(OlderDatabase, KeepsItsTokensAndItsApps) {
+  for (int round = 0; round < 2; ++round) {
+    OpenStore store = open();
+    const Record record = load(*store.tokens, kKey);
+    ASSERT_TRUE(record.token);
+    EXPECT_TRUE(record.token->value.same_as("not-a-token"));
+    EXPECT_EQ(record.token->issuer, "wechat/classic/access_token");
+    EXPECT_EQ(record.token->expires_at, clock.wall() + 2h);
+    EXPECT_EQ(record.token->overlap, std::nullopt);
+    EXPECT_EQ(record.revision, 17U);
+    EXPECT_EQ(record.renew_at, clock.wall() + 90min);
+    EXPECT_EQ(record.updated_at, clock.wall());
+    EXPECT_TRUE(record.refresh_token.empty());
+    EXPECT_THAT(record.predecessors, ElementsAre(Fingerprint{0x89abcdef}));
+    EXPECT_THAT(record.in_doubt,
+                ElementsAre(InDoubtCall{time_from(5), time_from(3), InDoubtCall::State::known_dead},
+                            InDoubtCall{time_from(1), time_from(2), InDoubtCall::State::pending}));
+
+    const auto app = load_app(*store.registry, "wx1");
+    ASSERT_TRUE(app);
+    EXPECT_EQ(app->platform, "wechat");
+    EXPECT_EQ(app->settings, (Settings{{"endpoint", "classic"}}));
+    ASSERT_EQ(app->credentials.size(), 1U);
+    EXPECT_TRUE(credential(app->credentials, kSecret).same_as("not-a-secret"));
+    EXPECT_EQ(app->tag, store.sealer->tag("wx1", "not-a-secret"));
+    EXPECT_EQ(app->parent, "");
+    EXPECT_TRUE(app->keep.empty());
+    EXPECT_FALSE(app->secret_login);
+    EXPECT_THAT(scan_apps(*store.registry), SizeIs(1));
+  }
+}
+
+TEST_F(OlderDatabase, IsRenewedAndRotatedLikeANewOne) {
+  {
+    OpenStore store = open();
+    Acquired lease = granted(*store.tokens, lease_request(kKey, 17, clock.wall()));
+    EXPECT_GT(lease.lease.fence, 3U);
+    EXPECT_EQ(commit(*store.tokens, lease.lease, next_token(lease.record, "next", clock.wall())),
+              WriteOutcome::written);
+  }
+  const Rotation rotation = must_value(rotate_key({uri, "", {}}, clock));
+  EXPECT_EQ(rotation.tokens, 1U);
+  EXPECT_EQ(rotation.credentials, 1U);
+  EXPECT_EQ(rotation.unreadable, 0U);
 }
 
 // ---- Rotation ----
@@ -290,9 +389,15 @@ std::set<std::string> key_ids(const std::string& uri, const Clock& clock) {
   std::set<std::string> ids;
   for (const auto& [key, record] : scan(*raw.tokens)) {
     if (record.token) ids.insert(*AesGcmSealer::key_id(record.token->value.reveal()));
+    if (!record.refresh_token.empty()) {
+      ids.insert(*AesGcmSealer::key_id(record.refresh_token.reveal()));
+    }
   }
   for (const auto& app : scan_apps(*raw.registry)) {
-    ids.insert(*AesGcmSealer::key_id(load_app(*raw.registry, app.id)->secret.reveal()));
+    const auto loaded = load_app(*raw.registry, app.id);
+    for (const auto& [name, sealed] : loaded->credentials) {
+      ids.insert(*AesGcmSealer::key_id(sealed.reveal()));
+    }
   }
   return ids;
 }
@@ -303,14 +408,38 @@ TEST_F(OpenStoreTest, RotationSealsEverythingAnewAndKeepsTheOldKey) {
   Rotation rotation = must_value(rotate_key({uri, "", {}}, clock));
   EXPECT_NE(rotation.key_id, old);
   EXPECT_EQ(rotation.tokens, 1U);
-  EXPECT_EQ(rotation.apps, 1U);
+  EXPECT_EQ(rotation.credentials, 1U);
   EXPECT_EQ(rotation.unreadable, 0U);
   EXPECT_THAT(key_ids(uri, clock), ElementsAre(rotation.key_id));
   EXPECT_NE(must_value(read_key_file(key_file))->find(old), nullptr);
 
   OpenStore store = open();
   EXPECT_TRUE(load(*store.tokens, kKey).token->value.same_as("canary-token"));
-  EXPECT_TRUE(load_app(*store.registry, "wx1")->secret.same_as("canary-secret"));
+  EXPECT_TRUE(
+      credential(load_app(*store.registry, "wx1")->credentials, kSecret).same_as("canary-secret"));
+}
+
+TEST_F(OpenStoreTest, RotationSealsRefreshTokensAndEveryCredentialAnew) {
+  {
+    OpenStore store = open();
+    AppRow app = app_row("wx1", "canary-secret");
+    app.credentials.emplace("aes_key", Secret("canary-aes-key"sv));
+    put_app(*store.registry, std::move(app));
+    Acquired grant = granted(*store.tokens, lease_request(kKey, 0, clock.wall()));
+    Record next = next_token(grant.record, "canary-token", clock.wall());
+    next.refresh_token = Secret("canary-refresh-token"sv);
+    commit(*store.tokens, grant.lease, std::move(next));
+  }
+  Rotation rotation = must_value(rotate_key({uri, "", {}}, clock));
+  EXPECT_EQ(rotation.tokens, 2U);
+  EXPECT_EQ(rotation.credentials, 2U);
+  EXPECT_EQ(rotation.unreadable, 0U);
+  EXPECT_THAT(key_ids(uri, clock), ElementsAre(rotation.key_id));
+
+  OpenStore store = open();
+  EXPECT_TRUE(load(*store.tokens, kKey).refresh_token.same_as("canary-refresh-token"));
+  const auto app = load_app(*store.registry, "wx1");
+  EXPECT_TRUE(credential(app->credentials, "aes_key").same_as("canary-aes-key"));
 }
 
 TEST_F(OpenStoreTest, AServerThatRunsThroughARotationReadsOnAndWritesWithTheNewKey) {
@@ -335,7 +464,7 @@ TEST_F(OpenStoreTest, AServerThatWritesWithTheOldKeyAfterARotationIsStillUnderst
   must_value(rotate_key({uri, "", {}}, clock));
   put_app(*server.registry, app_row("wx9", "late"));  // it has not met the new key yet
   EXPECT_EQ(key_ids(uri, clock).size(), 2U);
-  EXPECT_TRUE(load_app(*open().registry, "wx9")->secret.same_as("late"));
+  EXPECT_TRUE(credential(load_app(*open().registry, "wx9")->credentials, kSecret).same_as("late"));
 }
 
 TEST_F(OpenStoreTest, RotationWhileServersWriteLosesNothing) {
@@ -363,7 +492,7 @@ TEST_F(OpenStoreTest, RotationCountsWhatItCannotReadAndGoesOn) {
   run_sql("UPDATE tokens SET revision = 7");
   Rotation rotation = must_value(rotate_key({uri, "", {}}, clock));
   EXPECT_EQ(rotation.unreadable, 1U);
-  EXPECT_EQ(rotation.apps, 1U);
+  EXPECT_EQ(rotation.credentials, 1U);
 }
 
 TEST_F(OpenStoreTest, AMemoryStoreHasNothingToRotate) {

@@ -70,9 +70,9 @@ class Resealing {
     unreadable_ = 0;
     auto tokens = reseal_tokens();
     if (!tokens) return tl::unexpected(tokens.error());
-    auto apps = reseal_apps();
-    if (!apps) return tl::unexpected(apps.error());
-    return Rotation{key_id_, *tokens, *apps, unreadable_};
+    auto credentials = reseal_credentials();
+    if (!credentials) return tl::unexpected(credentials.error());
+    return Rotation{key_id_, *tokens, *credentials, unreadable_};
   }
 
  private:
@@ -80,14 +80,19 @@ class Resealing {
     Swaps swaps;
     auto walked = await<Result<void>>([&](auto done) {
       store_.tokens->scan(
-          [&](Key key, Record record) {
-            if (!record.token) return;
-            auto anew = resealed(record.token->value, token_associated_data(key, record.revision));
-            if (!anew) return;
-            swaps.add([&](auto swapped) {
-              store_.ledger->reseal_token(key, std::move(record.token->value), std::move(*anew),
-                                          std::move(swapped));
-            });
+          [&](const Key& key, const Record& record) {
+            if (record.token) {
+              swap(swaps, record.token->value, token_associated_data(key, record.revision),
+                   [&](Secret from, Secret to, auto swapped) {
+                     store_.ledger->reseal_token(key, std::move(from), std::move(to),
+                                                 std::move(swapped));
+                   });
+            }
+            swap(swaps, record.refresh_token, refresh_token_associated_data(key),
+                 [&](Secret from, Secret to, auto swapped) {
+                   store_.ledger->reseal_refresh_token(key, std::move(from), std::move(to),
+                                                       std::move(swapped));
+                 });
           },
           std::move(done));
     });
@@ -96,7 +101,7 @@ class Resealing {
     return swapped;
   }
 
-  Result<std::size_t> reseal_apps() {
+  Result<std::size_t> reseal_credentials() {
     std::vector<std::string> ids;
     auto walked = await<Result<void>>([&](auto done) {
       store_.registry->scan_apps([&](AppRow app) { ids.push_back(std::move(app.id)); },
@@ -112,18 +117,31 @@ class Resealing {
         failure = app.error();
         break;
       }
-      if (!*app) continue;
-      Secret& secret = (*app)->credentials[std::string(kSecret)];
-      auto anew = resealed(secret, credential_associated_data(id, kSecret));
-      if (!anew) continue;
-      swaps.add([&](auto swapped) {
-        store_.ledger->reseal_credential(id, std::string(kSecret), std::move(secret),
-                                         std::move(*anew), std::move(swapped));
-      });
+      if (*app) reseal_credentials_of(**app, swaps);
     }
     auto swapped = swaps.finish();
     if (failure) return tl::unexpected(*failure);
     return swapped;
+  }
+
+  void reseal_credentials_of(const AppRow& app, Swaps& swaps) {
+    for (const auto& [name, sealed] : app.credentials) {
+      swap(swaps, sealed, credential_associated_data(app.id, name),
+           [&, &name = name](Secret from, Secret to, auto swapped) {
+             store_.ledger->reseal_credential(app.id, name, std::move(from), std::move(to),
+                                              std::move(swapped));
+           });
+    }
+  }
+
+  /// Has `start` put the same text under the new key in the place of `sealed`; does nothing where
+  /// it is empty, or under that key already.
+  template <class Start>
+  void swap(Swaps& swaps, const Secret& sealed, const std::string& associated_data, Start start) {
+    if (sealed.empty()) return;
+    auto anew = resealed(sealed, associated_data);
+    if (!anew) return;
+    swaps.add([&](auto swapped) { start(sealed.clone(), std::move(*anew), std::move(swapped)); });
   }
 
   /// The same under the new key; nothing where it is under it already, or cannot be opened.
@@ -170,9 +188,9 @@ Result<Rotation> rotate_key(const StoreSettings& settings, const Clock& clock) {
     auto round = resealing.round();
     if (!round) return tl::unexpected(round.error());
     total.tokens += round->tokens;
-    total.apps += round->apps;
+    total.credentials += round->credentials;
     total.unreadable = round->unreadable;
-    if (round->tokens + round->apps == 0) break;
+    if (round->tokens + round->credentials == 0) break;
   }
   return total;
 }

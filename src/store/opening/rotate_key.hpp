@@ -11,10 +11,10 @@ namespace hufu::store {
 
 /// What a rotation did.
 struct Rotation {
-  std::string key_id;          ///< Of the new key.
-  std::size_t tokens = 0;      ///< Tokens sealed anew.
-  std::size_t apps = 0;        ///< Apps' secrets sealed anew.
-  std::size_t unreadable = 0;  ///< What no key of the file opens; it was left as it is.
+  std::string key_id;           ///< Of the new key.
+  std::size_t tokens = 0;       ///< Tokens sealed anew, refresh tokens among them.
+  std::size_t credentials = 0;  ///< Credentials of apps sealed anew.
+  std::size_t unreadable = 0;   ///< What no key of the file opens; it was left as it is.
 };
 
 /// Adds a new key to the key file of the store and seals everything in the store anew with
