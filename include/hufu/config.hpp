@@ -15,16 +15,20 @@
 
 namespace hufu {
 
-/// A place outside Hufu where an app's access token is kept for programs that look there: keys of a
+/// A place outside Hufu where a token of an app is kept for programs that look there: keys of a
 /// Redis, or a file. The token lies there in the clear. Which members go together, the
 /// configuration checks (`src/config/sink_rules.hpp`).
 struct SinkConfig {
-  std::string redis;   ///< URI of the Redis; empty: it is a file.
-  Secret password;     ///< Of the user that `redis` names, where the URI holds none.
-  std::string sdk;     ///< Whose keys to write: "wxjava"; empty: `key`.
+  std::string redis;  ///< URI of the Redis; empty: it is a file.
+  Secret password;    ///< Of the user that `redis` names, where the URI holds none.
+  /// Whose keys to write: "wxjava", for the access token and for each kind that the app keeps and
+  /// the SDK knows; empty: `key`.
+  std::string sdk;
   std::string prefix;  ///< What that SDK was told to begin its keys with; empty: its default.
   std::string key;     ///< A key of one's own, "{app}" standing for the app's id.
   std::string file;    ///< Path of the file; empty: it is a Redis.
+  std::string
+      kind;  ///< Of a file or a `key`: which token; empty: that of the platform's main kind.
   std::string format = "raw";  ///< Of a file or a `key`: "raw", or "json" as `hufu get --json`.
 };
 
@@ -61,7 +65,7 @@ struct AppConfig {
   /// the clear. In a MongoDB store only; empty: none.
   std::string legacy_document{};
   std::string legacy_collection{};  ///< Where that document lies; empty: kLegacyCollection.
-  /// Where a keeper in the background puts the access token, too.
+  /// Where a keeper in the background puts its tokens, too.
   std::vector<SinkConfig> sinks = {};
 };
 

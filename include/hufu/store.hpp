@@ -35,8 +35,6 @@ struct LeaseRequest {
   /// How much longer than its time a lease of somebody else is respected, because the call that
   /// they made under it may still be under way. Zero where nothing can be waited for.
   Milliseconds grace{};
-  /// Where a token that programs before Hufu left may lie. Looked at while there is none here.
-  std::optional<CopyPlace> copy{};
 };
 
 /// The lease is yours; `record` is what is stored now, the in-doubt call included.
@@ -117,9 +115,6 @@ class TokenStore {
   /// machines share one database and their clocks differ. Nothing where it goes by the clock of
   /// this machine, as this default says.
   virtual void time(Done<Result<std::optional<WallTime>>> done) { done(std::optional<WallTime>()); }
-
-  /// Whether `Record::copy` is written, in the same step as far as anybody can see.
-  [[nodiscard]] virtual bool keeps_copies() const { return false; }
 
   /// Calls `visit` for every record, in no order, then `done`. `visit` runs on one thread at a
   /// time.

@@ -89,23 +89,6 @@ struct Budget {
   WallTime deaths_since{};
 };
 
-/// Where programs other than Hufu look for a token: a document of their database.
-struct CopyPlace {
-  std::string collection;
-  std::string name;  ///< What the document's field `name` says.
-  auto operator<=>(const CopyPlace&) const = default;
-};
-
-/// A token in such a place: plain, since its readers know it no other way.
-struct PlainCopy {
-  CopyPlace place;
-  Secret token;
-  WallTime promised_until{};             ///< What a reader may rely on.
-  std::optional<WallTime> written_at{};  ///< Of one that was found there: when, by its own account.
-
-  [[nodiscard]] PlainCopy clone() const;
-};
-
 /// Everything a store keeps for one Key.
 ///
 /// `revision` counts the tokens of this key: 0 before the first one, then 1, 2, 3 … One is left out
@@ -128,9 +111,6 @@ struct Record {
   std::optional<WallTime> refresh_token_expires_at;  ///< Where it has an end of its own.
   WallTime created_at{};                             ///< Set by the store on the first write.
   WallTime updated_at{};                             ///< Set by the store on every write.
-  /// To be written with the record, never sealed; ignored by a store that keeps no copies. Not read
-  /// back, except what `acquire_lease` finds there before there is any token.
-  std::optional<PlainCopy> copy;
 
   [[nodiscard]] Record clone() const;
 };

@@ -13,7 +13,7 @@ LAYERS = {
     "platform": ["core", "net"],
     "store": ["core", "net"],
     "keeper": ["core", "net", "platform", "store"],
-    "sink": ["core", "net", "keeper"],
+    "sink": ["core", "net", "store", "keeper"],
     "config": ["core", "net", "platform", "store", "keeper", "sink"],
     "library": ["core", "net", "platform", "store", "keeper", "sink", "config"],
     "simulator": ["core", "net"],

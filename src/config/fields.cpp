@@ -151,6 +151,8 @@ constexpr std::array kSinkFields = {
     line<SinkConfig>(
         "file", [](auto& s) { return &s.file; }, "", "", "path of a file", Rule{not_empty}),
     line<SinkConfig>(
+        "kind", [](auto& s) { return &s.kind; }, "", "", "which token goes there", Rule{not_empty}),
+    line<SinkConfig>(
         "format", [](auto& s) { return &s.format; }, "", "", "raw or json", Rule{check_format}),
 };
 

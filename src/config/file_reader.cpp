@@ -248,7 +248,8 @@ class FileReader {
       readable = read_app_key(app, prefix, key, value) && readable;
     }
     if (readable) {
-      if (auto known = check_issuer(app.platform, hufu::setting(app.settings, "endpoint")); !known) {
+      if (auto known = check_issuer(app.platform, hufu::setting(app.settings, "endpoint"));
+          !known) {
         const toml::node* blamed =
             table.get(check_platform(app.platform) ? "endpoint" : "platform");
         complain(blamed != nullptr ? *blamed : *id, "app " + app.id, known.error().message,
@@ -313,7 +314,7 @@ class FileReader {
       readable = read_sink_key(sink, name + ".", key, value) && readable;
     }
     if (readable) {
-      if (auto wrong = check_sink(sink, app.id)) {
+      if (auto wrong = check_sink(sink, app, kAccessToken)) {
         const toml::node* blamed = wrong->key.empty() ? nullptr : table.get(wrong->key);
         const std::string key = wrong->key.empty() ? name : name + "." + std::string(wrong->key);
         complain(blamed != nullptr ? *blamed : table, key, std::move(wrong->error.message),

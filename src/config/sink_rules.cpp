@@ -1,5 +1,6 @@
 #include "config/sink_rules.hpp"
 
+#include <algorithm>
 #include <filesystem>
 #include <utility>
 
@@ -49,6 +50,10 @@ std::optional<SinkProblem> check_sdk(const SinkConfig& sink) {
   if (sink.format != "raw") {
     return problem("format", "the SDK decides how the token is written", "Leave it out");
   }
+  if (!sink.kind.empty()) {
+    return problem("kind", "the SDK's keys of every kind that the app keeps are written",
+                   "Leave it out, and name the kinds in the app's keep");
+  }
   return std::nullopt;
 }
 
@@ -78,14 +83,26 @@ std::optional<SinkProblem> check_redis(const SinkConfig& sink, std::string_view 
   return sink.sdk.empty() ? check_key(sink, app) : check_sdk(sink);
 }
 
+/// A token that nobody keeps would be there at times, after somebody asked for it.
+std::optional<SinkProblem> check_kind(const SinkConfig& sink, const AppConfig& app,
+                                      std::string_view main_kind) {
+  if (sink.kind.empty() || sink.kind == main_kind) return std::nullopt;
+  const auto& keep = app.keep;
+  if (std::find(keep.begin(), keep.end(), sink.kind) != keep.end()) return std::nullopt;
+  return problem("kind", "the app does not keep the kind " + config::quoted(sink.kind),
+                 "Add it to the app's keep: keep = [" + config::quoted(sink.kind) + "]");
+}
+
 }  // namespace
 
-std::optional<SinkProblem> check_sink(const SinkConfig& sink, std::string_view app) {
+std::optional<SinkProblem> check_sink(const SinkConfig& sink, const AppConfig& app,
+                                      std::string_view main_kind) {
   if (sink.redis.empty() == sink.file.empty()) {
     return problem("", "it is either a Redis or a file",
                    "Write redis = \"redis://HOST:6379/0\" or file = \"/run/hufu/NAME\"");
   }
-  return sink.file.empty() ? check_redis(sink, app) : check_file(sink);
+  if (auto wrong = sink.file.empty() ? check_redis(sink, app.id) : check_file(sink)) return wrong;
+  return check_kind(sink, app, main_kind);
 }
 
 std::vector<std::string> places_of(const SinkConfig& sink, const AppConfig& app) {
@@ -93,7 +110,9 @@ std::vector<std::string> places_of(const SinkConfig& sink, const AppConfig& app)
     return {"file " + std::filesystem::path(sink.file).lexically_normal().string()};
   }
   std::vector<std::string> places;
-  if (auto layout = sink::layout_of(sink, app.id, credential(app.credentials, kSecret))) {
+  for (const std::string& kind : sink::kinds_of(sink, app, kAccessToken)) {
+    auto layout = sink::layout_of(sink, app, kind);
+    if (!layout) continue;
     for (const std::string& key : layout->keys) places.push_back(sink.redis + " " + key);
   }
   return places;

@@ -17,8 +17,9 @@ struct SinkProblem {
 };
 
 /// A sink is a Redis or a file. A Redis says whose keys are written: `sdk`, which may take a
-/// `prefix`, or `key`, which may take a `format`. A file may take a `format`.
-std::optional<SinkProblem> check_sink(const SinkConfig& sink, std::string_view app);
+/// `prefix`, or `key`. A `key` and a file may take a `format`, and a `kind` that `app` keeps.
+std::optional<SinkProblem> check_sink(const SinkConfig& sink, const AppConfig& app,
+                                      std::string_view main_kind);
 
 /// The places that a sink which passed `check_sink` writes to: no two sinks may share one.
 std::vector<std::string> places_of(const SinkConfig& sink, const AppConfig& app);

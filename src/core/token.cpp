@@ -21,8 +21,6 @@ std::optional<Fingerprint> Fingerprint::parse(std::string_view hex) noexcept {
 
 Token Token::clone() const { return {value.clone(), obtained_at, expires_at, issuer, overlap}; }
 
-PlainCopy PlainCopy::clone() const { return {place, token.clone(), promised_until, written_at}; }
-
 Record Record::clone() const {
   Record twin;
   if (token) twin.token = token->clone();
@@ -38,7 +36,6 @@ Record Record::clone() const {
   twin.refresh_token_expires_at = refresh_token_expires_at;
   twin.created_at = created_at;
   twin.updated_at = updated_at;
-  if (copy) twin.copy = copy->clone();
   return twin;
 }
 

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <array>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -11,19 +10,30 @@
 
 namespace hufu::sink {
 
-/// Which keys of a Redis hold one app's token, and how it is written there.
+/// Which keys of a Redis hold one app's token of one kind, and how it is written there.
 struct Layout {
-  std::vector<std::string> keys;  ///< Each holds the token.
-  std::vector<std::string>
-      absent;  ///< Keys that an SDK would trust more than the token's own life.
+  std::vector<std::string> keys;  ///< Each holds the token, in `format`.
   Format format = Format::raw;
+  std::vector<std::string> ends;  ///< Each holds the end of its promise, in Unix seconds.
+  /// To be removed: an SDK would trust what stands there more than the life of `keys`.
+  std::vector<std::string> absent;
+};
+
+/// Where an SDK looks for tokens of one kind. Its keys are patterns: "{prefix}" and "{app}" stand
+/// for the SDK's prefix and the app's id, "{digest}" for the MD5 of id and secret in hex.
+struct SdkKind {
+  std::string_view kind;
+  Format format = Format::raw;
+  std::vector<std::string_view> keys;
+  std::vector<std::string_view> ends{};    ///< As in Layout.
+  std::vector<std::string_view> absent{};  ///< As in Layout.
 };
 
 /// An SDK whose keys Hufu writes.
 struct Sdk {
   std::string_view name;    ///< As in `sdk = "…"`.
   std::string_view prefix;  ///< What its keys begin with by default; empty: it has no choice.
-  Layout (*layout)(std::string_view prefix, std::string_view app, std::string_view secret);
+  std::vector<SdkKind> kinds;
 };
 
 /// Those whose keys can be written. What each reads, and from which of its versions that was
@@ -31,17 +41,25 @@ struct Sdk {
 const std::vector<Sdk>& sdks();
 /// Null if there is none of that name.
 const Sdk* find_sdk(std::string_view name);
+/// Null if that SDK keeps no tokens of `kind` in a Redis.
+const SdkKind* find_kind(const Sdk& sdk, std::string_view kind);
 
 /// Why the keys of an SDK that people may well ask for are not written, and what to do instead;
 /// empty for an SDK that is among `sdks`, or that nobody has looked at.
 std::string_view why_not(std::string_view sdk);
 
-/// A key of one's own: "{app}" in it stands for the app's id. Fault::config for a template that has
-/// another placeholder, for one the app's secret, or that cannot be a key.
+/// A key of one's own: "{app}" in it stands for the app's id. Fault::config for a pattern that has
+/// the app's secret in it, or that cannot be a key.
 Result<std::string> key_of(std::string_view pattern, std::string_view app);
 
-/// Where the token of `app` goes by `sink`, which names a Redis and has passed the configuration's
-/// checks. `secret` is the app's.
-Result<Layout> layout_of(const SinkConfig& sink, std::string_view app, const Secret& secret);
+/// The kinds of `app` whose tokens `sink` holds: of an `sdk` the access token and those kinds that
+/// the app keeps and the SDK knows, else the one that the sink names, or the main kind of the app's
+/// platform.
+std::vector<std::string> kinds_of(const SinkConfig& sink, const AppConfig& app,
+                                  std::string_view main_kind);
+
+/// Where the token of that kind goes by `sink`, which names a Redis and has passed the
+/// configuration's checks. `kind` is one of `kinds_of`.
+Result<Layout> layout_of(const SinkConfig& sink, const AppConfig& app, std::string_view kind);
 
 }  // namespace hufu::sink

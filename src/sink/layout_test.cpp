@@ -11,9 +11,16 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
 
-/// Of app "wx1" with the secret "s3cret".
-Layout layout(const SinkConfig& sink) {
-  auto found = layout_of(sink, "wx1", Secret(std::string_view("s3cret")));
+/// With the secret "s3cret", and all kinds of tickets.
+AppConfig app() {
+  AppConfig app;
+  app.id = "wx1";
+  app.credentials.emplace(kSecret, Secret(std::string_view("s3cret")));
+  app.keep = {"access_token", "jsapi_ticket", "wx_card_ticket"};
+  return app;
+}
+Layout layout(const SinkConfig& sink, std::string_view kind = kAccessToken) {
+  auto found = layout_of(sink, app(), kind);
   EXPECT_TRUE(found) << found.error().message;
   return found ? *found : Layout();
 }
@@ -30,11 +37,19 @@ TEST(Layout, OfSilenceperHasTheKeysOfBothEndpoints) {
   const Layout found = layout(sdk("silenceper"));
   EXPECT_THAT(found.keys, ElementsAre("gowechat_officialaccount__access_token_wx1",
                                       "gowechat_officialaccount__stable_access_token_wx1"));
+  EXPECT_THAT(found.ends, IsEmpty());
   EXPECT_THAT(found.absent, IsEmpty());
   EXPECT_EQ(found.format, Format::raw);
   EXPECT_THAT(layout(sdk("silenceper", "gowechat_miniprogram_")).keys,
               ElementsAre("gowechat_miniprogram__access_token_wx1",
                           "gowechat_miniprogram__stable_access_token_wx1"));
+}
+
+TEST(Layout, OfSilenceperHasTheTicketForPagesAndNoneForCards) {
+  const Layout found = layout(sdk("silenceper"), "jsapi_ticket");
+  EXPECT_THAT(found.keys, ElementsAre("gowechat_officialaccount__jsapi_ticket_wx1"));
+  EXPECT_EQ(found.format, Format::raw);
+  EXPECT_EQ(find_kind(*find_sdk("silenceper"), "wx_card_ticket"), nullptr);
 }
 
 TEST(Layout, OfWxJavaIsOneKey) {
@@ -44,25 +59,55 @@ TEST(Layout, OfWxJavaIsOneKey) {
   EXPECT_THAT(layout(sdk("wxjava", "wa")).keys, ElementsAre("wa:access_token:wx1"));
 }
 
-TEST(Layout, OfWechatpyTakesTheEndAwayThatItWouldTrustMore) {
+TEST(Layout, OfWxJavaHasAKeyForEachTypeOfTicket) {
+  EXPECT_THAT(layout(sdk("wxjava"), "jsapi_ticket").keys, ElementsAre("wx:ticket:key:wx1:jsapi"));
+  EXPECT_THAT(layout(sdk("wxjava", "wa"), "wx_card_ticket").keys,
+              ElementsAre("wa:ticket:key:wx1:wx_card"));
+  EXPECT_EQ(layout(sdk("wxjava"), "jsapi_ticket").format, Format::raw);
+}
+
+TEST(Layout, OfWechatpyRemovesTheEndThatItWouldTrustMore) {
   const Layout found = layout(sdk("wechatpy"));
   EXPECT_THAT(found.keys, ElementsAre("wechatpy:wx1_access_token"));
   EXPECT_THAT(found.absent, ElementsAre("wechatpy:wx1_access_token_expires_at"));
+  EXPECT_THAT(found.ends, IsEmpty());
   EXPECT_EQ(found.format, Format::quoted);
   EXPECT_THAT(layout(sdk("wechatpy", "mine")).keys, ElementsAre("mine:wx1_access_token"));
+}
+
+TEST(Layout, OfWechatpyHasTheEndOfATicketWithoutWhichItCountsAsEnded) {
+  const Layout found = layout(sdk("wechatpy"), "jsapi_ticket");
+  EXPECT_THAT(found.keys, ElementsAre("wechatpy:wx1_jsapi_ticket"));
+  EXPECT_THAT(found.ends, ElementsAre("wechatpy:wx1_jsapi_ticket_expires_at"));
+  EXPECT_THAT(found.absent, IsEmpty());
+  EXPECT_EQ(found.format, Format::quoted);
+  const Layout card = layout(sdk("wechatpy", "mine"), "wx_card_ticket");
+  EXPECT_THAT(card.keys, ElementsAre("mine:wx1_jsapi_card_ticket"));
+  EXPECT_THAT(card.ends, ElementsAre("mine:wx1_jsapi_card_ticket_expires_at"));
 }
 
 TEST(Layout, OfPowerWeChatHidesIdAndSecretInADigest) {
   const Layout found = layout(sdk("powerwechat"));
   // printf wx1s3cret | md5sum
   EXPECT_THAT(found.keys, ElementsAre("powerwechat.access_token.54dee21cdb4291d548b0c2e0db22bc92"));
-  EXPECT_EQ(found.format, Format::platform_reply);
+  EXPECT_EQ(found.format, Format::token_reply);
+}
+
+TEST(Layout, OfPowerWeChatHoldsThePlatformsAnswerAboutATicket) {
+  const Layout found = layout(sdk("powerwechat"), "jsapi_ticket");
+  EXPECT_THAT(found.keys, ElementsAre("powerwechat.basic_service.jssdk.ticket.jsapi.wx1"));
+  EXPECT_EQ(found.format, Format::ticket_reply);
+  EXPECT_THAT(layout(sdk("powerwechat"), "wx_card_ticket").keys,
+              ElementsAre("powerwechat.basic_service.jssdk.ticket.wx_card.wx1"));
 }
 
 TEST(Layout, OfNoSdkShowsASecret) {
   for (const Sdk& each : sdks()) {
-    const Layout found = each.layout("p", "wx1", "s3cret");
-    for (const std::string& key : found.keys) EXPECT_THAT(key, Not(HasSubstr("s3cret")));
+    for (const SdkKind& kind : each.kinds) {
+      for (const std::string& key : layout(sdk(std::string(each.name)), kind.kind).keys) {
+        EXPECT_THAT(key, Not(HasSubstr("s3cret")));
+      }
+    }
   }
 }
 
@@ -73,6 +118,24 @@ TEST(Layout, IsAKeyOfOnesOwn) {
   EXPECT_EQ(layout(sink).format, Format::raw);
   sink.format = "json";
   EXPECT_EQ(layout(sink).format, Format::object);
+}
+
+TEST(KindsOf, AnSdkAreTheAccessTokenAndWhatIsKeptAndKnown) {
+  EXPECT_THAT(kinds_of(sdk("wxjava"), app(), "access_token"),
+              ElementsAre("access_token", "jsapi_ticket", "wx_card_ticket"));
+  EXPECT_THAT(kinds_of(sdk("silenceper"), app(), "access_token"),
+              ElementsAre("access_token", "jsapi_ticket"));
+  AppConfig plain;
+  EXPECT_THAT(kinds_of(sdk("wxjava"), plain, "access_token"), ElementsAre("access_token"));
+}
+
+TEST(KindsOf, AKeyOrAFileAreTheOneThatIsNamedOrTheMainOne) {
+  SinkConfig sink;
+  sink.file = "/run/hufu/wx";
+  EXPECT_THAT(kinds_of(sink, app(), "component_access_token"),
+              ElementsAre("component_access_token"));
+  sink.kind = "jsapi_ticket";
+  EXPECT_THAT(kinds_of(sink, app(), "access_token"), ElementsAre("jsapi_ticket"));
 }
 
 TEST(Layout, RefusesAKeyWithTheSecretAndSaysWhy) {

@@ -116,6 +116,7 @@ Result<void> RedisSink::withdraw(const Secret& token) {
     if (found->ours.empty()) return unwatch(redis);
     std::vector<RedisCommand> commands;
     for (const std::string& key : found->ours) commands.push_back({"DEL", key});
+    for (const std::string& key : layout_.ends) commands.push_back({"DEL", key});
     auto done = at_once(redis, std::move(commands));
     if (!done) return tl::unexpected(std::move(done.error()));
     return {};
@@ -153,15 +154,19 @@ Result<void> RedisSink::write(RedisConnection& redis, const Keys& keys, const Gr
   const Clock& clock = target_->clock();
   const Milliseconds left = clock.real(until - clock.steady());
   if (left < seconds(1)) return unwatch(redis);
-  const std::string end = std::to_string(*time + left.count());
+  const std::int64_t end = *time + left.count();
+  const std::string end_in_milliseconds = std::to_string(end);
+  const std::string end_in_seconds = std::to_string(end / 1000);
 
   std::string text = text_of(layout_.format, grant, std::chrono::floor<seconds>(left));
   std::vector<RedisCommand> commands;
+  const auto set = [&](const std::string& key, const std::string& value) {
+    commands.push_back({"SET", key, value});
+    commands.push_back({"PEXPIREAT", key, end_in_milliseconds});
+  };
   for (const std::string& key : layout_.absent) commands.push_back({"DEL", key});
-  for (const std::string& key : keys) {
-    commands.push_back({"SET", key, text});
-    commands.push_back({"PEXPIREAT", key, end});
-  }
+  for (const std::string& key : keys) set(key, text);
+  for (const std::string& key : layout_.ends) set(key, end_in_seconds);
   auto done = at_once(redis, std::move(commands));
   wipe(text);
   if (!done) return tl::unexpected(std::move(done.error()));

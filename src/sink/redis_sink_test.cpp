@@ -35,10 +35,14 @@ net::RedisUri uri_of(const std::string& text) {
 class RedisSinkTest : public ::testing::Test {
  protected:
   /// A sink for the SDK of that name; it has the server to itself.
-  std::unique_ptr<RedisSink> sink_for(const std::string& sdk) {
+  std::unique_ptr<RedisSink> sink_for(const std::string& sdk,
+                                      std::string_view kind = kAccessToken) {
     SinkConfig config;
     config.sdk = sdk;
-    auto layout = layout_of(config, "wx1", Secret(std::string_view("s3cret")));
+    AppConfig app;
+    app.id = "wx1";
+    app.credentials.emplace(kSecret, Secret(std::string_view("s3cret")));
+    auto layout = layout_of(config, app, kind);
     if (!layout) std::abort();
     return std::make_unique<RedisSink>(target, std::move(*layout));
   }
@@ -90,6 +94,31 @@ TEST_F(RedisSinkTest, WritesWhatPowerWeChatReads) {
       ask({"GET", key}),
       ::testing::MatchesRegex(R"(\{"access_token":"TOKEN-1","expires_in":(600|5[0-9]{2})\})"));
   EXPECT_THAT(ttl(key), AllOf(Ge(570'000), Le(600'000)));
+}
+
+TEST_F(RedisSinkTest, WritesTheEndOfATicketBesideItByTheClockOfRedis) {
+  auto sink = sink_for("wechatpy", "jsapi_ticket");
+  ASSERT_TRUE(sink->put(grant("TICKET-1"), after(seconds(600))));
+  EXPECT_EQ(ask({"GET", "wechatpy:wx1_jsapi_ticket"}), "\"TICKET-1\"");
+  const std::string end = "wechatpy:wx1_jsapi_ticket_expires_at";
+  const std::int64_t in_ten_minutes =
+      std::chrono::floor<seconds>(system_clock().wall().time_since_epoch()).count() + 600;
+  EXPECT_THAT(std::stoll(ask({"GET", end})), AllOf(Ge(in_ten_minutes - 30), Le(in_ten_minutes)));
+  EXPECT_THAT(ttl(end), AllOf(Ge(570'000), Le(600'000)));
+  ASSERT_TRUE(sink->keep(grant("TICKET-1"), after(seconds(60))));
+  EXPECT_LE(std::stoll(ask({"GET", end})), in_ten_minutes - 540 + 30);
+  ASSERT_TRUE(sink->withdraw(Secret(std::string_view("TICKET-1"))));
+  EXPECT_EQ(ask({"DBSIZE"}), "0");
+}
+
+TEST_F(RedisSinkTest, WritesTheTicketsThatOtherSdksRead) {
+  ASSERT_TRUE(sink_for("silenceper", "jsapi_ticket")->put(grant("T"), after(seconds(600))));
+  EXPECT_EQ(ask({"GET", "gowechat_officialaccount__jsapi_ticket_wx1"}), "T");
+  ASSERT_TRUE(sink_for("wxjava", "jsapi_ticket")->put(grant("T"), after(seconds(600))));
+  EXPECT_EQ(ask({"GET", "wx:ticket:key:wx1:jsapi"}), "T");
+  ASSERT_TRUE(sink_for("powerwechat", "jsapi_ticket")->put(grant("T"), after(seconds(600))));
+  EXPECT_THAT(ask({"GET", "powerwechat.basic_service.jssdk.ticket.jsapi.wx1"}),
+              HasSubstr(R"("ticket":"T")"));
 }
 
 TEST_F(RedisSinkTest, StretchesAndShortensTheLifeOfAKeyWithThePromise) {
@@ -170,7 +199,7 @@ TEST_F(RedisSinkTest, LeavesNothingThatOutlivesItsPromiseWhenRedisStoodStill) {
 TEST_F(RedisSinkTest, ComesBackWithRedis) {
   auto sink = sink_for("wxjava");
   ASSERT_TRUE(sink->put(grant("TOKEN-1"), after(seconds(600))));
-  server.entry();
+  server.stop();
   EXPECT_FALSE(sink->put(grant("TOKEN-1"), after(seconds(600))));
   ASSERT_TRUE(server.start());
   const SteadyTime patience = after(seconds(20));
@@ -185,7 +214,7 @@ TEST_F(RedisSinkTest, ComesBackWithRedis) {
 TEST_F(RedisSinkTest, CostsOneWaitAndNotOneForEachSinkWhereRedisIsOut) {
   hufu::testing::FakeClock clock;
   RedisTarget shared(uri_of(server.uri()), clock);
-  server.entry();
+  server.stop();
   const auto first = shared.connection();
   ASSERT_FALSE(first);
   ASSERT_TRUE(server.start());

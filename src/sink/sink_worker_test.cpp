@@ -14,24 +14,24 @@ namespace {
 
 using std::chrono::seconds;
 
-TEST(NextLook, ComesBeforeWhatStandsThereEnds) {
-  EXPECT_EQ(until_next_look(seconds(7000)), seconds(10));
-  EXPECT_EQ(until_next_look(seconds(30)), seconds(10));
-  EXPECT_EQ(until_next_look(seconds(6)), seconds(2));
-  EXPECT_EQ(until_next_look(seconds(1)), Milliseconds(333));
-  EXPECT_EQ(until_next_look(seconds(0)), Milliseconds(200));
+TEST(CheckInterval, IsShorterThanThePromise) {
+  EXPECT_EQ(check_interval(seconds(7000)), seconds(10));
+  EXPECT_EQ(check_interval(seconds(30)), seconds(10));
+  EXPECT_EQ(check_interval(seconds(6)), seconds(2));
+  EXPECT_EQ(check_interval(seconds(1)), Milliseconds(333));
+  EXPECT_EQ(check_interval(seconds(0)), Milliseconds(200));
 }
 
-TEST(NextTry, WaitsLongerEachTimeButNeverLong) {
-  EXPECT_EQ(until_next_try(1), seconds(1));
-  EXPECT_EQ(until_next_try(2), seconds(2));
-  EXPECT_EQ(until_next_try(4), seconds(8));
-  EXPECT_EQ(until_next_try(5), seconds(10));
-  EXPECT_EQ(until_next_try(1'000'000), seconds(10));
+TEST(RetryDelay, DoublesUpToTenSeconds) {
+  EXPECT_EQ(retry_delay(1), seconds(1));
+  EXPECT_EQ(retry_delay(2), seconds(2));
+  EXPECT_EQ(retry_delay(4), seconds(8));
+  EXPECT_EQ(retry_delay(5), seconds(10));
+  EXPECT_EQ(retry_delay(1'000'000), seconds(10));
 }
 
-/// What happens, in order, for a test to wait for.
-class Happenings {
+/// What happened, in order, for a test to wait for.
+class EventLog {
  public:
   void add(std::string what) {
     std::lock_guard lock(mutex_);
@@ -56,35 +56,35 @@ class Happenings {
 /// A sink that tells what is done to it, and can be made to fail or to hang.
 class FakeSink final : public Sink {
  public:
-  explicit FakeSink(Happenings& happenings) : happenings_(happenings) {}
+  explicit FakeSink(EventLog& events) : events_(events) {}
   Result<void> put(const Grant& grant, SteadyTime) override {
-    happenings_.add("put " + std::string(grant.token.reveal()));
+    events_.add("put " + std::string(grant.token.reveal()));
     if (hang.valid()) std::exchange(hang, {}).wait();
     if (std::exchange(fail_next, false)) return fail(Fault::store, "it is full", "make room");
     return {};
   }
   Result<void> keep(const Grant& grant, SteadyTime) override {
-    happenings_.add("keep " + std::string(grant.token.reveal()));
+    events_.add("keep " + std::string(grant.token.reveal()));
     return {};
   }
   Result<void> withdraw(const Secret& token) override {
-    happenings_.add("withdraw " + std::string(token.reveal()));
+    events_.add("withdraw " + std::string(token.reveal()));
     return {};
   }
   std::future<void> hang;
   bool fail_next = false;
 
  private:
-  Happenings& happenings_;
+  EventLog& events_;
 };
 
 class SinkWorkerTest : public ::testing::Test, public keeper::Observer {
  protected:
-  SinkWorkerTest() : sink(new FakeSink(happenings)) {}
+  SinkWorkerTest() : sink(new FakeSink(events)) {}
   /// Before the test is taken apart, which the worker tells of what it does.
-  void TearDown() override { worker->end(); }
+  void TearDown() override { worker->stop(); }
 
-  /// Returns when the worker has asked once: what is published then, it does not know yet.
+  /// Returns when the worker has read once: what is published then, it does not know yet.
   void start(const Clock& clock = system_clock()) {
     SinkWorker::Target target;
     target.kind = "redis";
@@ -109,13 +109,13 @@ class SinkWorkerTest : public ::testing::Test, public keeper::Observer {
   }
   void sink_written(std::string_view kind, keeper::SinkResult result) override {
     EXPECT_EQ(kind, "redis");
-    happenings.add("counted " + std::string(name_of(result)));
+    events.add("counted " + std::string(name_of(result)));
   }
   void sink_changed(std::string_view place, const Error* why_not) override {
-    happenings.add(std::string(place) + ": " + (why_not != nullptr ? why_not->message : "well"));
+    events.add(std::string(place) + ": " + (why_not != nullptr ? why_not->message : "well"));
   }
 
-  Happenings happenings;
+  EventLog events;
   FakeSink* sink;  ///< The worker's, once it was started.
   std::promise<void> asked;
   std::mutex mutex;
@@ -124,93 +124,93 @@ class SinkWorkerTest : public ::testing::Test, public keeper::Observer {
   std::unique_ptr<SinkWorker> worker;
 };
 
-TEST_F(SinkWorkerTest, BringsWhatIsPromisedAlreadyWithoutBeingTold) {
+TEST_F(SinkWorkerTest, WritesWhatIsPromisedAlreadyWithoutANotification) {
   token = "A";
   start();
-  EXPECT_EQ(happenings.next(), "put A");
-  EXPECT_EQ(happenings.next(), "counted put");
+  EXPECT_EQ(events.next(), "put A");
+  EXPECT_EQ(events.next(), "counted put");
 }
 
-TEST_F(SinkWorkerTest, BringsWhatIsNew) {
+TEST_F(SinkWorkerTest, WritesANewToken) {
   start();
   publish("A");
-  EXPECT_EQ(happenings.next(), "put A");
-  EXPECT_EQ(happenings.next(), "counted put");
+  EXPECT_EQ(events.next(), "put A");
+  EXPECT_EQ(events.next(), "counted put");
   publish("B");
-  EXPECT_EQ(happenings.next(), "put B");
+  EXPECT_EQ(events.next(), "put B");
 }
 
 TEST_F(SinkWorkerTest, KeepsATokenThatItHasPutBefore) {
   token = "A";
   start();
-  EXPECT_EQ(happenings.next(), "put A");
-  EXPECT_EQ(happenings.next(), "counted put");
+  EXPECT_EQ(events.next(), "put A");
+  EXPECT_EQ(events.next(), "counted put");
   publish("A");  // Promised for longer, say.
-  EXPECT_EQ(happenings.next(), "keep A");
-  EXPECT_EQ(happenings.next(), "counted put");
+  EXPECT_EQ(events.next(), "keep A");
+  EXPECT_EQ(events.next(), "counted put");
 }
 
-TEST_F(SinkWorkerTest, DoesNotCareForOtherApps) {
+TEST_F(SinkWorkerTest, IgnoresOtherKeys) {
   start();
   worker->notify({"wx2"});
   publish("A");
-  EXPECT_EQ(happenings.next(), "put A");
+  EXPECT_EQ(events.next(), "put A");
 }
 
-TEST_F(SinkWorkerTest, TakesAwayWhatIsPromisedNoMore) {
+TEST_F(SinkWorkerTest, WithdrawsATokenThatIsNotPromisedAnyMore) {
   token = "A";
   start();
-  EXPECT_EQ(happenings.next(), "put A");
-  EXPECT_EQ(happenings.next(), "counted put");
+  EXPECT_EQ(events.next(), "put A");
+  EXPECT_EQ(events.next(), "counted put");
   publish("");
-  EXPECT_EQ(happenings.next(), "withdraw A");
-  EXPECT_EQ(happenings.next(), "counted withdrawn");
+  EXPECT_EQ(events.next(), "withdraw A");
+  EXPECT_EQ(events.next(), "counted withdrawn");
 }
 
-TEST_F(SinkWorkerTest, TakesNothingAwayBeforeTheKeeperHasSpoken) {
+TEST_F(SinkWorkerTest, WithdrawsNothingBeforeTheFirstNotification) {
   start();
   publish("");
-  EXPECT_EQ(happenings.next(), "withdraw ") << "of an earlier process, now that it has";
+  EXPECT_EQ(events.next(), "withdraw ") << "of an earlier process, now that it has";
 }
 
-TEST_F(SinkWorkerTest, BringsOnlyTheNewestWhenASinkWasSlow) {
+TEST_F(SinkWorkerTest, WritesOnlyTheNewestTokenAfterASlowWrite) {
   token = "A";
   std::promise<void> goes_on;
   sink->hang = goes_on.get_future();
   start();
-  EXPECT_EQ(happenings.next(), "put A");
+  EXPECT_EQ(events.next(), "put A");
   for (const char* value : {"B", "C", "D"}) publish(value);  // Returns at once, each time.
   goes_on.set_value();
-  EXPECT_EQ(happenings.next(), "counted put");
-  EXPECT_EQ(happenings.next(), "put D");
+  EXPECT_EQ(events.next(), "counted put");
+  EXPECT_EQ(events.next(), "put D");
 }
 
-TEST_F(SinkWorkerTest, TellsOfAFailureOnceAndOfItsEnd) {
+TEST_F(SinkWorkerTest, ReportsAFailureOnceAndItsEnd) {
   token = "A";
   sink->fail_next = true;
   start();
-  EXPECT_EQ(happenings.next(), "put A");
-  EXPECT_EQ(happenings.next(), "counted failed");
-  EXPECT_EQ(happenings.next(), "redis there: it is full");
-  EXPECT_EQ(happenings.next(), "put A") << "tried again by itself";
-  EXPECT_EQ(happenings.next(), "counted put");
-  EXPECT_EQ(happenings.next(), "redis there: well");
+  EXPECT_EQ(events.next(), "put A");
+  EXPECT_EQ(events.next(), "counted failed");
+  EXPECT_EQ(events.next(), "redis there: it is full");
+  EXPECT_EQ(events.next(), "put A") << "tried again by itself";
+  EXPECT_EQ(events.next(), "counted put");
+  EXPECT_EQ(events.next(), "redis there: well");
 }
 
-TEST_F(SinkWorkerTest, DoesNotWaitWithANewTokenUntilTheNextTry) {
+TEST_F(SinkWorkerTest, WritesANewTokenBeforeARetryIsDue) {
   const hufu::testing::FakeClock standing;  // The next try never comes.
   token = "A";
   sink->fail_next = true;
   start(standing);
-  EXPECT_EQ(happenings.next(), "put A");
-  EXPECT_EQ(happenings.next(), "counted failed");
-  EXPECT_EQ(happenings.next(), "redis there: it is full");
+  EXPECT_EQ(events.next(), "put A");
+  EXPECT_EQ(events.next(), "counted failed");
+  EXPECT_EQ(events.next(), "redis there: it is full");
   publish("B");
-  EXPECT_EQ(happenings.next(), "put B");
-  worker->end();  // Before its clock.
+  EXPECT_EQ(events.next(), "put B");
+  worker->stop();  // Before its clock.
 }
 
-TEST_F(SinkWorkerTest, EndsWhatASinkIsWaitingForAndBlamesNobody) {
+TEST_F(SinkWorkerTest, InterruptsABlockedWriteWithoutReportingAFailure) {
   token = "A";
   std::promise<void> goes_on;
   sink->hang = goes_on.get_future();
@@ -221,10 +221,43 @@ TEST_F(SinkWorkerTest, EndsWhatASinkIsWaitingForAndBlamesNobody) {
   target.interrupt = [&] { goes_on.set_value(); };
   worker = std::make_unique<SinkWorker>(
       std::move(target), [this](const Key& key) { return read(key); }, system_clock(), *this);
-  EXPECT_EQ(happenings.next(), "put A");
-  worker->end();
-  happenings.add("over");
-  EXPECT_EQ(happenings.next(), "over");
+  EXPECT_EQ(events.next(), "put A");
+  worker->stop();
+  events.add("over");
+  EXPECT_EQ(events.next(), "over");
+}
+
+TEST_F(SinkWorkerTest, FindsTheEntryOfAKeyWhenItIsNotifiedOfIt) {
+  token = "A";
+  int asked_for = 0;
+  SinkWorker::Target target;
+  target.kind = "redis";
+  target.find_entry = [&](const Key& key) -> std::optional<SinkWorker::Entry> {
+    ++asked_for;
+    if (key.app != "wx1") return std::nullopt;
+    return SinkWorker::Entry{key, "redis there", std::unique_ptr<Sink>(sink)};
+  };
+  worker = std::make_unique<SinkWorker>(
+      std::move(target), [this](const Key& key) { return read(key); }, system_clock(), *this);
+  worker->notify({"wx2"});
+  worker->notify({"wx1"});
+  EXPECT_EQ(events.next(), "put A");
+  EXPECT_EQ(events.next(), "counted put");
+  publish("B");
+  EXPECT_EQ(events.next(), "put B");
+  worker->drain();
+  EXPECT_EQ(asked_for, 2) << "once for each key";
+}
+
+TEST_F(SinkWorkerTest, DrainsWhenEveryNotificationHasBeenTried) {
+  start();
+  sink->fail_next = true;
+  publish("A");
+  worker->drain();
+  EXPECT_EQ(events.next(), "put A");
+  EXPECT_EQ(events.next(), "counted failed");
+  worker->stop();
+  worker->drain();  // Returns.
 }
 
 }  // namespace

@@ -17,27 +17,16 @@ std::string name_of(const net::RedisUri& uri) {
   return uri.primary.empty() ? uri.hosts.front().text() : uri.primary;
 }
 
-/// Takes the sinks of a configuration, one by one, and sorts them by target.
-class Sorter {
+/// Takes the sinks of a configuration, one by one, and groups them by target.
+class TargetBuilder {
  public:
-  explicit Sorter(const Clock& clock) : clock_(clock) {}
+  explicit TargetBuilder(const Clock& clock) : clock_(clock) { files_.kind = "file"; }
 
-  Result<void> add(const AppConfig& app, const SinkConfig& sink) {
-    if (!sink.file.empty()) {
-      const Format format = sink.format == "json" ? Format::object : Format::raw;
-      files_.kind = "file";
-      files_.entries.push_back(
-          {Key{app.id}, "file " + sink.file, std::make_unique<FileSink>(sink.file, format)});
-      return {};
+  Result<void> add(const AppConfig& app, const SinkConfig& sink, std::string_view main_kind) {
+    for (const std::string& kind : kinds_of(sink, app, main_kind)) {
+      auto added = sink.file.empty() ? add_redis(app, sink, kind) : add_file(app, sink, kind);
+      if (!added) return added;
     }
-    auto layout = layout_of(sink, app.id, credential(app.credentials, kSecret));
-    if (!layout) return tl::unexpected(std::move(layout.error()));
-    auto uri = net::RedisUri::parse(sink.redis, sink.password);
-    if (!uri) return tl::unexpected(std::move(uri.error()));
-    std::string place = "redis " + name_of(*uri) + " " + layout->keys.front();
-    Redis& redis = redis_of(sink, std::move(*uri));
-    redis.target.entries.push_back({Key{app.id}, std::move(place),
-                                    std::make_unique<RedisSink>(redis.server, std::move(*layout))});
     return {};
   }
 
@@ -54,6 +43,25 @@ class Sorter {
     std::shared_ptr<RedisTarget> server;
     SinkWorker::Target target;
   };
+
+  Result<void> add_file(const AppConfig& app, const SinkConfig& sink, const std::string& kind) {
+    const Format format = sink.format == "json" ? Format::object : Format::raw;
+    files_.entries.push_back(
+        {Key{app.id, kind}, "file " + sink.file, std::make_unique<FileSink>(sink.file, format)});
+    return {};
+  }
+
+  Result<void> add_redis(const AppConfig& app, const SinkConfig& sink, const std::string& kind) {
+    auto layout = layout_of(sink, app, kind);
+    if (!layout) return tl::unexpected(std::move(layout.error()));
+    auto uri = net::RedisUri::parse(sink.redis, sink.password);
+    if (!uri) return tl::unexpected(std::move(uri.error()));
+    std::string place = "redis " + name_of(*uri) + " " + layout->keys.front();
+    Redis& redis = redis_of(sink, std::move(*uri));
+    redis.target.entries.push_back({Key{app.id, kind}, std::move(place),
+                                    std::make_unique<RedisSink>(redis.server, std::move(*layout))});
+    return {};
+  }
 
   /// The one at the same address, with the same login.
   Redis& redis_of(const SinkConfig& sink, net::RedisUri uri) {
@@ -75,43 +83,82 @@ class Sorter {
 
 }  // namespace
 
-Result<void> Sinks::prepare(const std::vector<AppConfig>& apps) {
-  Sorter sorter(clock_);
+Result<void> Sinks::prepare(const std::vector<AppConfig>& apps, const MainKindOf& main_kind_of) {
+  TargetBuilder builder(clock_);
+  std::vector<Key> with_legacy_document;
   for (const AppConfig& app : apps) {
     for (const SinkConfig& sink : app.sinks) {
-      if (auto added = sorter.add(app, sink); !added) {
+      if (auto added = builder.add(app, sink, main_kind_of(app.platform)); !added) {
         added.error().message = "a sink of app " + app.id + ": " + added.error().message;
         return added;
       }
     }
+    if (!app.legacy_document.empty()) with_legacy_document.push_back({app.id});
   }
-  prepared_ = std::move(sorter).targets();
+  prepared_ = std::move(builder).targets();
+  with_legacy_document_ = std::move(with_legacy_document);
   return {};
 }
 
-void Sinks::begin(const ReadToken& read) {
-  end();
-  std::vector<std::unique_ptr<SinkWorker>> workers;
-  for (SinkWorker::Target& target : prepared_) {
-    workers.push_back(std::make_unique<SinkWorker>(std::move(target), read, clock_, observer_));
-  }
-  prepared_.clear();
-  std::lock_guard lock(mutex_);
-  workers_ = std::move(workers);
-}
-
-void Sinks::end() {
-  std::vector<std::unique_ptr<SinkWorker>> before;
+void Sinks::start(const ReadToken& read) {
+  Workers before;
   {
     std::lock_guard lock(mutex_);
-    before = std::exchange(workers_, {});
+    before.swap(workers_);
   }
-  for (auto& worker : before) worker->end();
+  for (auto& worker : before) worker->stop();
+  Workers workers;
+  for (SinkWorker::Target& target : std::exchange(prepared_, {})) {
+    workers.push_back(std::make_shared<SinkWorker>(std::move(target), read, clock_, observer_));
+  }
+  {
+    std::lock_guard lock(mutex_);
+    workers_ = std::move(workers);
+  }
+  // The keeper tells of tokens that change, and not of apps that have a document from now on.
+  for (const Key& key : std::exchange(with_legacy_document_, {})) changed(key);
+}
+
+void Sinks::start_legacy_documents(std::shared_ptr<LegacyDocumentTarget> target,
+                                   FindLegacyName find_name, const ReadToken& read) {
+  SinkWorker::Target documents;
+  documents.kind = "mongodb";
+  documents.find_entry = [target, find_name = std::move(find_name)](
+                             const Key& key) -> std::optional<SinkWorker::Entry> {
+    if (key.kind != kAccessToken) return std::nullopt;
+    const auto name = find_name(key.app);
+    if (!name) return std::nullopt;
+    return SinkWorker::Entry{key, "mongodb " + name->collection + " " + name->name,
+                             std::make_unique<LegacyDocumentSink>(target, find_name)};
+  };
+  documents.interrupt = [target] { target->interrupt(); };
+  auto worker = std::make_shared<SinkWorker>(std::move(documents), read, clock_, observer_);
+  std::lock_guard lock(mutex_);
+  legacy_documents_ = std::move(worker);
+}
+
+Sinks::Workers Sinks::workers() {
+  std::lock_guard lock(mutex_);
+  Workers all = workers_;
+  if (legacy_documents_) all.push_back(legacy_documents_);
+  return all;
+}
+
+void Sinks::drain() {
+  for (const auto& worker : workers()) worker->drain();
+}
+
+void Sinks::stop() {
+  for (const auto& worker : workers()) worker->stop();
+  std::lock_guard lock(mutex_);
+  workers_.clear();
+  legacy_documents_.reset();
 }
 
 void Sinks::changed(const Key& key) {
   std::lock_guard lock(mutex_);
-  for (auto& worker : workers_) worker->notify(key);
+  for (const auto& worker : workers_) worker->notify(key);
+  if (legacy_documents_) legacy_documents_->notify(key);
 }
 
 }  // namespace hufu::sink

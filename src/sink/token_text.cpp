@@ -24,28 +24,29 @@ std::string rfc3339(WallTime time) {
 }  // namespace
 
 std::string text_of(Format format, const Grant& grant, std::chrono::seconds expires_in) {
-  const std::string_view token = grant.token.reveal();
+  if (format == Format::raw) return std::string(grant.token.reveal());
+  std::string quoted = json(grant.token.reveal());
+  if (format == Format::quoted) return quoted;
+  std::string text;
   switch (format) {
-    case Format::raw: return std::string(token);
-    case Format::quoted: return json(token);
-    case Format::platform_reply: {
-      std::string quoted = json(token);
-      std::string text =
-          fmt::format(R"({{"access_token":{},"expires_in":{}}})", quoted, expires_in.count());
-      wipe(quoted);
-      return text;
-    }
-    case Format::object: {
-      std::string quoted = json(token);
-      std::string text = fmt::format(
+    case Format::raw:
+    case Format::quoted: break;
+    case Format::token_reply:
+      text = fmt::format(R"({{"access_token":{},"expires_in":{}}})", quoted, expires_in.count());
+      break;
+    case Format::ticket_reply:
+      text = fmt::format(R"({{"errcode":0,"errmsg":"ok","ticket":{},"expires_in":{}}})", quoted,
+                         expires_in.count());
+      break;
+    case Format::object:
+      text = fmt::format(
           R"({{"app":{},"kind":{},"token":{},"expires_in":{},"expires_at":"{}","revision":{},"fingerprint":"{}"}})",
           json(grant.key.app), json(grant.key.kind), quoted, expires_in.count(),
           rfc3339(grant.expires_at), grant.revision, grant.fingerprint.hex());
-      wipe(quoted);
-      return text;
-    }
+      break;
   }
-  return {};
+  wipe(quoted);
+  return text;
 }
 
 }  // namespace hufu::sink

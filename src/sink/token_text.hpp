@@ -9,10 +9,11 @@ namespace hufu::sink {
 
 /// How a token is written down.
 enum class Format {
-  raw,             ///< The token and nothing else.
-  object,          ///< The JSON object of `hufu get --json`.
-  quoted,          ///< The token as a JSON string.
-  platform_reply,  ///< {"access_token":"…","expires_in":N}, as the platform answers.
+  raw,           ///< The token and nothing else.
+  object,        ///< The JSON object of `hufu get --json`.
+  quoted,        ///< The token as a JSON string.
+  token_reply,   ///< {"access_token":"…","expires_in":N}, as the platform answers.
+  ticket_reply,  ///< The same with "ticket", and an errcode and errmsg of success.
 };
 
 /// `grant` in that format. `expires_in` is what is left of its promise. The text holds the token:

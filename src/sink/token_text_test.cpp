@@ -22,8 +22,13 @@ TEST(TokenText, IsAJsonString) {
 }
 
 TEST(TokenText, IsAnAnswerOfThePlatformWithANumber) {
-  EXPECT_EQ(text_of(Format::platform_reply, grant("88_AbC-d"), seconds(6999)),
+  EXPECT_EQ(text_of(Format::token_reply, grant("88_AbC-d"), seconds(6999)),
             R"({"access_token":"88_AbC-d","expires_in":6999})");
+}
+
+TEST(TokenText, IsAnAnswerOfThePlatformToWhoeverAskedForATicket) {
+  EXPECT_EQ(text_of(Format::ticket_reply, grant("sM4AOVdWfPE"), seconds(6999)),
+            R"({"errcode":0,"errmsg":"ok","ticket":"sM4AOVdWfPE","expires_in":6999})");
 }
 
 // `hufu get --json` prints the very same: tests/e2e/sinks.py compares the two.

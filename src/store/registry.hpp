@@ -31,7 +31,7 @@ struct AppRow {
   SecretTag tag{};        ///< Of the credential "secret"; zero where the app has none.
   WallTime created_at{};  ///< Set by the registry on the first write.
   WallTime updated_at{};  ///< Set by the registry on every write.
-  /// As in AppConfig; kept by a store that keeps copies.
+  /// As in AppConfig; kept by a MongoDB store.
   std::string legacy_document{};
   std::string legacy_collection{};
 };

@@ -33,7 +33,6 @@ class SealedStore final : public TokenStore {
   void add_in_doubt(const Key& key, InDoubtCall in_doubt_call, Done<Result<void>> done) override;
   void changes(std::string cursor, Done<Result<Changes>> done) override;
   void time(Done<Result<std::optional<WallTime>>> done) override;
-  [[nodiscard]] bool keeps_copies() const override { return below_->keeps_copies(); }
   void scan(std::function<void(Key, Record)> visit, Done<Result<void>> done) override;
 
  private:

@@ -66,6 +66,13 @@ Doc& Doc::stamp(std::string_view name, Stamp value) {
   return *this;
 }
 
+Doc& Doc::object_id(std::string_view name, std::string_view bytes) {
+  bson_oid_t id;
+  bson_oid_init_from_data(&id, reinterpret_cast<const std::uint8_t*>(bytes.data()));
+  bson_append_oid(&bson_, name.data(), size_of(name), &id);
+  return *this;
+}
+
 Doc& Doc::null(std::string_view name) {
   bson_append_null(&bson_, name.data(), size_of(name));
   return *this;

@@ -43,6 +43,8 @@ class Doc {
   Doc& date(std::string_view name, const std::optional<WallTime>& value);
   Doc& binary(std::string_view name, std::string_view bytes);
   Doc& stamp(std::string_view name, Stamp value);
+  /// Of the first twelve of `bytes`.
+  Doc& object_id(std::string_view name, std::string_view bytes);
   Doc& null(std::string_view name);
   Doc& doc(std::string_view name, const Doc& value);
   Doc& list(std::string_view name, const std::vector<std::string>& texts);

@@ -159,9 +159,11 @@ bool ServerClock::is_stale() const {
   return !asked_ || clock_.steady() - *asked_ > FeedCursor::kClockAge;
 }
 
-WallTime ServerClock::earliest() const {
+WallTime ServerClock::earliest() const { return at(clock_.steady()); }
+
+WallTime ServerClock::at(SteadyTime moment) const {
   std::lock_guard lock(mutex_);
-  return server_ + (clock_.steady() - answered_);
+  return server_ + (moment - answered_);
 }
 
 WallTime ServerClock::latest() const {

@@ -75,6 +75,8 @@ class ServerClock {
   [[nodiscard]] WallTime earliest() const;
   /// The server's present moment, or one shortly after it.
   [[nodiscard]] WallTime latest() const;
+  /// As `earliest`, at another moment.
+  [[nodiscard]] WallTime at(SteadyTime moment) const;
 
   [[nodiscard]] std::uint64_t era() const { return era_; }
   /// Says so of `era`, which others may have said already.

@@ -61,9 +61,8 @@ class MongoConcernTest : public ::testing::Test {
 void use_everything(MongoStore& store, const Key& key, WallTime now) {
   Acquired grant = granted(store, lease_request(key, 0, now, "node-a"));
   ASSERT_TRUE(try_acquire(store, lease_request(key, 0, now, "node-b"))) << "which is held";
-  Record next = next_token(grant.record, "token", now);
-  next.copy = PlainCopy{{"tokens", "access_token"}, Secret("token"sv), now + 1h, std::nullopt};
-  EXPECT_EQ(commit(store, grant.lease, std::move(next)), WriteOutcome::written);
+  EXPECT_EQ(commit(store, grant.lease, next_token(grant.record, "token", now)),
+            WriteOutcome::written);
   grant = granted(store, lease_request(key, 1, now));
   ASSERT_TRUE(await<Result<void>>([&](auto done) {
     store.add_in_doubt(key, InDoubtCall{now, now}, done);
@@ -71,9 +70,7 @@ void use_everything(MongoStore& store, const Key& key, WallTime now) {
   ASSERT_TRUE(await<Result<WriteOutcome>>(
       [&](auto done) { store.commit(std::move(grant.lease), std::move(grant.record), done); }));
   granted(store, lease_request(key, 1, now));
-  LeaseRequest looks = lease_request({"wx2", "k"}, 0, now);
-  looks.copy = CopyPlace{"tokens", "access_token"};
-  granted(store, std::move(looks));
+  granted(store, lease_request({"wx2", "k"}, 0, now));
   EXPECT_FALSE(scan(store).empty());
   EXPECT_TRUE(changes(store, changes(store, "").cursor).tokens.empty());
   ASSERT_TRUE(await<Result<bool>>(
@@ -100,6 +97,16 @@ void use_everything(MongoStore& store, const Key& key, WallTime now) {
   ASSERT_TRUE(await<Result<void>>([&](auto done) { store.announce(node, 1min, done); }));
   ASSERT_TRUE(await<Result<ClusterView>>([&](auto done) { store.view(done); }));
   ASSERT_TRUE(await<Result<void>>([&](auto done) { store.leave("node", done); }));
+
+  const LegacyName name{"tokens", "access_token"};
+  ASSERT_TRUE(
+      await<Result<bool>>([&](auto done) { store.make(name, Secret("token"sv), now + 1h, done); }));
+  auto found =
+      must(await<Result<std::vector<LegacyDocument>>>([&](auto done) { store.find(name, done); }));
+  ASSERT_EQ(found.size(), 1U);
+  ASSERT_TRUE(await<Result<bool>>([&](auto done) {
+    store.replace(name, std::move(found[0]), Secret("next"sv), now + 1h, done);
+  }));
 }
 
 TEST_F(MongoConcernTest, EveryWriteIsJournaledAndOfAMajorityAndEveryReadOfAMajority) {

@@ -7,8 +7,8 @@
 
 #include "store/change_log.hpp"
 #include "store/lease_rule.hpp"
-#include "store/mongodb/mongodb_copy.hpp"
 #include "store/mongodb/mongodb_feed.hpp"
+#include "store/mongodb/mongodb_legacy.hpp"
 #include "store/record_text.hpp"
 #include "store/row_text.hpp"
 
@@ -170,6 +170,40 @@ std::vector<std::string> texts_of(const std::vector<InDoubtCall>& in_doubt) {
   return texts;
 }
 
+/// What a commit does to a record: stores `next`, and gives the lease back.
+Doc update_for(const Record& next) {
+  Doc fields;
+  Doc without;
+  fields.number("revision", static_cast<std::int64_t>(next.revision))
+      .date("renew_at", next.renew_at)
+      .date("displaced_at", next.displaced_at)
+      .text("predecessors", text_of(next.predecessors))
+      .date("alive_at", next.alive_at)
+      .list("marks", texts_of(next.in_doubt))
+      .text("budget", text_of(next.budget))
+      .text("holder", "")
+      .date("lease_until", WallTime());
+  if (next.token) {
+    fields.binary("token", next.token->value.reveal())
+        .text("issuer", next.token->issuer)
+        .date("obtained_at", next.token->obtained_at)
+        .date("expires_at", next.token->expires_at);
+  } else {
+    for (const char* name : {"token", "issuer", "obtained_at", "expires_at"})
+      without.text(name, "");
+  }
+  if (next.failure) {
+    fields.text("trouble", text_of(*next.failure));
+  } else {
+    without.text("trouble", "");
+  }
+  // A plain token that an older version meant to write elsewhere, and was ended before.
+  without.text("copy", "");
+  Doc update;
+  update.doc("$set", fields).doc("$unset", without).doc("$currentDate", now_and());
+  return update;
+}
+
 /// Who keeps `now` from taking the lease of `row`, and for how long.
 std::optional<Held> held_by(const TokenRow& row, WallTime now, Milliseconds grace) {
   auto found = held(row.lease, now, grace);
@@ -179,11 +213,6 @@ std::optional<Held> held_by(const TokenRow& row, WallTime now, Milliseconds grac
   if (found->remaining > most + std::chrono::minutes(1)) return std::nullopt;
   found->remaining = std::min(found->remaining, most);
   return found;
-}
-
-/// A copy that whoever wrote the record did not get to.
-void finish_pending(MongoConnection& connection, std::string_view id, const Fields& row) {
-  if (row.is_doc("copy")) finish_copy(connection, kRecords, id, row.doc("copy"));
 }
 
 /// Fields that take the lease.
@@ -367,10 +396,6 @@ Result<AcquireOutcome> MongoStore::grant(MongoConnection& connection,
     Lease lease{lease_request.key, row.lease.fence, lease_request.holder,
                 lease_request.in_doubt_call.called_at};
     if (readable) {
-      finish_pending(connection, id, Fields(*taken).doc("value"));
-      if (lease_request.copy && row.record.revision == 0) {
-        row.record.copy = find_copy(connection, *lease_request.copy);
-      }
       return AcquireOutcome(Acquired{std::move(lease), std::move(row.record)});
     }
     Doc filter = living(id);
@@ -454,62 +479,16 @@ Result<AcquireOutcome> MongoStore::grant(MongoConnection& connection,
 }
 
 void MongoStore::commit(Lease lease, Record next, Done<Result<WriteOutcome>> done) {
-  run<WriteOutcome>(std::move(done),
-                    [lease = std::move(lease),
-                     next = std::move(next)](MongoConnection& connection) -> Result<WriteOutcome> {
-                      if (lease.holder.empty()) return WriteOutcome::fenced;
-                      Doc fields;
-                      Doc without;
-                      fields.number("revision", static_cast<std::int64_t>(next.revision))
-                          .date("renew_at", next.renew_at)
-                          .date("displaced_at", next.displaced_at)
-                          .text("predecessors", text_of(next.predecessors))
-                          .date("alive_at", next.alive_at)
-                          .list("marks", texts_of(next.in_doubt))
-                          .text("budget", text_of(next.budget))
-                          .text("holder", "")
-                          .date("lease_until", WallTime());
-                      if (next.token) {
-                        fields.binary("token", next.token->value.reveal())
-                            .text("issuer", next.token->issuer)
-                            .date("obtained_at", next.token->obtained_at)
-                            .date("expires_at", next.token->expires_at);
-                      } else {
-                        without.text("token", "").text("issuer", "");
-                        without.text("obtained_at", "").text("expires_at", "");
-                      }
-                      if (next.failure) {
-                        fields.text("trouble", text_of(*next.failure));
-                      } else {
-                        without.text("trouble", "");
-                      }
-                      if (next.copy) fields.doc("copy", pending_copy(*next.copy, lease.fence));
-                      Doc update;
-                      update.doc("$set", fields).doc("$currentDate", now_and());
-                      if (!Fields(without).empty()) update.doc("$unset", without);
-                      const std::string id = id_of(lease.key);
-                      const auto fence = static_cast<std::int64_t>(lease.fence);
-                      Doc filter = living(id);
-                      filter.number("fence", fence).text("holder", lease.holder);
-                      if (!next.copy) {
-                        return connection.update(kRecords, filter, update) > 0
-                                   ? WriteOutcome::written
-                                   : WriteOutcome::fenced;
-                      }
-                      if (connection.update(kRecords, filter, update) == 0) {
-                        // Unless the record was written by a call like this one that got no
-                        // further.
-                        Doc ours = living(id);
-                        ours.number("copy.fence", fence);
-                        bool found = false;
-                        connection.find(kRecords, ours, anything(), anything(), 1,
-                                        [&](const Fields&) { found = true; });
-                        if (!found) return WriteOutcome::fenced;
-                      }
-                      const Doc copy = pending_copy(*next.copy, lease.fence);
-                      finish_copy(connection, kRecords, id, Fields(copy));
-                      return WriteOutcome::written;
-                    });
+  run<WriteOutcome>(
+      std::move(done),
+      [lease = std::move(lease),
+       next = std::move(next)](MongoConnection& connection) -> Result<WriteOutcome> {
+        if (lease.holder.empty()) return WriteOutcome::fenced;
+        Doc filter = living(id_of(lease.key));
+        filter.number("fence", static_cast<std::int64_t>(lease.fence)).text("holder", lease.holder);
+        return connection.update(kRecords, filter, update_for(next)) > 0 ? WriteOutcome::written
+                                                                         : WriteOutcome::fenced;
+      });
 }
 
 void MongoStore::add_in_doubt(const Key& key, InDoubtCall in_doubt_call, Done<Result<void>> done) {
@@ -543,7 +522,6 @@ void MongoStore::scan(std::function<void(Key, Record)> visit, Done<Result<void>>
                 Key key{std::string(found.text("app")), std::string(found.text("kind"))};
                 TokenRow row;
                 if (!read_row(found, row)) row.record = unreadable(row.record, damaged(key));
-                finish_pending(connection, found.text("_id"), found);
                 visit(std::move(key), std::move(row.record));
               });
               return {};
@@ -887,6 +865,35 @@ void MongoStore::view(Done<Result<ClusterView>> done) {
     });
     return view;
   });
+}
+
+// ---- LegacyDocuments ----
+
+void MongoStore::find(LegacyName name, Done<Result<std::vector<LegacyDocument>>> done) {
+  using Documents = std::vector<LegacyDocument>;
+  run<Documents>(std::move(done),
+                 [this, name = std::move(name)](MongoConnection& connection) -> Result<Documents> {
+                   know_the_time(connection);
+                   return find_legacy(connection, name);
+                 });
+}
+
+void MongoStore::make(LegacyName name, Secret token, WallTime promised_until,
+                      Done<Result<bool>> done) {
+  run<bool>(std::move(done),
+            [name = std::move(name), token = std::move(token),
+             promised_until](MongoConnection& connection) -> Result<bool> {
+              return make_legacy(connection, name, token, promised_until);
+            });
+}
+
+void MongoStore::replace(LegacyName name, LegacyDocument found, Secret token,
+                         WallTime promised_until, Done<Result<bool>> done) {
+  run<bool>(std::move(done),
+            [name = std::move(name), found = std::move(found), token = std::move(token),
+             promised_until](MongoConnection& connection) -> Result<bool> {
+              return replace_legacy(connection, name, found, token, promised_until);
+            });
 }
 
 }  // namespace hufu::store

@@ -9,6 +9,7 @@
 #include "hufu/store.hpp"
 #include "store/cluster.hpp"
 #include "store/connection_pool.hpp"
+#include "store/legacy_documents.hpp"
 #include "store/mongodb/mongodb_connection.hpp"
 #include "store/registry.hpp"
 #include "store/seal_ledger.hpp"
@@ -21,8 +22,8 @@ struct MongoOptions {
   PoolOptions pool{};
 };
 
-/// All four faces on one MongoDB database, 4.4 or later: a replica set or a standalone server,
-/// shared by any number of processes on any number of machines.
+/// All interfaces of a store on one MongoDB database, 4.4 or later: a replica set or a standalone
+/// server, shared by any number of processes on any number of machines.
 ///
 /// Records, apps and API keys are documents of one collection, `hufu_records`, told apart by their
 /// (app, kind), which is unique: a record has both, an app no kind, an API key no app and its name
@@ -35,10 +36,14 @@ struct MongoOptions {
 /// ServerClock knows it, with the round trip at the lease's expense nowhere: an end is written
 /// rather late and taken for reached rather late.
 ///
-/// Round trips: one for a begin that is granted, one for a commit, an abandon, an in-doubt call or
-/// a look at the changes; some more for the first begin of a key, for one that is refused, and
-/// every half minute one for the time.
-class MongoStore final : public TokenStore, public Registry, public SealLedger, public Cluster {
+/// Round trips: one for a lease that is granted, one for a commit, an in-doubt call or a look at
+/// the changes; some more for the first lease of a key, for one that is refused, and every half
+/// minute one for the time.
+class MongoStore final : public TokenStore,
+                         public Registry,
+                         public SealLedger,
+                         public Cluster,
+                         public LegacyDocuments {
  public:
   /// Connects and makes what is missing: collections, indexes, the note of the schema's version.
   /// Blocks. Fault::config where the URI cannot be read, Fault::store where the database cannot be
@@ -56,7 +61,6 @@ class MongoStore final : public TokenStore, public Registry, public SealLedger, 
   void add_in_doubt(const Key& key, InDoubtCall in_doubt_call, Done<Result<void>> done) override;
   void changes(std::string cursor, Done<Result<Changes>> done) override;
   void time(Done<Result<std::optional<WallTime>>> done) override;
-  [[nodiscard]] bool keeps_copies() const override { return true; }
   /// Reads a thousand records at a time. A record that is written meanwhile is seen as it was, or
   /// as it is.
   void scan(std::function<void(Key, Record)> visit, Done<Result<void>> done) override;
@@ -81,6 +85,13 @@ class MongoStore final : public TokenStore, public Registry, public SealLedger, 
   void announce(NodeRow node, Milliseconds forget, Done<Result<void>> done) override;
   void leave(const std::string& name, Done<Result<void>> done) override;
   void view(Done<Result<ClusterView>> done) override;
+
+  void find(LegacyName name, Done<Result<std::vector<LegacyDocument>>> done) override;
+  void make(LegacyName name, Secret token, WallTime promised_until,
+            Done<Result<bool>> done) override;
+  void replace(LegacyName name, LegacyDocument found, Secret token, WallTime promised_until,
+               Done<Result<bool>> done) override;
+  [[nodiscard]] WallTime at(SteadyTime moment) const override { return clock_.at(moment); }
 
  private:
   MongoStore(MongoAddress address, PoolOptions pool, const Clock& clock);

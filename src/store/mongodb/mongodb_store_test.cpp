@@ -9,7 +9,6 @@
 #include "store/aes_gcm_sealer.hpp"
 #include "store/conformance/conformance.hpp"
 #include "store/keyring.hpp"
-#include "store/mongodb/mongodb_copy.hpp"
 #include "store/mongodb/mongodb_testing.hpp"
 #include "store/sealed_store.hpp"
 
@@ -215,159 +214,16 @@ TEST_F(MongoStoreTest, SaysReadEverythingToACursorOfAnotherDatabase) {
   EXPECT_TRUE(changes(*open(), cursor).everything);
 }
 
-// ---- The copy for other programs ----
-
-class MongoCopyTest : public MongoStoreTest {
- protected:
-  PlainCopy copy_of(std::string_view token) {
-    return {{"tokens", "access_token"}, Secret(token), now + 1h, std::nullopt};
-  }
-  Record with_copy(const Record& base, std::string_view token) {
-    Record next = next_token(base, token, now);
-    next.copy = copy_of(token);
-    return next;
-  }
-  /// The documents of that name, as one text each: token, end, and whether `meta` has both dates.
-  std::vector<std::string> documents() {
-    std::vector<std::string> found;
-    for (const Doc& document : database.find("tokens")) {
-      const Fields fields(document);
-      const Fields meta = fields.doc("meta");
-      found.push_back(
-          std::string(fields.text("token")) +
-          (fields.number("expires_in") == (now + 1h).time_since_epoch().count() ? " 1h" : "") +
-          (meta.date("createdAt") && meta.date("updatedAt") ? " dated" : ""));
-    }
-    return found;
-  }
-  void insert(Doc& document) {
-    document.text("name", "access_token");
-    database.outsider().insert("tokens", document);
-  }
-  std::optional<PlainCopy> found() {
-    LeaseRequest wanted = lease_request({"wx" + std::to_string(++begins_), "k"}, 0, now);
-    wanted.copy = CopyPlace{"tokens", "access_token"};
-    return std::move(granted(*store, std::move(wanted)).record.copy);
-  }
-
-  std::shared_ptr<MongoStore> store = open();
-
- private:
-  int begins_ = 0;
-};
-
-TEST_F(MongoCopyTest, IsWrittenWithTheRecord) {
-  Acquired grant = granted(*store, lease_request(key, 0, now));
-  EXPECT_EQ(commit(*store, grant.lease, with_copy(grant.record, "one")), WriteOutcome::written);
-  EXPECT_THAT(documents(), ElementsAre("one 1h dated"));
-  grant = granted(*store, lease_request(key, 1, now));
-  EXPECT_EQ(commit(*store, grant.lease, with_copy(grant.record, "two")), WriteOutcome::written);
-  EXPECT_THAT(documents(), ElementsAre("two 1h dated"));
-  EXPECT_FALSE(load(*store, key).copy);
-}
-
-TEST_F(MongoCopyTest, IsNotWrittenByAWriterWhoWasFenced) {
-  Acquired slow = granted(*store, lease_request(key, 0, now, "node-a"));
-  let_leases_age(database, kLease);
-  Acquired quick = granted(*store, lease_request(key, 0, now, "node-b"));
-  commit(*store, quick.lease, with_copy(quick.record, "quick"));
-  EXPECT_EQ(commit(*store, slow.lease, with_copy(slow.record, "slow")), WriteOutcome::fenced);
-  EXPECT_THAT(documents(), ElementsAre("quick 1h dated"));
-}
-
-TEST_F(MongoCopyTest, ThatAWriterDidNotGetToIsFinishedByWhoeverComesNext) {
-  const auto die_half_way = [&](std::string_view token) {
-    Acquired grant = granted(*store, lease_request(key, load(*store, key).revision, now));
-    commit(*store, grant.lease, next_token(grant.record, token, now));
-    Doc pending;
-    pending.doc("copy", pending_copy(copy_of(token), grant.lease.fence));
-    set(with_id(id), pending);
-    return grant;
-  };
-  die_half_way("one");
-  EXPECT_THAT(documents(), IsEmpty());
-  scan(*store);
-  EXPECT_THAT(documents(), ElementsAre("one 1h dated"));
-
-  die_half_way("two");
-  granted(*store, lease_request(key, 2, now));
-  EXPECT_THAT(documents(), ElementsAre("two 1h dated"));
-  let_leases_age(database, kLease);
-
-  // Or by the writer itself, that heard nothing and tries again.
-  Acquired grant = die_half_way("three");
-  EXPECT_EQ(commit(*store, grant.lease, with_copy(grant.record, "three")), WriteOutcome::written);
-  EXPECT_THAT(documents(), ElementsAre("three 1h dated"));
-  EXPECT_EQ(commit(*store, grant.lease, with_copy(grant.record, "four")), WriteOutcome::fenced);
-}
-
-TEST_F(MongoCopyTest, ThatComesLateOverwritesNoLaterOne) {
-  Acquired grant = granted(*store, lease_request(key, 0, now));
-  commit(*store, grant.lease, with_copy(grant.record, "later"));
-  const Doc late = pending_copy(copy_of("late"), grant.lease.fence - 1);
-  finish_copy(database.outsider(), kRecords, id, Fields(late));
-  EXPECT_THAT(documents(), ElementsAre("later 1h dated"));
-}
-
-TEST_F(MongoCopyTest, MendsEveryDocumentOfThatNameAndKeepsWhatIsTheirs) {
-  Doc plain;
-  plain.text("token", "old").number("expires_in", 5).text("theirs", "kept");
-  insert(plain);
-  Doc odd;
-  odd.text("token", "older").text("meta", "function () {}").real("expires_in", 1.5);
-  insert(odd);
-  Acquired grant = granted(*store, lease_request(key, 0, now));
-  commit(*store, grant.lease, with_copy(grant.record, "one"));
-  EXPECT_THAT(documents(), ElementsAre("one 1h dated", "one 1h dated"));
-  EXPECT_THAT(database.find("tokens", Doc().text("theirs", "kept")), SizeIs(1));
-}
-
-TEST_F(MongoCopyTest, IsFoundHoweverSuchAProgramWroteIt) {
-  EXPECT_FALSE(found());
-  const std::int64_t end = (now + 1h).time_since_epoch().count();
-  Doc nonsense;
-  nonsense.text("token", "nonsense").text("expires_in", "soon");
-  insert(nonsense);
-  EXPECT_FALSE(found());
-  Doc real;
-  real.text("token", "real").real("expires_in", static_cast<double>(end));
-  insert(real);
-  EXPECT_TRUE(found()->token.same_as("real"));
-  EXPECT_EQ(found()->promised_until, now + 1h);
-  EXPECT_FALSE(found()->written_at);
-  Doc text;
-  text.text("token", "text").text("expires_in", std::to_string(end + 1));
-  text.doc("meta", Doc().text("updatedAt", "[Function]"));
-  insert(text);
-  EXPECT_TRUE(found()->token.same_as("text"));
-  Doc dated;
-  dated.text("token", "dated").number("expires_in", end);
-  dated.doc("meta", Doc().text("updatedAt", "x").date("createdAt", now - 1min));
-  insert(dated);
-  EXPECT_TRUE(found()->token.same_as("dated")) << "the newest of them";
-  EXPECT_EQ(found()->written_at, now - 1min);
-}
-
-TEST_F(MongoCopyTest, IsLookedForWhileThereIsNoTokenOnly) {
-  put_token(*store, key, "ours", now);
-  Doc theirs;
-  theirs.text("token", "theirs").number("expires_in", (now + 1h).time_since_epoch().count());
-  insert(theirs);
-  LeaseRequest wanted = lease_request(key, 1, now);
-  wanted.copy = CopyPlace{"tokens", "access_token"};
-  EXPECT_FALSE(granted(*store, std::move(wanted)).record.copy);
-}
-
-TEST_F(MongoCopyTest, NothingElseInTheDatabaseIsInTheClear) {
+TEST_F(MongoStoreTest, NothingInTheDatabaseIsInTheClear) {
+  const auto store = open();
   const auto sealer =
       std::make_shared<const AesGcmSealer>(must_value(Keyring::fresh()), std::string());
   SealedStore sealed(store, sealer);
   SealedRegistry registry(store, sealer);
   put_app(registry, app_row("wx1", "canarysecret"));
   Acquired grant = granted(sealed, lease_request(key, 0, now));
-  commit(sealed, grant.lease, with_copy(grant.record, "canarytoken"));
+  commit(sealed, grant.lease, next_token(grant.record, "canarytoken", now));
   EXPECT_TRUE(load(sealed, key).token->value.same_as("canarytoken"));
-  EXPECT_THAT(documents(), ElementsAre("canarytoken 1h dated"));
   for (const char* collection : {"hufu_records", "hufu_sealing_keys", "hufu_nodes", "hufu_meta"}) {
     for (const Doc& document : database.find(collection)) {
       const Fields all(document);
@@ -375,6 +231,15 @@ TEST_F(MongoCopyTest, NothingElseInTheDatabaseIsInTheClear) {
       EXPECT_EQ(bytes.find("canary"), std::string_view::npos) << collection;
     }
   }
+}
+
+TEST_F(MongoStoreTest, APlainTokenThatAnOlderVersionLeftOnARecordGoesWithTheNextCommit) {
+  const auto store = open();
+  put_token(*store, key, "one", now);
+  set(with_id(id), Doc().doc("copy", Doc().text("token", "canary").text("name", "access_token")));
+  EXPECT_TRUE(load(*store, key).token->value.same_as("one"));
+  put_token(*store, key, "two", now);
+  EXPECT_FALSE(Fields(database.find(kRecords, with_id(id)).at(0)).has("copy"));
 }
 
 // ---- A server in failure ----

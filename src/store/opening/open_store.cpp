@@ -23,7 +23,10 @@ Result<OpenStore> open_store(const StoreSettings& settings, const Clock& clock) 
 
   auto sealer = std::make_shared<const AesGcmSealer>(std::move(*ring), key_path);
   return OpenStore{std::make_shared<SealedStore>(raw->tokens, sealer),
-                   std::make_shared<SealedRegistry>(raw->registry, sealer), raw->cluster, sealer,
+                   std::make_shared<SealedRegistry>(raw->registry, sealer),
+                   raw->cluster,
+                   raw->legacy_documents,
+                   sealer,
                    std::move(raw->warnings)};
 }
 

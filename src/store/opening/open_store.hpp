@@ -8,6 +8,7 @@
 #include "hufu/error.hpp"
 #include "hufu/store.hpp"
 #include "store/cluster.hpp"
+#include "store/legacy_documents.hpp"
 #include "store/registry.hpp"
 #include "store/sealer.hpp"
 
@@ -28,7 +29,8 @@ struct OpenStore {
   std::shared_ptr<TokenStore> tokens;
   std::shared_ptr<Registry> registry;
   std::shared_ptr<Cluster> cluster;
-  std::shared_ptr<const Sealer> sealer;  ///< Also makes fingerprints and secret tags.
+  std::shared_ptr<LegacyDocuments> legacy_documents;  ///< Null but in a MongoDB store.
+  std::shared_ptr<const Sealer> sealer;               ///< Also makes fingerprints and secret tags.
   /// What an operator should know of how the database is set up, a sentence each.
   std::vector<std::string> warnings;
 };

@@ -49,10 +49,10 @@ std::string in_file(const std::string& key_file) {
   return key_file.empty() ? "" : " the key file " + key_file;
 }
 
-/// All faces of one object.
+/// One object behind all interfaces that every database has.
 template <class Store>
 RawStore faces_of(const std::shared_ptr<Store>& store) {
-  return {store, store, store, store, {}};
+  return {store, store, store, store, nullptr, {}};
 }
 
 Result<RawStore> open_postgresql(const StoreUri& uri, const Secret& password, const Clock& clock) {
@@ -83,6 +83,7 @@ Result<RawStore> open_mongodb(const StoreUri& uri, const Secret& password, const
   auto store = MongoStore::open(std::move(options), clock);
   if (!store) return tl::unexpected(store.error());
   RawStore raw = faces_of(*store);
+  raw.legacy_documents = *store;
   raw.warnings = (*store)->warnings();
   return raw;
 }

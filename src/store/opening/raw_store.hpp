@@ -9,6 +9,7 @@
 #include "hufu/store.hpp"
 #include "store/cluster.hpp"
 #include "store/keyring.hpp"
+#include "store/legacy_documents.hpp"
 #include "store/registry.hpp"
 #include "store/seal_ledger.hpp"
 
@@ -30,12 +31,13 @@ struct StoreUri {
 /// not repeated.
 Result<StoreUri> parse_store_uri(const std::string& uri);
 
-/// A database as it is, all four faces: what they hold is sealed.
+/// A database as it is, behind each of its interfaces: what they hold is sealed.
 struct RawStore {
   std::shared_ptr<TokenStore> tokens;
   std::shared_ptr<Registry> registry;
   std::shared_ptr<SealLedger> ledger;
   std::shared_ptr<Cluster> cluster;
+  std::shared_ptr<LegacyDocuments> legacy_documents;  ///< Null but in a MongoDB store.
   /// What an operator should know of how this database is set up, a sentence each.
   std::vector<std::string> warnings;
 };
