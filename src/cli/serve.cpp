@@ -20,9 +20,9 @@ namespace hufu::cli {
 namespace {
 
 /// How long requests in flight are waited for at the end.
-constexpr Milliseconds kPatience = std::chrono::seconds(10);
+constexpr Milliseconds kStopTimeout = std::chrono::seconds(10);
 /// How long a client may go on to use the connection that it has, at the end.
-constexpr Milliseconds kParting = std::chrono::seconds(1);
+constexpr Milliseconds kDrain = std::chrono::seconds(1);
 
 std::string counted(std::size_t count, std::string_view what) {
   return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
@@ -169,7 +169,7 @@ ExitStatus serve(const Context& context) {
 
   tell_service_manager(environment, "STOPPING=1");
   if (!unreadable) spdlog::info("ending: requests and renewals in flight are finished");
-  (*service)->stop(kPatience, kParting);
+  (*service)->stop(kStopTimeout, kDrain);
   if (unreadable) return context.fail(*unreadable);
   spdlog::info("ended");
   return ExitStatus::done;

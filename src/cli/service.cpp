@@ -39,10 +39,10 @@ Result<void> Service::start(const std::string& listen, Done<Result<void>> done) 
   return {};
 }
 
-void Service::stop(Milliseconds patience, Milliseconds parting) {
+void Service::stop(Milliseconds timeout, Milliseconds drain) {
   if (server_) {
     assembly_->keeper().end_waits();
-    server_->stop(patience, parting);
+    server_->stop(timeout, drain);
   }
   key_watch_.end();
   server_.reset();

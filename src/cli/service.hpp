@@ -32,10 +32,10 @@ class Service {
   /// is not called then.
   Result<void> start(const std::string& listen, Done<Result<void>> done);
 
-  /// Lets every request that has begun be answered, for at most `patience`, and clients go on to
-  /// use the connections that they have for `parting` before that; then waits for renewals in
-  /// flight and gives their leases back.
-  void stop(Milliseconds patience, Milliseconds parting = Milliseconds(0));
+  /// Lets clients go on to use the connections that they have for `drain`, then every request that
+  /// has begun be answered within `timeout`; then waits for renewals in flight and gives their
+  /// leases back.
+  void stop(Milliseconds timeout, Milliseconds drain = Milliseconds(0));
   /// As `stop(0)`.
   ~Service();
 

@@ -11,7 +11,7 @@ namespace {
 constexpr std::size_t kSmallest = 4096;
 }  // namespace
 
-std::span<char> ByteBuffer::room(std::size_t least) {
+std::span<char> ByteBuffer::prepare(std::size_t least) {
   if (empty()) begin_ = end_ = 0;
   if (capacity_ - end_ < least) {
     std::size_t kept = size();
@@ -33,11 +33,11 @@ std::span<char> ByteBuffer::room(std::size_t least) {
 
 void ByteBuffer::append(std::string_view bytes) {
   if (bytes.empty()) return;
-  std::memcpy(room(bytes.size()).data(), bytes.data(), bytes.size());
+  std::memcpy(prepare(bytes.size()).data(), bytes.data(), bytes.size());
   commit(bytes.size());
 }
 
-void ByteBuffer::cut(std::size_t at, std::size_t count) noexcept {
+void ByteBuffer::erase(std::size_t at, std::size_t count) noexcept {
   if (count == 0) return;
   std::memmove(data() + at, data() + at + count, size() - at - count);
   end_ -= count;

@@ -10,8 +10,8 @@ namespace hufu::net {
 /// Bytes on their way: written at the end, taken from the front, one piece of memory that is kept
 /// and used again. What passes through may be a secret, so memory is wiped before it is given back.
 ///
-/// Only `room`, `append` and `release` move bytes; `take` never does, so memory that was handed out
-/// by `room` stays where it is until one of those is called. Thread-safety: none.
+/// Only `prepare`, `append` and `release` move bytes; `consume` never does, so memory that was
+/// handed out by `prepare` stays where it is until one of those is called. Thread-safety: none.
 class ByteBuffer {
  public:
   ByteBuffer() = default;
@@ -26,14 +26,14 @@ class ByteBuffer {
   [[nodiscard]] std::size_t capacity() const noexcept { return capacity_; }
 
   /// At least `least` free bytes behind the end: fill some of them, then `commit`.
-  std::span<char> room(std::size_t least);
+  std::span<char> prepare(std::size_t least);
   void commit(std::size_t count) noexcept { end_ += count; }
   void append(std::string_view bytes);
 
   /// Takes `count` bytes from the front.
-  void take(std::size_t count) noexcept { begin_ += count; }
+  void consume(std::size_t count) noexcept { begin_ += count; }
   /// Takes `count` bytes out of the middle, `at` bytes behind the front.
-  void cut(std::size_t at, std::size_t count) noexcept;
+  void erase(std::size_t at, std::size_t count) noexcept;
   void clear() noexcept { begin_ = end_; }
   /// Gives all memory back.
   void release() noexcept;

@@ -67,15 +67,15 @@ std::string_view code_of(int status) {
 }
 
 /// Writes pieces one behind the other into memory that is known to be large enough.
-class Pen {
+class Writer {
  public:
-  explicit Pen(char* at) : at_(at) {}
-  Pen& operator<<(std::string_view text) {
+  explicit Writer(char* at) : at_(at) {}
+  Writer& operator<<(std::string_view text) {
     if (!text.empty()) std::memcpy(at_, text.data(), text.size());
     at_ += text.size();
     return *this;
   }
-  Pen& operator<<(std::size_t number) {
+  Writer& operator<<(std::size_t number) {
     at_ = std::to_chars(at_, at_ + 20, number).ptr;
     return *this;
   }
@@ -90,30 +90,30 @@ class Pen {
 void write_reply(ByteBuffer& out, const Reply& reply, const ReplyForm& form) {
   // The fixed words and the two numbers below take less than this.
   constexpr std::size_t kFixed = 192;
-  auto room = out.room(kFixed + reply.content_type.size() + reply.headers.size() +
-                       form.date.size() + reply.body.size());
-  Pen pen(room.data());
+  auto free = out.prepare(kFixed + reply.content_type.size() + reply.headers.size() +
+                          form.date.size() + reply.body.size());
+  Writer writer(free.data());
   if (reply.status == 200) {
-    pen << "HTTP/1.1 200 OK\r\n";
+    writer << "HTTP/1.1 200 OK\r\n";
   } else {
-    pen << "HTTP/1.1 " << static_cast<std::size_t>(reply.status) << " " << reason_of(reply.status)
-        << "\r\n";
+    writer << "HTTP/1.1 " << static_cast<std::size_t>(reply.status) << " "
+           << reason_of(reply.status) << "\r\n";
   }
-  pen << form.date;
+  writer << form.date;
   // These two never have a body, nor the lines that describe one (RFC 9110, 15.3.5 and 15.4.5).
   bool bodiless = reply.status == 204 || reply.status == 304;
   if (!bodiless) {
-    if (!reply.content_type.empty()) pen << "Content-Type: " << reply.content_type << "\r\n";
-    pen << "Content-Length: " << reply.body.size() << "\r\n";
+    if (!reply.content_type.empty()) writer << "Content-Type: " << reply.content_type << "\r\n";
+    writer << "Content-Length: " << reply.body.size() << "\r\n";
   }
   if (form.close) {
-    pen << "Connection: close\r\n";
+    writer << "Connection: close\r\n";
   } else if (form.http10) {
-    pen << "Connection: keep-alive\r\n";
+    writer << "Connection: keep-alive\r\n";
   }
-  pen << reply.headers << "\r\n";
-  if (!bodiless && !form.head) pen << reply.body;
-  out.commit(static_cast<std::size_t>(pen.at() - room.data()));
+  writer << reply.headers << "\r\n";
+  if (!bodiless && !form.head) writer << reply.body;
+  out.commit(static_cast<std::size_t>(writer.at() - free.data()));
 }
 
 void write_problem(ByteBuffer& out, int status, const ReplyForm& form) {

@@ -5,7 +5,7 @@
 
 #include "hufu/clock.hpp"
 #include "net/byte_buffer.hpp"
-#include "net/http_server.hpp"
+#include "net/http_handler.hpp"
 
 namespace hufu::net {
 

@@ -43,11 +43,11 @@ int status_of(error_code error, std::string_view bytes) {
 
 }  // namespace
 
-/// Beast's parser, with an ear that notes where things are instead of copying them. It is always
+/// Beast's parser, which records where things are instead of copying them. It is always
 /// shown a whole header at once, so everything it reports lies in the buffer.
 class RequestReader::Parser final : public http::basic_parser<true> {
  public:
-  /// `reader` is told what is found; without one the bytes are only judged.
+  /// `reader` is told what is found; without one the bytes are only checked.
   Parser(RequestReader* reader, const char* origin) : reader_(reader), origin_(origin) {
     // The reader knows its limits better: Beast counts only what it has not used up yet.
     header_limit(std::numeric_limits<std::uint32_t>::max());
@@ -139,7 +139,7 @@ RequestReader::Progress RequestReader::read(ByteBuffer& in) {
 RequestReader::Progress RequestReader::read_header(ByteBuffer& in) {
   if (looked_at_ == 0) {
     // Empty lines before a request line are forgiven (RFC 9112, 2.2): some clients end a body so.
-    while (in.view().starts_with("\r\n")) in.take(2);
+    while (in.view().starts_with("\r\n")) in.consume(2);
   }
   auto bytes = in.view();
   constexpr std::string_view kEnd = "\r\n\r\n";
@@ -157,7 +157,7 @@ RequestReader::Progress RequestReader::read_header(ByteBuffer& in) {
   error_code error;
   parser.put(boost::asio::const_buffer(bytes.data(), header_size_), error);
   if (error) return refuse(status_of(error, bytes));
-  if (int status = judge_header(in); status != 0) return refuse(status);
+  if (int status = check_header(in); status != 0) return refuse(status);
   header_done_ = true;
   used_ = header_size_;
   return Progress::whole;
@@ -181,15 +181,15 @@ RequestReader::Progress RequestReader::header_is_incomplete(ByteBuffer& in) {
     looked_at_ = 0;
     return Progress::more;
   }
-  Parser judge(nullptr, bytes.data());
+  Parser check(nullptr, bytes.data());
   error_code error;
-  judge.put(boost::asio::const_buffer(bytes.data(), bytes.size()), error);
+  check.put(boost::asio::const_buffer(bytes.data(), bytes.size()), error);
   if (error && error != http::error::need_more) return refuse(status_of(error, bytes));
   return Progress::more;
 }
 
 /// What Beast leaves to its user. The status to refuse with, or 0.
-int RequestReader::judge_header(const ByteBuffer& in) {
+int RequestReader::check_header(const ByteBuffer& in) {
   auto& parser = *parser_->parser;
   if (!split_target(in.view())) return 400;
   if (in.view().substr(method_.at, method_.size) == "CONNECT") return 501;
@@ -273,16 +273,16 @@ RequestReader::Progress RequestReader::refuse(int status) noexcept {
 const Request& RequestReader::request(const ByteBuffer& in, std::string_view peer) {
   auto bytes = in.view();
   auto piece = [&](Span span) { return bytes.substr(span.at, span.size); };
-  found_.bytes = bytes;
-  found_.method = piece(method_);
-  found_.path = path_.size == 0 ? std::string_view("/") : piece(path_);
-  found_.query = piece(query_);
-  found_.body = bytes.substr(header_size_, body_size_);
-  found_.peer = peer;
-  return found_;
+  parsed_.bytes = bytes;
+  parsed_.method = piece(method_);
+  parsed_.path = path_.size == 0 ? std::string_view("/") : piece(path_);
+  parsed_.query = piece(query_);
+  parsed_.body = bytes.substr(header_size_, body_size_);
+  parsed_.peer = peer;
+  return parsed_;
 }
 
-std::string_view RequestReader::Found::header(std::string_view name) const noexcept {
+std::string_view RequestReader::ParsedRequest::header(std::string_view name) const noexcept {
   for (const auto& field : fields_) {
     if (field.name.size == name.size() &&
         same_word(bytes.substr(field.name.at, field.name.size), name)) {
@@ -293,7 +293,7 @@ std::string_view RequestReader::Found::header(std::string_view name) const noexc
 }
 
 void RequestReader::finish(ByteBuffer& in) {
-  in.take(used_);
+  in.consume(used_);
   header_done_ = chunked_ = expects_ = false;
   looked_at_ = header_size_ = body_size_ = used_ = 0;
   fields_.clear();
@@ -302,7 +302,7 @@ void RequestReader::finish(ByteBuffer& in) {
 void RequestReader::tidy(ByteBuffer& in) {
   auto kept = header_size_ + body_size_;
   if (!header_done_ || !chunked_ || used_ <= kept) return;
-  in.cut(kept, used_ - kept);
+  in.erase(kept, used_ - kept);
   used_ = kept;
 }
 

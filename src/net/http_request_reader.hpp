@@ -6,8 +6,9 @@
 #include <utility>
 #include <vector>
 
+#include "hufu/config.hpp"
 #include "net/byte_buffer.hpp"
-#include "net/http_server.hpp"
+#include "net/http_handler.hpp"
 
 namespace hufu::net {
 
@@ -62,9 +63,9 @@ class RequestReader {
     Span value;
   };
   /// The whole request, as a handler sees it.
-  class Found final : public Request {
+  class ParsedRequest final : public Request {
    public:
-    explicit Found(const std::vector<Field>& fields) : fields_(fields) {}
+    explicit ParsedRequest(const std::vector<Field>& fields) : fields_(fields) {}
     [[nodiscard]] std::string_view header(std::string_view name) const noexcept override;
     std::string_view bytes;
 
@@ -78,7 +79,7 @@ class RequestReader {
   Progress header_is_incomplete(ByteBuffer& in);
   Progress read_body(ByteBuffer& in);
   Progress refuse(int status) noexcept;
-  int judge_header(const ByteBuffer& in);
+  int check_header(const ByteBuffer& in);
   bool split_target(std::string_view bytes);
 
   const ServerLimits& limits_;
@@ -98,7 +99,7 @@ class RequestReader {
   std::size_t used_ = 0;       ///< Bytes that need not be read again.
   Span method_, target_, path_, query_;
   std::vector<Field> fields_;
-  Found found_{fields_};
+  ParsedRequest parsed_{fields_};
 };
 
 }  // namespace hufu::net

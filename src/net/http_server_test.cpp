@@ -143,14 +143,14 @@ TEST_P(ServerOf, AnswersFromAnyThread) {
   other.join();
 }
 
-TEST_P(ServerOf, GoesOnWhileOthersMisbehave) {
+TEST_P(ServerOf, ServesOthersWhileSomeClientsMisbehave) {
   start();
   std::atomic<bool> enough{false};
-  std::thread crowd([&] {
-    std::minstd_rand dice(7);
+  std::thread others([&] {
+    std::minstd_rand random(7);
     while (!enough) {
       auto bad = client();
-      switch (dice() % 6) {
+      switch (random() % 6) {
         case 0: bad.send("GET /large HTTP/1.1\r\nHost: h\r\n\r\n"); break;
         case 1: bad.send(kGet + "GET"); break;
         case 2: bad.send("\x16\x03\x01 not HTTP at all"); break;
@@ -158,7 +158,7 @@ TEST_P(ServerOf, GoesOnWhileOthersMisbehave) {
         case 4: bad.send(kGet + kGet + "\r\nX\r\n\r\n"); break;
         default: break;
       }
-      if (dice() % 2 == 0) {
+      if (random() % 2 == 0) {
         bad.reset();
       } else {
         bad.close();
@@ -171,7 +171,7 @@ TEST_P(ServerOf, GoesOnWhileOthersMisbehave) {
     ASSERT_THAT(good.read_answer(), HasSubstr("\r\n\r\nnow"));
   }
   enough = true;
-  crowd.join();
+  others.join();
   good.close();
   EXPECT_TRUE(soon([&] { return server_->stats().connections == 0; })) << "nothing is left behind";
 }
@@ -212,7 +212,7 @@ TEST_F(Server, AnswersAClientThatClosedItsSendingHalf) {
   EXPECT_NE(heard.find("HTTP/1.1 200", 1), std::string::npos);
 }
 
-TEST_F(Server, SaysWhatIsWrongBeforeItHangsUp) {
+TEST_F(Server, DeliversTheErrorBeforeItCloses) {
   start();
   auto mine = client();
   // Much of the body is under way when the server refuses it: no reset may eat the answer.
@@ -222,9 +222,9 @@ TEST_F(Server, SaysWhatIsWrongBeforeItHangsUp) {
   EXPECT_TRUE(mine.at_end());
 }
 
-// ---- Later answers
+// ---- Deferred replies
 
-TEST_F(Server, Answers500WhenAnAnswerIsForgotten) {
+TEST_F(Server, Answers500WhenADeferredReplyIsDropped) {
   start();
   auto mine = client();
   mine.send(kLater);
@@ -232,7 +232,7 @@ TEST_F(Server, Answers500WhenAnAnswerIsForgotten) {
   EXPECT_THAT(mine.read_answer(), StartsWith("HTTP/1.1 500 "));
 }
 
-TEST_F(Server, KnowsThatTheOneWhoWaitedIsGone) {
+TEST_F(Server, MarksADeferredReplyAsAbandonedWhenTheClientDisconnects) {
   start();
   auto patient = client();
   patient.send(kLater);
@@ -250,14 +250,14 @@ TEST_F(Server, KnowsThatTheOneWhoWaitedIsGone) {
       mine.close();
     }
     EXPECT_TRUE(soon([&] { return pending->abandoned(); }));
-    pending->reply({.body = "into the void"});
+    pending->reply({.body = "nobody reads this"});
   }
   EXPECT_FALSE(kept->abandoned());
   kept->reply({.body = "later"});
   EXPECT_THAT(patient.read_answer(), HasSubstr("\r\n\r\nlater"));
 }
 
-TEST_F(Server, MayBeGoneWhenAnAnswerComes) {
+TEST_F(Server, MayBeDestroyedBeforeADeferredReplyComes) {
   start();
   auto mine = client();
   mine.send(kLater);
@@ -271,7 +271,7 @@ TEST_F(Server, MayBeGoneWhenAnAnswerComes) {
 
 // ---- Limits
 
-TEST_F(Server, TellsASlowSenderThatItsTimeIsUp) {
+TEST_F(Server, Answers408WhenARequestTakesTooLong) {
   options_.limits.request = milliseconds(60);
   start();
   auto slow = client();
@@ -282,7 +282,7 @@ TEST_F(Server, TellsASlowSenderThatItsTimeIsUp) {
   EXPECT_THAT(slow.read_answer(), StartsWith("HTTP/1.1 408 "));
 }
 
-TEST_F(Server, HangsUpOnAnIdleClientWithoutAWord) {
+TEST_F(Server, ClosesAnIdleConnectionSilently) {
   options_.limits.idle = milliseconds(500);
   start();
   auto never_spoke = client();
@@ -293,7 +293,7 @@ TEST_F(Server, HangsUpOnAnIdleClientWithoutAWord) {
   EXPECT_TRUE(spoke.at_end());
 }
 
-TEST_F(Server, LetsALaterAnswerTakeItsTime) {
+TEST_F(Server, DoesNotTimeOutWhileAReplyIsDeferred) {
   options_.limits.idle = milliseconds(500);
   options_.limits.request = milliseconds(500);
   start();
@@ -307,10 +307,10 @@ TEST_F(Server, LetsALaterAnswerTakeItsTime) {
   EXPECT_THAT(mine.read_answer(), HasSubstr("later"));
 }
 
-TEST_F(Server, HoldsBackWhenAClientDoesNotRead) {
+TEST_F(Server, StopsReadingWhenAClientDoesNotRead) {
   options_.limits.idle = milliseconds(400);
   start();
-  Client deaf(server_->address(), 4096);
+  Client silent(server_->address(), 4096);
   const std::string ask = "GET /large HTTP/1.1\r\nHost: h\r\n\r\n";
   std::string many;
   for (int i = 0; i < 1000; ++i) many += ask;
@@ -318,7 +318,7 @@ TEST_F(Server, HoldsBackWhenAClientDoesNotRead) {
   // Until neither side's kernel takes any more: the server has stopped to read.
   auto quiet_since = std::chrono::steady_clock::now();
   while (std::chrono::steady_clock::now() - quiet_since < milliseconds(100)) {
-    auto count = deaf.send_some(many);
+    auto count = silent.send_some(many);
     sent += count;
     if (count != 0) quiet_since = std::chrono::steady_clock::now();
     if (sent > 200'000'000) break;
@@ -391,14 +391,14 @@ TEST_F(Server, WaitsForFileDescriptorsWhenTheyRunOut) {
   }
   auto busy = cpu_time();
   EXPECT_FALSE(readable_within(starved, milliseconds(400)));
-  EXPECT_LT(cpu_time() - busy, milliseconds(200)) << "it does not try in a circle";
+  EXPECT_LT(cpu_time() - busy, milliseconds(200)) << "it does not try in a busy loop";
   EXPECT_EQ(server_->stats().accepted, 1U);
   ::setrlimit(RLIMIT_NOFILE, &before);
   starved.send(kGet);
   EXPECT_THAT(starved.read_answer(), HasSubstr("now"));
 }
 
-// ---- The end
+// ---- Shutdown
 
 TEST_P(ServerOf, StopsWithoutCuttingAnAnswer) {
   start();
@@ -420,7 +420,7 @@ TEST_P(ServerOf, StopsWithoutCuttingAnAnswer) {
 
   std::thread stopping([&] { server_->stop(seconds(10)); });
   EXPECT_TRUE(idle.at_end());
-  // Nobody is let in any more.
+  // Nothing is accepted any more.
   EXPECT_TRUE(soon([&] { return !client().connected(); }));
 
   halfway.send(kGet.substr(10));
@@ -463,7 +463,7 @@ TEST_P(ServerOf, AnswersEveryRequestThatArrivedBeforeItStopped) {
   stopping.join();
 }
 
-TEST_P(ServerOf, AnswersThoseWhoWereNotEvenLetInWhenItStopped) {
+TEST_P(ServerOf, AnswersConnectionsThatWereNotAcceptedYetWhenItStopped) {
   for (int round = 0; round < 20; ++round) {
     start();
     std::vector<Client> clients;
@@ -493,14 +493,14 @@ TEST_F(Server, StopsAtOnceWhenNothingIsUnderWay) {
   EXPECT_TRUE(spoke.at_end());
 }
 
-TEST_P(ServerOf, AnswersOneMoreRequestOnAnIdleConnectionWhileParting) {
+TEST_P(ServerOf, AnswersOneMoreRequestOnAnIdleConnectionWhileDraining) {
   start();
   auto mine = client();
   mine.send(kGet);
   mine.read_answer();
   std::thread stopping([&] { server_->stop(seconds(10), seconds(60)); });
-  EXPECT_TRUE(soon([&] { return !client().connected(); })) << "nobody is let in any more";
-  // The door closes a moment before every worker knows of it; until then all is as it was.
+  EXPECT_TRUE(soon([&] { return !client().connected(); })) << "nothing is accepted any more";
+  // Accepting stops a moment before every worker drains; until then all is as it was.
   std::string heard;
   EXPECT_TRUE(soon([&] {
     mine.send(kGet);
@@ -515,7 +515,7 @@ TEST_P(ServerOf, AnswersOneMoreRequestOnAnIdleConnectionWhileParting) {
   stopping.join();  // Not a minute later.
 }
 
-TEST_F(Server, ClosesIdleConnectionsWhenThePartingIsOver) {
+TEST_F(Server, ClosesIdleConnectionsWhenTheDrainIsOver) {
   start();
   auto idle = client();
   idle.send(kGet);
@@ -524,7 +524,7 @@ TEST_F(Server, ClosesIdleConnectionsWhenThePartingIsOver) {
   EXPECT_TRUE(idle.at_end());
 }
 
-TEST_F(Server, LosesItsPatienceWhileStopping) {
+TEST_F(Server, AbandonsWhatIsNotAnsweredWithinTheStopTimeout) {
   start();
   auto mine = client();
   mine.send(kLater);

@@ -8,14 +8,14 @@
 #include <string_view>
 #include <vector>
 
-#include "net/http_conversation.hpp"
+#include "net/http1_session.hpp"
 
 namespace {
 
 using namespace hufu;
 using namespace hufu::net;
 
-class Ticket final : public Deferred {
+class IgnoredReply final : public Deferred {
  public:
   void reply(const Reply&) override {}
   [[nodiscard]] bool abandoned() const noexcept override { return abandoned_; }
@@ -28,22 +28,22 @@ class Ticket final : public Deferred {
 const ServerLimits kLimits = {.header_bytes = 512, .body_bytes = 256};
 
 /// One client and a handler that answers at once, later or not at all, as the path says.
-class Talk final : public Handler, public Surroundings {
+class FuzzedSession final : public Handler, public SessionContext {
  public:
-  Talk() : Surroundings(kLimits, *this) {}
+  FuzzedSession() : SessionContext(kLimits, *this) {}
 
-  void listen(std::string_view bytes, std::size_t piece) {
-    while (!bytes.empty() && conversation_.wants_input()) {
-      auto room = conversation_.room();
-      auto count = std::min({room.size(), bytes.size(), piece});
-      std::memcpy(room.data(), bytes.data(), count);
-      conversation_.received(count);
+  void receive(std::string_view bytes, std::size_t piece) {
+    while (!bytes.empty() && session_.wants_input()) {
+      auto free = session_.prepare();
+      auto count = std::min({free.size(), bytes.size(), piece});
+      std::memcpy(free.data(), bytes.data(), count);
+      session_.received(count);
       bytes.remove_prefix(count);
       settle(piece);
     }
-    conversation_.received_end();
+    session_.received_end();
     settle(piece);
-    if (!conversation_.finished()) std::abort();
+    if (!session_.finished()) std::abort();
   }
 
   std::vector<std::string> seen;
@@ -62,25 +62,24 @@ class Talk final : public Handler, public Surroundings {
       exchange.reply({.status = request.path.ends_with('m') ? 304 : 200, .body = request.body});
     }
   }
-  std::shared_ptr<Deferred> defer(Conversation&, std::uint64_t ticket) override {
-    ticket_ = ticket;
-    return std::make_shared<Ticket>();
+  std::shared_ptr<Deferred> defer(Http1Session&, std::uint64_t request_id) override {
+    request_id_ = request_id;
+    return std::make_shared<IgnoredReply>();
   }
   /// The client reads, and what was put off is answered, until neither is left.
   void settle(std::size_t piece) {
-    while (conversation_.phase() == Conversation::Phase::waiting ||
-           !conversation_.outgoing().empty()) {
-      if (conversation_.outgoing().empty()) {
-        conversation_.answer(ticket_, {.body = "later"});
+    while (session_.phase() == Http1Session::Phase::waiting || !session_.outgoing().empty()) {
+      if (session_.outgoing().empty()) {
+        session_.reply_deferred(request_id_, {.body = "later"});
       } else {
-        conversation_.sent(std::min(piece, conversation_.outgoing().size()));
+        session_.sent(std::min(piece, session_.outgoing().size()));
       }
     }
   }
 
   std::shared_ptr<Pending> kept_;
-  std::uint64_t ticket_ = 0;
-  Conversation conversation_{*this, "192.0.2.1", 1};
+  std::uint64_t request_id_ = 0;
+  Http1Session session_{*this, "192.0.2.1", 1};
 };
 
 }  // namespace
@@ -88,10 +87,10 @@ class Talk final : public Handler, public Surroundings {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size == 0) return 0;
   std::string_view bytes(reinterpret_cast<const char*>(data) + 1, size - 1);
-  Talk cut;
-  cut.listen(bytes, 1U + data[0]);
-  Talk whole;
-  whole.listen(bytes, size);
+  FuzzedSession cut;
+  cut.receive(bytes, 1U + data[0]);
+  FuzzedSession whole;
+  whole.receive(bytes, size);
   if (cut.seen != whole.seen) std::abort();
   return 0;
 }
