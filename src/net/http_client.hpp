@@ -14,7 +14,7 @@ namespace hufu::net {
 /// Enough for any token.
 inline constexpr std::size_t kLargestBody = 64 * 1024;
 
-/// One request. URL and body are secrets because they carry them; neither is ever logged.
+/// One request. URL, body and proxy are secrets because they carry them; none is ever logged.
 struct HttpRequest {
   std::string method = "GET";
   Secret url;                ///< Absolute, http or https.
@@ -22,7 +22,12 @@ struct HttpRequest {
   std::string content_type;  ///< Of the body.
   Secret authorization;      ///< Sent as `Authorization: Bearer …` when not empty.
   Milliseconds timeout = std::chrono::seconds(8);  ///< For everything, from `send` to last byte.
-  std::size_t largest_body = kLargestBody;         ///< Of the response; a longer one is `lost`.
+  /// For the connection alone, TLS included; 0: as long as `timeout`. What leaves a caller time to
+  /// try another host: nothing was sent when this is over.
+  Milliseconds connect_timeout{0};
+  std::size_t largest_body = kLargestBody;  ///< Of the response; a longer one is `lost`.
+  /// "http://[USER:PASSWORD@]HOST:PORT", used whatever the environment says; empty: see HttpClient.
+  Secret proxy;
 };
 
 struct HttpResponse {
@@ -39,22 +44,47 @@ struct HttpFailure {
     not_sent,  ///< Not a byte of the request left: no name, no connection, no TLS session.
     lost,      ///< It left, in part or whole, and the answer did not come back whole.
   };
+  enum class Cause {
+    other,
+    name,                       ///< The host name cannot be resolved.
+    connection,                 ///< Refused, unreachable, or broken before the answer came.
+    timeout,                    ///< No connection, or no answer, in time.
+    proxy,                      ///< The proxy did not let the connection through.
+    certificate_expired,        ///< Or this machine's clock is ahead.
+    certificate_not_yet_valid,  ///< Or this machine's clock is behind.
+    certificate_untrusted,      ///< Issued by an authority that this machine does not know.
+    certificate_wrong_host,     ///< Issued for another host.
+    tls,                        ///< Any other reason why there is no TLS session.
+    answer,                     ///< What came is not HTTP, too large or cut short.
+    request,                    ///< It cannot be written as HTTP.
+  };
   Reach reach = Reach::not_sent;
   std::string message;
+  Cause cause = Cause::other;
+  std::string next_step{};  ///< What a person can do about the cause.
 };
 
 using HttpOutcome = tl::expected<HttpResponse, HttpFailure>;
 
 /// Outgoing HTTP/1.1 over libcurl. Each request is tried exactly once, not even libcurl's own
-/// silent second try on a connection that had died takes place; redirects are not followed.
+/// silent second try on a connection that had died takes place; redirects are not followed. Whoever
+/// has several hosts for one request tries the next one when it was `not_sent`.
 ///
-/// Certificates are verified against the system's authorities. An https request goes through the
-/// proxy that HTTPS_PROXY or ALL_PROXY name (unless NO_PROXY names its host): the proxy learns the
-/// host and nothing else. A plain http request never uses a proxy, which would read the secrets in
-/// it.
+/// Connections are kept for the next request to the same host, but not trusted blindly: after a
+/// request has failed on a connection that was used before, requests to that host get a new
+/// connection each, for `Options::reuse_pause`. (Some servers and firewalls answer the first
+/// request of a connection and drop the others.) The pause doubles, up to an hour, while reuse goes
+/// on to fail.
 ///
-/// At most 256 requests are on their way at once; those beyond wait, the one with the earliest end
-/// first, and their waiting counts as part of their time-out.
+/// Certificates are verified against the system's authorities. Session keys are never written to
+/// SSLKEYLOGFILE. A request goes through `HttpRequest::proxy` where one is set; else an https
+/// request goes through the proxy that HTTPS_PROXY or ALL_PROXY name (unless NO_PROXY names its
+/// host), and a plain http request through none. It is a tunnel in either case: the proxy learns
+/// the host and nothing else of an https request.
+///
+/// A bounded number of requests is on its way to one host, and in all, so that a host that hangs
+/// delays nobody but itself. Those beyond wait, the one with the earliest end first, and their
+/// waiting counts as part of their time-out.
 ///
 /// What is handed in is wiped when it is done with; what libcurl and the TLS library copy is not.
 ///
@@ -67,7 +97,15 @@ class HttpClient {
   /// What is read of a response unless the request says otherwise.
   static constexpr std::size_t kLargestBody = net::kLargestBody;
 
-  HttpClient();
+  struct Options {
+    std::size_t most_per_host = 256;  ///< Requests on their way to one scheme, host and port.
+    std::size_t most_in_all = 2048;
+    Milliseconds reuse_pause = std::chrono::minutes(1);
+    std::string authorities{};  ///< A PEM file to trust instead of the system's; empty: those.
+  };
+
+  HttpClient() : HttpClient(Options()) {}
+  explicit HttpClient(Options options);
   ~HttpClient();
   HttpClient(const HttpClient&) = delete;
   HttpClient& operator=(const HttpClient&) = delete;

@@ -4,12 +4,18 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <cstdio>
 #include <cstdlib>
+#include <fstream>
 #include <future>
 #include <optional>
 #include <stdexcept>
+#include <thread>
+#include <vector>
 
+#include "testing/certificates.hpp"
 #include "testing/scripted_server.hpp"
+#include "testing/tls_server.hpp"
 
 namespace hufu::net {
 namespace {
@@ -29,6 +35,7 @@ using testing::Script;
 using testing::ScriptedServer;
 using testing::send;
 using testing::SilentPort;
+using Cause = HttpFailure::Cause;
 using Reach = HttpFailure::Reach;
 
 constexpr milliseconds kPatient(5000);
@@ -191,6 +198,19 @@ TEST(HttpClient, CallsATlsSessionThatNeverCameNotSent) {
                  Reach::not_sent, "no connection within 150 ms");
 }
 
+TEST(HttpClient, LimitsTheTimeForAConnectionAlone) {
+  SilentPort port;
+  HttpClient client;
+  HttpRequest request = get(port.url(), std::chrono::seconds(60));
+  request.connect_timeout = kHasty;
+  expect_failure(fetch(client, std::move(request)), Reach::not_sent, "no connection within 150 ms");
+
+  ScriptedServer slow({{read_request(), hang()}});
+  request = get(slow.url(), kUnhurried);
+  request.connect_timeout = kHasty;
+  expect_failure(fetch(client, std::move(request)), Reach::lost, "no answer within 1000 ms");
+}
+
 TEST(HttpClient, CallsOnlyHttpAndHttps) {
   HttpClient client;
   for (const char* url :
@@ -268,10 +288,10 @@ TEST(HttpClient, CallsAHeadWithoutEndLost) {
 }
 
 // libcurl would send the second request again, on a new connection, and say nothing of it.
-TEST(HttpClient, NeverSendsARequestTwiceWhenAReusedConnectionDies) {
-  for (const testing::Step& death : {testing::close(), testing::reset()}) {
+TEST(HttpClient, NeverSendsARequestTwiceWhenAReusedConnectionFails) {
+  for (const testing::Step& end : {testing::close(), testing::reset()}) {
     ScriptedServer server(
-        {{read_request(), send(http("200 OK", "{}")), read_request(), death}, always("{}")});
+        {{read_request(), send(http("200 OK", "{}")), read_request(), end}, always("{}")});
     HttpClient client;
     ASSERT_TRUE(fetch(client, get(server.url("/first"))).has_value());
     HttpRequest post = get(server.url("/second"));
@@ -284,6 +304,120 @@ TEST(HttpClient, NeverSendsARequestTwiceWhenAReusedConnectionDies) {
     ASSERT_EQ(requests.size(), 3U);
     EXPECT_THAT(requests.at(1), ::testing::StartsWith("POST /second "));
     EXPECT_THAT(requests.at(2), ::testing::StartsWith("GET /third "));
+  }
+}
+
+// Connections that fail when they are used a second time.
+
+/// What happens when the second request of a connection has been read.
+struct ReuseFailure {
+  const char* name;
+  Script script;
+};
+const ReuseFailure kReuseFailures[] = {
+    {"Reset", {testing::reset()}},
+    {"Closed", {testing::close()}},
+    {"Silent", {hang()}},
+    {"HalfClosed", {testing::half_close(), hang()}},
+    {"CutShort", {send("HTTP/1.1 200 OK\r\nContent-Le"), testing::close()}},
+};
+void PrintTo(const ReuseFailure& failure, std::ostream* out) { *out << failure.name; }
+
+/// Answers the first request of each connection when `first` requests have come in all, and fails
+/// the second one when `second` have.
+Script answer_once_and_then(const Script& failure, std::size_t first = 0, std::size_t second = 0) {
+  Script script = {read_request(), testing::gather(first), send(http("200 OK", "{}")),
+                   read_request(), testing::gather(second)};
+  script.insert(script.end(), failure.begin(), failure.end());
+  return script;
+}
+
+std::vector<HttpOutcome> fetch_at_once(HttpClient& client, const std::string& url, int count) {
+  std::vector<std::future<HttpOutcome>> started;
+  for (int i = 0; i < count; ++i) started.push_back(start(client, get(url, kUnhurried)));
+  std::vector<HttpOutcome> outcomes;
+  for (auto& each : started) outcomes.push_back(each.get());
+  return outcomes;
+}
+
+class HttpClientOnReusedConnections : public ::testing::TestWithParam<ReuseFailure> {};
+INSTANTIATE_TEST_SUITE_P(ThatFail, HttpClientOnReusedConnections,
+                         ::testing::ValuesIn(kReuseFailures),
+                         [](const auto& failure) { return failure.param.name; });
+
+TEST_P(HttpClientOnReusedConnections, OpensANewConnectionForEachRequestAfterAFailure) {
+  ScriptedServer server({answer_once_and_then(GetParam().script)});
+  HttpClient client;
+  ASSERT_TRUE(fetch(client, get(server.url("/1"))).has_value());
+  expect_failure(fetch(client, get(server.url("/2"), kUnhurried)), Reach::lost, "");
+  // On a connection that was used before, none of these would be answered.
+  for (int i = 3; i <= 6; ++i) {
+    EXPECT_TRUE(fetch(client, get(server.url("/" + std::to_string(i)))).has_value());
+  }
+  EXPECT_EQ(server.requests().size(), 6U) << "each was sent exactly once";
+}
+
+TEST_P(HttpClientOnReusedConnections, TakesNoOtherKeptConnectionAfterAFailure) {
+  constexpr int kKept = 8;
+  ScriptedServer server({answer_once_and_then(GetParam().script, kKept)});
+  HttpClient client;
+  for (auto& outcome : fetch_at_once(client, server.url("/first"), kKept)) {
+    ASSERT_TRUE(outcome.has_value());
+  }
+  expect_failure(fetch(client, get(server.url("/second"), kUnhurried)), Reach::lost, "");
+  for (int i = 0; i < kKept; ++i) {
+    EXPECT_TRUE(fetch(client, get(server.url("/third"))).has_value());
+  }
+  EXPECT_EQ(server.requests().size(), 2U * kKept + 1) << "each was sent exactly once";
+}
+
+TEST_P(HttpClientOnReusedConnections, RecoversWhenSeveralFailAtOnce) {
+  constexpr int kKept = 8;
+  ScriptedServer server({answer_once_and_then(GetParam().script, kKept, 2 * kKept)});
+  HttpClient client;
+  fetch_at_once(client, server.url("/first"), kKept);
+  for (auto& outcome : fetch_at_once(client, server.url("/second"), kKept)) {
+    expect_failure(outcome, Reach::lost, "");
+  }
+  for (auto& outcome : fetch_at_once(client, server.url("/third"), kKept)) {
+    EXPECT_TRUE(outcome.has_value());
+  }
+  EXPECT_EQ(server.requests().size(), 3U * kKept) << "each was sent exactly once";
+}
+
+TEST(HttpClient, ReusesConnectionsAgainWhenThePauseIsOver) {
+  ScriptedServer server({answer_once_and_then({testing::reset()}), always("{}")});
+  HttpClient client({.reuse_pause = milliseconds(1)});
+  ASSERT_TRUE(fetch(client, get(server.url())).has_value());
+  expect_failure(fetch(client, get(server.url())), Reach::lost, "");
+  auto fetch_reuses = [&] {
+    const auto before = server.connections();
+    EXPECT_TRUE(fetch(client, get(server.url())).has_value());
+    return server.connections() == before;
+  };
+  while (!fetch_reuses()) continue;
+}
+
+TEST(HttpClient, ReusesConnectionsToOtherHostsMeanwhile) {
+  ScriptedServer failing({answer_once_and_then({testing::reset()})});
+  ScriptedServer good({always("{}")});
+  HttpClient client;
+  ASSERT_TRUE(fetch(client, get(failing.url())).has_value());
+  ASSERT_FALSE(fetch(client, get(failing.url())).has_value());
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(fetch(client, get(good.url())).has_value());
+  EXPECT_EQ(good.connections(), 1U);
+}
+
+TEST(HttpClient, SendsOnANewConnectionWhenTheServerHasClosedAKeptOne) {
+  for (const testing::Step& end : {testing::close(), testing::half_close()}) {
+    ScriptedServer server(
+        {{read_request(), send(http("200 OK", "{}")), end, hang()}, always("{}")});
+    HttpClient client;
+    ASSERT_TRUE(fetch(client, get(server.url("/1"))).has_value());
+    // The end of the connection may arrive after the answer, in the middle of the next request.
+    auto second = fetch(client, get(server.url("/2")));
+    EXPECT_TRUE(second || second.error().reach == Reach::lost);
+    EXPECT_TRUE(fetch(client, get(server.url("/3"))).has_value());
   }
 }
 
@@ -332,7 +466,129 @@ TEST_F(HttpClientBehindAProxy, NeverShowsItAPlainRequest) {
   EXPECT_EQ(proxy_.connections(), 0U);
 }
 
+TEST_F(HttpClientBehindAProxy, UsesTheProxyOfTheRequestInsteadOfTheEnvironments) {
+  ScriptedServer other({{read_request(), send(http("407 Proxy Authentication Required", ""))}});
+  setenv("no_proxy", "*", 1);
+  HttpClient client;
+  for (const char* scheme : {"https", "http"}) {
+    HttpRequest request = get(scheme + std::string("://platform.invalid/path?secret=canary"));
+    request.proxy = Secret(other.url());
+    auto outcome = fetch(client, std::move(request));
+    expect_failure(outcome, Reach::not_sent,
+                   "the proxy lets nothing through to platform.invalid: it answers 407");
+    EXPECT_EQ(outcome.error().cause, Cause::proxy);
+  }
+  unsetenv("no_proxy");
+  EXPECT_EQ(proxy_.connections(), 0U);
+  ASSERT_EQ(other.requests().size(), 2U);
+  EXPECT_THAT(other.requests().at(0), ::testing::StartsWith("CONNECT platform.invalid:443 "));
+  EXPECT_THAT(other.requests().at(1), ::testing::StartsWith("CONNECT platform.invalid:80 "));
+}
+
+TEST_F(HttpClientBehindAProxy, CarriesNoProxyIntoTheNextRequest) {
+  ScriptedServer other({{read_request(), send(http("502 Bad Gateway", ""))}});
+  ScriptedServer server({always("{}")});
+  HttpClient client;
+  HttpRequest request = get("http://platform.invalid/");
+  request.proxy = Secret(other.url());
+  ASSERT_FALSE(fetch(client, std::move(request)).has_value());
+  EXPECT_TRUE(fetch(client, get(server.url("/"))).has_value());
+  EXPECT_EQ(other.connections(), 1U);
+}
+
+// Certificates.
+
+class HttpClientOverTls : public ::testing::Test {
+ protected:
+  HttpClientOverTls() { authority_.write_certificate(file_); }
+  ~HttpClientOverTls() override { std::remove(file_.c_str()); }
+
+  HttpOutcome fetch_from(const testing::Certificate& certificate,
+                         const std::string& host = "127.0.0.1") {
+    testing::TlsServer server(certificate);
+    HttpClient client({.authorities = file_});
+    return fetch(client, get(server.url(host)));
+  }
+  static void expect_cause(const HttpOutcome& outcome, Cause cause, std::string_view words) {
+    expect_failure(outcome, Reach::not_sent, words);
+    EXPECT_EQ(outcome.error().cause, cause) << outcome.error().message;
+    EXPECT_NE(outcome.error().next_step, "");
+  }
+
+  const std::string file_ =
+      ::testing::TempDir() + "hufu-authorities-" + std::to_string(::getpid()) + ".pem";
+  const testing::Certificate authority_ = testing::Certificate::authority("Test Authority");
+  static constexpr const char* kLoopback = "IP:127.0.0.1,DNS:localhost";
+};
+
+TEST_F(HttpClientOverTls, TrustsTheAuthoritiesItIsGiven) {
+  EXPECT_TRUE(fetch_from(authority_.issue("server", kLoopback)).has_value());
+}
+
+TEST_F(HttpClientOverTls, NamesTheClockWhenACertificateHasExpired) {
+  expect_cause(fetch_from(authority_.issue("server", kLoopback, {-7200, -3600})),
+               Cause::certificate_expired,
+               "the certificate of 127.0.0.1 has expired, unless the clock of this machine (");
+}
+
+TEST_F(HttpClientOverTls, NamesTheClockWhenACertificateIsNotValidYet) {
+  expect_cause(fetch_from(authority_.issue("server", kLoopback, {3600, 7200})),
+               Cause::certificate_not_yet_valid,
+               "the certificate of 127.0.0.1 is not valid yet, so the clock of this machine (");
+}
+
+TEST_F(HttpClientOverTls, TellsAnUnknownAuthorityFromAWrongHost) {
+  auto unknown = testing::Certificate::authority("Unknown Authority");
+  expect_cause(fetch_from(unknown.issue("server", kLoopback)), Cause::certificate_untrusted,
+               "from an authority that this machine does not trust");
+  expect_cause(fetch_from(unknown), Cause::certificate_untrusted, "does not trust");
+  expect_cause(fetch_from(authority_.issue("server", "DNS:elsewhere.example")),
+               Cause::certificate_wrong_host, "the certificate of 127.0.0.1 is one for another");
+  expect_cause(fetch_from(authority_.issue("server", "IP:127.0.0.1"), "localhost"),
+               Cause::certificate_wrong_host, "the certificate of localhost is one for another");
+}
+
+class HttpClientOverTlsDeathTest : public HttpClientOverTls {};
+
+TEST_F(HttpClientOverTlsDeathTest, WritesNoSessionKeysWhateverTheEnvironmentSays) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");  // libcurl reads the variable once a process.
+  const std::string keys = file_ + ".keys";
+  EXPECT_EXIT(
+      {
+        setenv("SSLKEYLOGFILE", keys.c_str(), 1);
+        const bool answered = fetch_from(authority_.issue("server", kLoopback)).has_value();
+        std::ifstream written(keys);
+        std::_Exit(answered && written.peek() == EOF ? 0 : 1);
+      },
+      ::testing::ExitedWithCode(0), "");
+  std::remove(keys.c_str());
+}
+
 // Many at once, and the end.
+
+TEST(HttpClient, SendsToAHostWhileAnotherHangs) {
+  ScriptedServer hanging({{read_request(), hang()}});
+  ScriptedServer good({always("{}")});
+  HttpClient client({.most_per_host = 4, .most_in_all = 8});
+  constexpr milliseconds kLong(60'000);
+  std::vector<std::future<HttpOutcome>> stuck;
+  for (int i = 0; i < 100; ++i) stuck.push_back(start(client, get(hanging.url(), kLong)));
+  hanging.wait_for_requests(4);
+  for (int i = 0; i < 20; ++i) EXPECT_TRUE(fetch(client, get(good.url())).has_value());
+  EXPECT_EQ(hanging.connections(), 4U);
+}
+
+TEST(HttpClient, SendsTheMostUrgentFirstWhenAllPlacesAreTaken) {
+  ScriptedServer one({{read_request(), hang()}});
+  ScriptedServer two({{read_request(), hang()}});
+  HttpClient client({.most_per_host = 1, .most_in_all = 1});
+  auto first = start(client, get(one.url("/first"), kHasty));
+  one.wait_for_requests(1);
+  auto later = start(client, get(one.url("/later"), std::chrono::seconds(60)));
+  auto sooner = start(client, get(two.url("/sooner"), std::chrono::seconds(30)));
+  two.wait_for_requests(1);
+  EXPECT_EQ(one.requests().size(), 1U);
+}
 
 TEST(HttpClient, CarriesThousandsAtOnceOverAtMost256Connections) {
   constexpr int kMany = 3000;

@@ -10,17 +10,27 @@
 
 namespace hufu::testing {
 
+/// When a certificate is valid, in seconds from now.
+struct Validity {
+  long from = -3600;
+  long to = 24L * 3600;
+};
+
 /// A certificate and its key, made for a test.
 class Certificate {
  public:
   /// One that issues others.
   static Certificate authority(const std::string& name) {
-    return {name, "critical,CA:TRUE", "", nullptr};
+    return {name, "critical,CA:TRUE", "", {}, nullptr};
   }
   /// One for a server or a client, issued by this one. `names` as in "DNS:localhost,IP:127.0.0.1".
-  [[nodiscard]] Certificate issue(const std::string& name, const std::string& names) const {
-    return {name, "CA:FALSE", names, this};
+  [[nodiscard]] Certificate issue(const std::string& name, const std::string& names,
+                                  Validity validity = {}) const {
+    return {name, "CA:FALSE", names, validity, this};
   }
+
+  [[nodiscard]] X509* certificate() const { return certificate_.get(); }
+  [[nodiscard]] EVP_PKEY* key() const { return key_.get(); }
 
   /// Writes PEM files.
   void write_certificate(const std::string& path) const {
@@ -39,15 +49,15 @@ class Certificate {
   };
 
   Certificate(const std::string& name, const std::string& constraints, const std::string& names,
-              const Certificate* issuer)
+              Validity validity, const Certificate* issuer)
       // As EVP_EC_gen does: that is a macro which casts a const away.
       : key_(EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", "P-256")), certificate_(X509_new()) {
     static long serial = 0;
     X509* made = certificate_.get();
     X509_set_version(made, X509_VERSION_3);
     ASN1_INTEGER_set(X509_get_serialNumber(made), ++serial);
-    X509_gmtime_adj(X509_getm_notBefore(made), -3600);
-    X509_gmtime_adj(X509_getm_notAfter(made), 24L * 3600);
+    X509_gmtime_adj(X509_getm_notBefore(made), validity.from);
+    X509_gmtime_adj(X509_getm_notAfter(made), validity.to);
     X509_set_pubkey(made, key_.get());
     X509_NAME_add_entry_by_txt(X509_get_subject_name(made), "CN", MBSTRING_UTF8,
                                reinterpret_cast<const unsigned char*>(name.c_str()), -1, -1, 0);

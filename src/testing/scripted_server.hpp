@@ -28,10 +28,13 @@ struct Step {
     close,         ///< Ends the connection in good order.
     reset,         ///< Ends it with an RST.
     hang,          ///< Does nothing until the client hangs up.
+    half_close,    ///< Ends the sending half, and goes on reading.
+    gather,        ///< Waits until `count` requests were read on all connections together.
     again,         ///< Starts over at the first step.
   };
   Do what = Do::close;
   std::string bytes;
+  std::size_t count = 0;
 };
 
 /// What one connection goes through; at its end the connection is closed.
@@ -42,6 +45,8 @@ inline Step send(std::string bytes) { return {Step::Do::send, std::move(bytes)};
 inline Step close() { return {Step::Do::close, {}}; }
 inline Step reset() { return {Step::Do::reset, {}}; }
 inline Step hang() { return {Step::Do::hang, {}}; }
+inline Step half_close() { return {Step::Do::half_close, {}}; }
+inline Step gather(std::size_t count) { return {Step::Do::gather, {}, count}; }
 inline Step again() { return {Step::Do::again, {}}; }
 
 /// A whole HTTP answer. `headers` holds complete extra lines.
@@ -85,6 +90,11 @@ class ScriptedServer {
   }
 
   ~ScriptedServer() {
+    {
+      std::lock_guard lock(mutex_);
+      stopping_ = true;
+      arrived_.notify_all();
+    }
     std::uint64_t one = 1;
     [[maybe_unused]] auto written = write(stop_, &one, sizeof one);
     acceptor_.join();
@@ -150,6 +160,8 @@ class ScriptedServer {
           while (read_some(socket, unread)) continue;
           goes_on = false;
           break;
+        case Step::Do::half_close: shutdown(socket, SHUT_WR); break;
+        case Step::Do::gather: goes_on = gathered(step.count); break;
         case Step::Do::again: i = static_cast<std::size_t>(-1); break;
       }
       if (!goes_on) break;
@@ -194,6 +206,13 @@ class ScriptedServer {
     return true;
   }
 
+  /// False once the server is to stop.
+  bool gathered(std::size_t count) const {
+    std::unique_lock lock(mutex_);
+    arrived_.wait(lock, [&] { return stopping_ || requests_.size() >= count; });
+    return !stopping_;
+  }
+
   /// Gives up when the client hangs up, or when the server is to stop and the client reads nothing.
   bool send_all(int socket, std::string_view bytes) const {
     while (!bytes.empty()) {
@@ -217,6 +236,7 @@ class ScriptedServer {
   mutable std::condition_variable arrived_;
   std::list<std::thread> connections_;
   std::vector<std::string> requests_;
+  bool stopping_ = false;
   std::thread acceptor_;
 };
 
