@@ -22,11 +22,12 @@ using Refused = std::variant<Secret, Fingerprint>;
 
 /// What a caller wishes of the token beyond its being usable.
 struct Wish {
-  /// A stale token that is promised for less is renewed before the answer, not after it; in seconds.
+  /// A stale token that is promised for less is renewed before the answer, not after it; in
+  /// seconds.
   std::int64_t min_ttl = 0;
   /// A windowed token inside its window is renewed before the answer, for at most half of
-  /// `timing.request_timeout`: for the platform's own routes, where some SDKs cannot store an answer
-  /// that is shorter than the window.
+  /// `timing.request_timeout`: for the platform's own routes, where some SDKs cannot store an
+  /// answer that is shorter than the window.
   bool outside_window = false;
 };
 
@@ -135,7 +136,8 @@ class AsyncKeeper {
   virtual bool read(std::string_view app, std::string_view kind, Wish wish,
                     void (*use)(void*, const TokenView&), void* target) const = 0;
 
-  /// Fault::unknown_app where there is no such app, or its platform has no such kind.
+  /// Fault::unknown_app where there is no such app, Fault::unknown_kind where its platform has no
+  /// such kind.
   virtual void get(Key key, Wish wish, Done<Result<Grant>> done) = 0;
   virtual void report(Key key, Refused refused, Done<Result<Report>> done) = 0;
   virtual void refresh(Key key, Done<Result<Refreshed>> done) = 0;
