@@ -184,7 +184,7 @@ class Kept {
     [[nodiscard]] const RenewalRule& rule() const noexcept override { return rule_; }
     [[nodiscard]] const std::vector<std::string>& needs() const noexcept override { return needs_; }
     void issue(IssueRequest, Done<IssueOutcome>) override { std::abort(); }
-    void probe(const Secret&, Milliseconds, Done<ProbeResult>) override { std::abort(); }
+    void probe(IssueRequest, const Secret&, Done<ProbeResult>) override { std::abort(); }
 
    private:
     RenewalRule rule_{};

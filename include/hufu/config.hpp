@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -69,10 +70,69 @@ struct AppConfig {
   std::vector<SinkConfig> sinks = {};
 };
 
+/// Lengths of time that somebody chose; what is empty is left as it is.
+struct TimingOverrides {
+  std::optional<Milliseconds> use_slack{};
+  std::optional<Milliseconds> refresh_ahead{};
+  std::optional<Milliseconds> overlap{};
+  std::optional<Milliseconds> lease{};
+  std::optional<Milliseconds> request_timeout{};
+};
+
+/// How a token of a CustomPlatform is judged by one cheap call: introspection (RFC 7662), or, with
+/// `dead`, any call of its API.
+struct CustomProbe {
+  std::string path{};
+  std::string method{};  ///< "POST" or "GET"; empty: POST for introspection, GET for another call.
+  /// Name of the parameter with the token; empty: "token" for introspection, which proves itself as
+  /// `client_auth` says; for another call, `Authorization: Bearer`.
+  std::string token{};
+  std::string active{};             ///< Path of the verdict of introspection; empty: "active".
+  std::vector<std::string> dead{};  ///< Error codes or HTTP statuses that mean a dead token.
+};
+
+/// A platform of one's own: OAuth 2.0 client credentials (RFC 6749, 4.4), but for what is said
+/// here.
+/// "{app}" in a path or a parameter stands for the app's id, "{NAME}" for its setting of that name;
+/// a parameter is left out where the setting is empty. A path into an answer is names joined by
+/// dots. What goes together, `src/platform/custom_platform.hpp` checks.
+struct CustomPlatform {
+  std::string path = "/oauth2/token";
+  std::string method = "POST";        ///< Or "GET": parameters in the query.
+  std::string encoding = "form";      ///< Of the body; or "json".
+  std::string client_auth = "basic";  ///< Or "body": id and secret among the parameters.
+  std::string client_id_name = "client_id";
+  std::string client_secret_name = "client_secret";
+  std::map<std::string, std::string, std::less<>> parameters = {
+      {"grant_type", "client_credentials"}, {"scope", "{scope}"}};
+  std::string kind = "access_token";
+  std::string token = "access_token";   ///< Path into the answer.
+  std::string lifetime = "expires_in";  ///< Path into the answer.
+  Milliseconds default_lifetime{0};     ///< Where the answer names none; 0: that is a failure.
+  Milliseconds longest_lifetime = std::chrono::hours(24 * 30);
+  std::string error = "error";  ///< Path of the error code.
+  std::string error_text = "error_description";
+  std::string success{};                ///< The code that means success, beside none at all.
+  std::string renewal = "independent";  ///< Or "rotating", "windowed", "sticky".
+  Milliseconds overlap{0};              ///< Rotating: how long the token before lives on.
+  Milliseconds window{0};               ///< Windowed: how long before its end there is a new one.
+  /// Codes of errors that cannot heal by themselves.
+  std::vector<std::string> permanent = {"invalid_client", "unauthorized_client", "invalid_scope"};
+  std::optional<CustomProbe> probe{};
+};
+
 /// One platform, as reached from here.
 struct PlatformConfig {
-  std::string base_url;
+  std::string base_url;     ///< Empty: as the platform's description says.
   bool allow_http = false;  ///< Plain http:// to something that is not loopback.
+  /// Base URLs to try, in order, where no connection to `base_url` can be made. Never after a
+  /// request was sent.
+  std::vector<std::string> fallback{};
+  /// "http://[USER:PASSWORD@]HOST:PORT"; empty: as HTTPS_PROXY and NO_PROXY say.
+  std::string proxy{};
+  TimingOverrides timing{};
+  /// What the platform is, where it is none that Hufu knows.
+  std::optional<CustomPlatform> custom{};
 };
 
 /// The lengths of time that the promise is made of. Defaults are WeChat's.
@@ -99,9 +159,11 @@ struct ServerLimits {
 /// it in by hand.
 struct Config {
   std::vector<AppConfig> apps;
-  std::map<std::string, PlatformConfig> platforms = {
-      {"wechat", {"https://api.weixin.qq.com", false}}};
-  Timing timing;
+  /// By name; those that are reached as their descriptions say need not be in here.
+  std::map<std::string, PlatformConfig> platforms;
+  /// For every platform. Those of a PlatformConfig win over these, and both over what the
+  /// platform's description says.
+  TimingOverrides timing;
 
   /// "memory:", "sqlite:PATH", or the URI of a database server: "postgresql://…", "mongodb://…",
   /// "redis://…".

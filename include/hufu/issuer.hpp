@@ -39,6 +39,7 @@ struct Need {
 /// What one call to the platform is made from.
 struct IssueRequest {
   std::string app;
+  std::string parent{};  ///< The id of the app that it belongs to; empty: none.
   Settings settings;
   Credentials credentials;
   bool force = false;          ///< Windowed: drop the present token at once.
@@ -74,7 +75,8 @@ struct IssueFailure {
   Error error;
   Delivery delivery = Delivery::not_sent;
   RetryClass retry_class = RetryClass::backoff;
-  /// The refusal is about this machine (its address): another node may try at once.
+  /// The refusal is about this machine (its address, which the message names where the platform
+  /// does): another node may try at once.
   bool this_node_only = false;
 };
 
@@ -89,12 +91,13 @@ enum class ProbeResult {
 
 /// The code that knows how one platform issues one kind of token.
 ///
-/// Thread-safety: the constants may be read from any thread; `issue` and `probe` may be called from
-/// any thread, return at once, try exactly once, and call `done` exactly once on any thread.
+/// Thread-safety: the constants may be read from any thread; the calls may be made from any thread,
+/// return at once, try exactly once, and call `done` exactly once on any thread.
 class Issuer {
  public:
   virtual ~Issuer() = default;
-  /// "platform/endpoint/kind": stored with each token.
+  /// "platform/kind" or, where a setting chooses between ways of issuing, "platform/WAY/kind"
+  /// ("wechat/stable/access_token"): stored with each token.
   [[nodiscard]] virtual std::string_view name() const noexcept = 0;
   [[nodiscard]] virtual const RenewalRule& rule() const noexcept = 0;
   /// The tokens that the request carries; most kinds need none.
@@ -110,8 +113,11 @@ class Issuer {
   virtual void try_credentials(IssueRequest /*request*/, Done<Result<void>> done) {
     done(fail(Fault::usage, "this platform has no call that only tries credentials"));
   }
-  /// One cheap call that judges `token`.
-  virtual void probe(const Secret& token, Milliseconds timeout, Done<ProbeResult> done) = 0;
+  /// Whether `probe` must be given the app's credentials. Where it need not, `app` and `timeout` of
+  /// the request are enough, and a probe waits for no database.
+  [[nodiscard]] virtual bool probe_needs_credentials() const noexcept { return false; }
+  /// One cheap call that judges `token`. `request.force` and the tokens in it are not looked at.
+  virtual void probe(IssueRequest request, const Secret& token, Done<ProbeResult> done) = 0;
 };
 
 }  // namespace hufu

@@ -9,7 +9,7 @@
 #include <memory>
 #include <optional>
 
-#include "config/text.hpp"
+#include "core/text.hpp"
 
 namespace hufu::config {
 namespace {

@@ -3,7 +3,7 @@
 #include <array>
 #include <cstdint>
 
-#include "config/text.hpp"
+#include "core/text.hpp"
 
 namespace hufu::config {
 namespace {

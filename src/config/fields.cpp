@@ -8,7 +8,7 @@
 
 #include "config/address_rules.hpp"
 #include "config/duration.hpp"
-#include "config/text.hpp"
+#include "core/text.hpp"
 
 namespace hufu::config {
 namespace {

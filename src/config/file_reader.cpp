@@ -8,7 +8,7 @@
 #include "config/draft.hpp"
 #include "config/secret_source.hpp"
 #include "config/sink_rules.hpp"
-#include "config/text.hpp"
+#include "core/text.hpp"
 
 namespace hufu::config {
 namespace {

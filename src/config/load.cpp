@@ -10,8 +10,8 @@
 #include "config/secret_source.hpp"
 #include "config/sink_rules.hpp"
 #include "config/store_uri.hpp"
-#include "config/text.hpp"
 #include "config/timing_rules.hpp"
+#include "core/text.hpp"
 
 namespace hufu::config {
 namespace {

@@ -5,7 +5,7 @@
 
 #include "config/app_rules.hpp"
 #include "config/fields.hpp"
-#include "config/text.hpp"
+#include "core/text.hpp"
 
 namespace hufu::config {
 namespace {

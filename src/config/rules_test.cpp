@@ -8,7 +8,6 @@
 #include "config/app_rules.hpp"
 #include "config/sources.hpp"
 #include "config/store_uri.hpp"
-#include "config/text.hpp"
 #include "config/timing_rules.hpp"
 
 namespace hufu::config {
@@ -176,15 +175,6 @@ TEST(Timing, IsRefusedWhereItCannotKeepThePromise) {
     EXPECT_FALSE(result.error().next_step.empty());
     for (const char* name : named) EXPECT_THAT(result.error().message, HasSubstr(name));
   }
-}
-
-TEST(Nearest, FindsASlipOfTheFingerAndNothingFarther) {
-  EXPECT_EQ(nearest("stauts", {"status", "serve"}), "status");
-  EXPECT_EQ(nearest("sim", {"serve", "sim"}), "sim");
-  EXPECT_EQ(nearest("gt", {"get", "key"}), "get");
-  EXPECT_EQ(nearest("banana", {"get", "key"}), "");
-  EXPECT_EQ(nearest(std::string(10'000, 'x'), {"get"}), "");
-  EXPECT_EQ(nearest("", {"get"}), "");
 }
 
 TEST(SystemFiles, TellAMissingFileFromOneThatCannotBeRead) {

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "config/text.hpp"
+#include "core/text.hpp"
 
 namespace hufu::config {
 namespace {

@@ -4,7 +4,7 @@
 #include <array>
 #include <optional>
 
-#include "config/text.hpp"
+#include "core/text.hpp"
 
 namespace hufu::config {
 namespace {

@@ -20,7 +20,8 @@ struct HttpRequest {
   Secret url;                ///< Absolute, http or https.
   Secret body;               ///< Sent when not empty.
   std::string content_type;  ///< Of the body.
-  Secret authorization;      ///< Sent as `Authorization: Bearer …` when not empty.
+  Secret authorization;      ///< Sent as `Authorization: SCHEME …` when not empty.
+  std::string authorization_scheme = "Bearer";
   Milliseconds timeout = std::chrono::seconds(8);  ///< For everything, from `send` to last byte.
   /// For the connection alone, TLS included; 0: as long as `timeout`. What leaves a caller time to
   /// try another host: nothing was sent when this is over.

@@ -106,6 +106,17 @@ TEST(HttpClient, SendsMethodTargetHeadersAndBodyAsTold) {
   EXPECT_THAT(seen, ::testing::EndsWith("\r\n\r\n{\"x\":\"y\"}"));
 }
 
+TEST(HttpClient, AuthorizesByTheSchemeThatItIsTold) {
+  ScriptedServer server({always("{}")});
+  HttpClient client;
+  HttpRequest request = get(server.url("/"));
+  request.authorization_scheme = "Basic";
+  request.authorization = Secret("aWQ6bm90LWEtc2VjcmV0"sv);
+  ASSERT_TRUE(fetch(client, std::move(request)).has_value());
+  EXPECT_THAT(server.requests().at(0),
+              HasSubstr("\r\nAuthorization: Basic aWQ6bm90LWEtc2VjcmV0\r\n"));
+}
+
 TEST(HttpClient, CarriesNothingFromOneRequestIntoTheNext) {
   ScriptedServer server({always("{}")});
   HttpClient client;
@@ -133,6 +144,10 @@ TEST(HttpClient, RefusesHeadersThatWouldWriteFurtherHeaders) {
   HttpClient client;
   HttpRequest request = get(server.url());
   request.authorization = Secret("canary\r\nX-Injected: 1"sv);
+  expect_failure(fetch(client, std::move(request)), Reach::not_sent, "cannot be written");
+  request = get(server.url());
+  request.authorization_scheme = "Basic\r\nX-Injected:";
+  request.authorization = Secret("canary"sv);
   expect_failure(fetch(client, std::move(request)), Reach::not_sent, "cannot be written");
   EXPECT_TRUE(fetch(client, get(server.url())).has_value()) << "the next one is not affected";
   EXPECT_EQ(server.requests().size(), 1U);

@@ -101,6 +101,7 @@ bool HttpTransfer::load(HttpRequest request, Done<HttpOutcome> done, Millisecond
   set_destination(own_connection, time_left);
   set_content();
   if (!fits_a_header(request_.method) || !fits_a_header(request_.content_type) ||
+      !fits_a_header(request_.authorization_scheme) ||
       !fits_a_header(request_.authorization.reveal())) {
     refusal_ = CURLE_BAD_FUNCTION_ARGUMENT;
   }
@@ -143,7 +144,8 @@ void HttpTransfer::set_content() {
 
   if (!request_.body.empty()) add_header("Content-Type: ", request_.content_type);
   if (!request_.authorization.empty()) {
-    add_header("Authorization: Bearer ", request_.authorization.reveal());
+    add_header("Authorization: " + request_.authorization_scheme + " ",
+               request_.authorization.reveal());
   }
   set(CURLOPT_HTTPHEADER, headers_);
 }

@@ -3,83 +3,162 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <set>
+#include <string>
+
+#include "platform/base_url.hpp"
+
 namespace hufu::platform {
 namespace {
 
-using std::chrono::seconds;
+using namespace std::chrono_literals;
+using ::testing::AllOf;
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::Gt;
+using ::testing::HasSubstr;
+using ::testing::IsSupersetOf;
+using ::testing::Not;
+using ::testing::StartsWith;
 
-class Catalog : public ::testing::Test {
+/// A configuration that describes the platform "acme".
+Config with_acme() {
+  Config config;
+  config.platforms["acme"].base_url = "https://login.acme.example";
+  config.platforms["acme"].custom.emplace();
+  return config;
+}
+
+class MakeIssuer : public ::testing::Test {
  protected:
-  Result<std::shared_ptr<Issuer>> make(std::string_view platform, std::string_view endpoint,
-                                       std::string_view kind = kAccessToken) {
-    return make_issuer(platform, endpoint, kind, timing_, config_, client_);
+  Result<std::shared_ptr<Issuer>> make(std::string_view platform, std::string_view endpoint = {},
+                                       std::string_view kind = {}) {
+    return make_issuer(Catalog(config_), config_, platform, endpoint, kind, client_);
   }
-  Timing timing_;
-  PlatformConfig config_{"https://api.weixin.qq.com", false};
+  Config config_ = with_acme();
   std::shared_ptr<net::HttpClient> client_ = std::make_shared<net::HttpClient>();
 };
 
-TEST_F(Catalog, KnowsTheClassicEndpointAsRotating) {
-  auto issuer = make("wechat", "classic");
-  ASSERT_TRUE(issuer.has_value());
-  EXPECT_EQ((*issuer)->name(), "wechat/classic/access_token");
-  EXPECT_EQ((*issuer)->rule().shape, RenewalRule::Shape::rotating);
-  EXPECT_EQ((*issuer)->rule().longest_life, seconds(7200));
-  EXPECT_TRUE((*issuer)->needs().empty());
+TEST_F(MakeIssuer, NamesIssuersByPlatformWayAndKind) {
+  EXPECT_EQ(make("wechat", "stable", "access_token").value()->name(), "wechat/stable/access_token");
+  EXPECT_EQ(make("wechat", "classic", "access_token").value()->name(),
+            "wechat/classic/access_token");
+  EXPECT_EQ(make("wechat", "stable", "jsapi_ticket").value()->name(), "wechat/jsapi_ticket");
+  EXPECT_EQ(make("wechat", "classic", "wx_card_ticket").value()->name(), "wechat/wx_card_ticket");
+  EXPECT_EQ(make("acme").value()->name(), "acme/access_token");
 }
 
-TEST_F(Catalog, KnowsTheStableEndpointAsWindowed) {
-  auto issuer = make("wechat", "stable");
-  ASSERT_TRUE(issuer.has_value());
-  EXPECT_EQ((*issuer)->name(), "wechat/stable/access_token");
-  EXPECT_EQ((*issuer)->rule().shape, RenewalRule::Shape::windowed);
-  EXPECT_EQ((*issuer)->rule().longest_life, seconds(7200));
-  EXPECT_EQ((*issuer)->rule().forced_a_day, 20);
-  EXPECT_EQ((*issuer)->rule().forced_apart, seconds(30));
+TEST_F(MakeIssuer, TakesTheDefaultEndpointAndTheMainKindWhereNoneIsNamed) {
+  EXPECT_EQ(make("wechat").value()->name(), "wechat/stable/access_token");
+  EXPECT_EQ(make("wechat", "classic").value()->name(), "wechat/classic/access_token");
 }
 
-TEST_F(Catalog, TakesTheOverlapFromTheConfiguration) {
-  timing_.overlap = seconds(77);
-  EXPECT_EQ(make("wechat", "classic").value()->rule().overlap, seconds(77));
+TEST_F(MakeIssuer, TakesTheOverlapFromTheConfiguration) {
+  EXPECT_EQ(make("wechat", "classic").value()->rule().overlap, 300s);
+  config_.timing.overlap = 77s;
+  EXPECT_EQ(make("wechat", "classic").value()->rule().overlap, 77s);
+  EXPECT_EQ(make("wechat", "classic", "jsapi_ticket").value()->rule().overlap, 0s);
+  EXPECT_EQ(make("acme").value()->rule().overlap, 0s) << "none of its tokens ends another";
+  config_.platforms["wechat"].timing.overlap = 66s;
+  EXPECT_EQ(make("wechat", "classic").value()->rule().overlap, 66s);
 }
 
-TEST_F(Catalog, NamesWhatExistsWhenAskedForWhatDoesNot) {
-  auto platform = make("feishu", "stable");
+TEST_F(MakeIssuer, NamesWhatExistsWhenAskedForWhatDoesNot) {
+  auto platform = make("feishuu");
   ASSERT_FALSE(platform.has_value());
   EXPECT_EQ(platform.error().fault, Fault::config);
-  EXPECT_EQ(platform.error().message, "there is no platform \"feishu\"");
-  EXPECT_EQ(platform.error().next_step, "use one of: wechat");
+  EXPECT_EQ(platform.error().message, "there is no platform \"feishuu\"");
+  EXPECT_THAT(platform.error().next_step, AllOf(HasSubstr("acme"), HasSubstr("wechat")));
 
   auto endpoint = make("wechat", "new");
   ASSERT_FALSE(endpoint.has_value());
   EXPECT_EQ(endpoint.error().fault, Fault::config);
-  EXPECT_EQ(endpoint.error().next_step, "use one of: classic, stable");
+  EXPECT_EQ(endpoint.error().next_step, "use one of: stable, classic");
+  EXPECT_EQ(make("acme", "classic").error().fault, Fault::config);
 
-  auto kind = make("wechat", "stable", "jsapi_ticket");
+  auto kind = make("wechat", "stable", "agent_ticket");
   ASSERT_FALSE(kind.has_value());
-  EXPECT_EQ(kind.error().fault, Fault::unknown_app);
-  EXPECT_EQ(kind.error().next_step, "use one of: access_token");
+  EXPECT_EQ(kind.error().fault, Fault::unknown_kind);
+  EXPECT_EQ(kind.error().message, "an app of wechat has no \"agent_ticket\"");
+  EXPECT_EQ(kind.error().next_step, "use one of: access_token, jsapi_ticket, wx_card_ticket");
 }
 
-TEST_F(Catalog, RefusesAnAddressThatMayNotBeCalled) {
-  config_.base_url = "http://api.weixin.qq.com";
-  auto issuer = make("wechat", "stable");
-  ASSERT_FALSE(issuer.has_value());
-  EXPECT_EQ(issuer.error().fault, Fault::config);
+TEST_F(MakeIssuer, RefusesAnAddressThatMayNotBeCalled) {
+  config_.platforms["wechat"].base_url = "http://api.weixin.qq.com";
+  EXPECT_EQ(make("wechat").error().fault, Fault::config);
+}
+
+TEST(Catalog, HoldsThePlatformsOfTheConfigurationBesideThoseItKnows) {
+  EXPECT_THAT(Catalog().names(), AllOf(Contains("wechat"), Not(Contains("acme"))));
+  EXPECT_THAT(Catalog(with_acme()).names(), IsSupersetOf({"acme", "wechat"}));
+}
+
+TEST(Catalog, KeepsItsOwnDescriptionOfAPlatformThatIsDescribedAgain) {
+  Config config;
+  config.platforms["wechat"].custom.emplace();
+  EXPECT_EQ(Catalog(config).find("wechat")->title, "WeChat");
+}
+
+TEST(Catalog, TellsWhichPlatformsAConfigurationUses) {
+  auto used = [](const Config& config) {
+    const Catalog catalog(config);
+    std::vector<std::string> names;
+    for (const auto* platform : catalog.in_use(config)) names.push_back(platform->name);
+    return names;
+  };
+  EXPECT_THAT(used({}), ElementsAre("wechat"));
+  EXPECT_THAT(used(with_acme()), ElementsAre("acme", "wechat"));
+}
+
+TEST(Catalog, ListsEachKindOnceTheMainOneFirst) {
+  const Catalog catalog;
+  EXPECT_THAT(kind_names(*catalog.find("wechat")),
+              ElementsAre("access_token", "jsapi_ticket", "wx_card_ticket"));
+  EXPECT_EQ(main_kind(*catalog.find("wechat")), "access_token");
+}
+
+TEST(Catalog, KnowsWhatASettingIsWhereAnAppSaysNothing) {
+  const Catalog catalog;
+  const PlatformDescription& wechat = *catalog.find("wechat");
+  EXPECT_EQ(effective_setting(wechat, {}, "endpoint"), "stable");
+  EXPECT_EQ(effective_setting(wechat, {{"endpoint", "classic"}}, "endpoint"), "classic");
+  EXPECT_EQ(effective_setting(wechat, {}, "scope"), "");
 }
 
 // Every description must be whole: a hole shows here, not at three in the morning.
-TEST_F(Catalog, HoldsOnlyWholeDescriptions) {
-  for (const Description& each : catalog()) {
-    SCOPED_TRACE(each.platform + "/" + each.endpoint + "/" + each.kind);
-    EXPECT_FALSE(each.title.empty());
-    EXPECT_GT(each.rule.overlap.count(), 0);
-    EXPECT_GT(each.rule.longest_life, each.rule.overlap);
-    EXPECT_THAT(each.issue.path, ::testing::StartsWith("/"));
-    EXPECT_TRUE(each.probe.has_value());
-    for (const auto& [code, mapping] : each.codes) {
-      EXPECT_NE(mapping.words, "") << code;
-      EXPECT_NE(mapping.fix, "") << code;
+TEST(Catalog, HoldsOnlyWholeDescriptions) {
+  const Catalog catalog;
+  std::set<std::string> issuers;
+  for (const PlatformDescription& platform : catalog.platforms()) {
+    SCOPED_TRACE(platform.name);
+    EXPECT_FALSE(platform.title.empty());
+    EXPECT_TRUE(address_of(platform, {}).has_value());
+    for (const auto& setting : platform.settings) EXPECT_NE(setting.meaning, "") << setting.name;
+    for (const auto& each : platform.credentials) EXPECT_NE(each.meaning, "") << each.name;
+    ASSERT_FALSE(platform.kinds.empty());
+    for (const KindDescription& kind : platform.kinds) {
+      SCOPED_TRACE(issuer_name(platform, kind));
+      EXPECT_TRUE(issuers.insert(issuer_name(platform, kind)).second) << "two of one name";
+      const bool displaces = kind.rule.shape == RenewalRule::Shape::rotating ||
+                             kind.rule.shape == RenewalRule::Shape::windowed;
+      EXPECT_EQ(kind.rule.overlap > 0s, displaces);
+      EXPECT_GT(kind.rule.longest_life, kind.rule.overlap);
+      EXPECT_THAT(kind.issue.path, StartsWith("/"));
+      if (kind.when) {
+        const SettingDescription* setting = find_setting(platform, kind.when->setting);
+        ASSERT_NE(setting, nullptr);
+        EXPECT_THAT(setting->values, Contains(kind.when->value));
+      }
+      for (const Need& need : kind.needs) {
+        const PlatformDescription* of =
+            need.of == Need::Of::self ? &platform : catalog.find(platform.parent);
+        ASSERT_NE(of, nullptr);
+        EXPECT_THAT(kind_names(*of), Contains(need.kind));
+      }
+      for (const auto& [code, mapping] : kind.errors) {
+        EXPECT_NE(mapping.words, "") << code;
+        EXPECT_NE(mapping.fix, "") << code;
+      }
     }
   }
 }

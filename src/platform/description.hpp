@@ -5,38 +5,46 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "hufu/issuer.hpp"
+#include "platform/usual_form.hpp"
 
 // The vocabulary in which a platform is described: a new platform is a value of these types, not a
-// branch in any code. Plain data throughout; a path into an answer is names joined by dots
-// ("data.access_token").
+// branch in any code. Plain data throughout.
+//
+// A path into an answer is names joined by dots ("data.access_token"). In a text that goes into a
+// call, "{app}" stands for the app's id, "{parent}" for that of its parent, and "{NAME}" for its
+// setting of that name.
 
 namespace hufu::platform {
 
 /// Where the value of a parameter comes from.
 struct Value {
   enum class From {
-    constant,  ///< `text`.
-    app,       ///< The id of the app.
-    secret,    ///< Its secret.
-    force,     ///< Whether the present token is to be dropped: true or false.
-    needed,    ///< The token number `index` of `Description::needs`.
-    token,     ///< In a probe: the token that is parsed.
+    text,           ///< `text`, placeholders filled in.
+    credential,     ///< The credential named `text`.
+    refresh_token,  ///< The one that renews the permission.
+    force,          ///< Whether the present token is to be dropped: true or false.
+    needed,         ///< The token number `index` of `KindDescription::needs`.
+    token,          ///< In a probe: the token that is judged.
   };
-  From from = From::constant;
+  From from = From::text;
   std::string text{};
   std::size_t index = 0;
 };
-inline Value constant(std::string text) { return {Value::From::constant, std::move(text)}; }
-inline Value app() { return {Value::From::app}; }
-inline Value secret() { return {Value::From::secret}; }
+inline Value text(std::string text) { return {Value::From::text, std::move(text)}; }
+inline Value app() { return text("{app}"); }
+inline Value parent() { return text("{parent}"); }
+inline Value secret() { return {Value::From::credential, std::string(kSecret)}; }
+inline Value refresh_token() { return {Value::From::refresh_token}; }
 inline Value force() { return {Value::From::force}; }
 inline Value needed(std::size_t index) { return {Value::From::needed, {}, index}; }
 inline Value token() { return {Value::From::token}; }
 
+/// Left out of the call where a setting that its value names is empty.
 struct Parameter {
   std::string name;
   Value value;
@@ -47,54 +55,127 @@ struct Call {
   enum class Encoding { json, form };
 
   std::string method = "GET";
-  std::string path{};  ///< After the base URL; "{app}" in it stands for the app's id.
+  std::string path{};  ///< After the base URL, with placeholders.
   std::vector<Parameter> query{};
   std::vector<Parameter> body{};  ///< None: no body.
   Encoding encoding = Encoding::json;
   std::optional<Value> bearer{};  ///< Sent as `Authorization: Bearer …`.
+  /// The app's id and secret are sent as `Authorization: Basic …`, each form-encoded first
+  /// (RFC 6749, 2.3.1).
+  bool basic = false;
 };
 
 /// Where an answer, a JSON object, holds what.
 struct Answer {
   std::string token = "access_token";
   std::string lifetime = "expires_in";  ///< Whole seconds, as a number or a numeric string.
+  Milliseconds default_lifetime{};      ///< Where the answer names none; 0: then it is a failure.
+  std::string refresh_token{};          ///< Empty: none comes.
   std::string code = "errcode";         ///< The error code, a number or a string.
   std::string success = "0";            ///< The code that means success.
   bool success_may_be_silent = true;    ///< No code means success, too.
   std::string text = "errmsg";          ///< The error in the platform's words.
+  /// An error code is believed under HTTP 5xx, too. (The call may have been carried out even so.)
+  bool errors_come_with_any_status = false;
 };
 
-/// What an error code means and what helps. In `fix`, "{app}" stands for the app's id and "{ip}"
-/// for the address that the platform names in its error text.
+/// What an error code means and what helps. In `words` and `fix`, "{app}" stands for the app's id
+/// and "{ip}" for the address that the platform names in its error text.
 struct ErrorMapping {
   RetryClass retry_class = RetryClass::backoff;
   std::string words{};
   std::string fix{};
+  bool this_node_only = false;  ///< As in IssueFailure.
   /// The code handed on in place of the platform's, where that one would mislead who reads it.
   std::optional<int> passed_on_as{};
 };
+using ErrorMappings = std::map<std::string, ErrorMapping, std::less<>>;
 
-/// The cheap call that judges a token. A code of `dead` says dead; success, with
-/// `sign_of_life` in the answer or an explicit code of success, says alive; all else says nothing.
+/// The cheap call that judges a token.
 struct Probe {
   Call call{};
+  /// Error codes, or HTTP statuses ("401"), that say dead.
   std::vector<std::string> dead{};
-  std::string sign_of_life{};  ///< Path of a member that only an accepted token brings.
+  /// Path of a member that only an accepted token brings: with it, or with an explicit code of
+  /// success, success says alive. Empty: any success does.
+  std::string sign_of_life{};
+  /// Path of a member that says it itself, true or false ("active" of RFC 7662). Nothing else
+  /// counts then.
+  std::string verdict{};
 };
 
-/// Everything there is to know about one platform × endpoint × kind.
-struct Description {
-  std::string platform{};
-  std::string endpoint{};
-  std::string kind{};
-  std::string title{};  ///< The platform's name in messages: "WeChat".
+/// A setting and the value that it has (its default counts).
+struct Condition {
+  std::string setting;
+  std::string value;
+};
+
+/// Where an API call of the platform carries a token of some kind.
+struct TokenPlace {
+  enum class In { nowhere, query, header };
+  In in = In::nowhere;
+  std::string name{};    ///< Of the parameter or the header.
+  std::string scheme{};  ///< Before the token, in a header: "Bearer".
+};
+
+/// The platform's own route for a kind, which Hufu serves in its place.
+struct DropInRoute {
+  std::vector<std::string> methods;
+  std::string path;
+  /// Parameters of the query that tell this kind from others on the same path.
+  std::map<std::string, std::string, std::less<>> query{};
+};
+
+/// One way to issue one kind of token.
+struct KindDescription {
+  std::string name{};
+  /// Where a setting chooses between several ways to issue a kind: when it is this one.
+  std::optional<Condition> when{};
   RenewalRule rule{};
   std::vector<Need> needs{};
   Call issue{};
   Answer answer{};
-  /// By error code as text; codes that are not in it go to the backoff retry class.
-  std::map<std::string, ErrorMapping, std::less<>> codes{};
+  /// By error code as text; codes that are not in it are tried again with backoff.
+  ErrorMappings errors{};
   std::optional<Probe> probe{};
+  /// A call that fetches a token and displaces none, for the sake of the credentials that it takes.
+  /// Answered like `issue`.
+  std::optional<Call> trial{};
+  TokenPlace place{};
+  std::optional<DropInRoute> drop_in{};
+};
+
+/// A setting of a platform's apps.
+struct SettingDescription {
+  std::string name;
+  std::vector<std::string> values{};  ///< Those allowed; none: any text.
+  std::string fallback{};             ///< What it is where an app says nothing.
+  bool required = false;
+  std::string meaning{};
+};
+
+/// A credential of a platform's apps.
+struct CredentialDescription {
+  std::string name;
+  bool required = true;
+  UsualForm form{};
+  std::string meaning{};
+};
+
+/// Everything there is to know about one platform.
+struct PlatformDescription {
+  std::string name{};
+  std::string title{};   ///< In messages: "WeChat".
+  std::string parent{};  ///< The platform whose app each app of this one belongs to; empty: none.
+  std::string base_url{};
+  /// Of variables that define one app without a file: "WECHAT" for WECHAT_APPID, WECHAT_APPSECRET,
+  /// WECHAT_BASE_URL, and WECHAT_NAME for each setting; empty: there are none.
+  std::string environment{};
+  UsualForm id{};  ///< Of an app's id.
+  std::vector<SettingDescription> settings{};
+  std::vector<CredentialDescription> credentials{};
+  TimingOverrides timing{};              ///< Where it is not as usual; overlaps stand in the rules.
+  std::vector<KindDescription> kinds{};  ///< The main kind first.
 };
 
 }  // namespace hufu::platform

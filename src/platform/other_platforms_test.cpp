@@ -17,20 +17,22 @@ using std::chrono::hours;
 using std::chrono::seconds;
 using Delivery = IssueFailure::Delivery;
 
-net::HttpRequest request_of(const Description& description,
-                            std::vector<std::string_view> needed = {}) {
-  CallArguments arguments;
-  arguments.app = "id";
-  arguments.secret = "s";
-  arguments.needed = std::move(needed);
-  return build_request(description.issue, "https://host", arguments, seconds(8));
+IssueRequest asked() {
+  IssueRequest asked;
+  asked.app = "id";
+  asked.credentials.emplace(kSecret, Secret(std::string_view("s")));
+  return asked;
 }
 
-IssueOutcome judge(const Description& description, int status, std::string body) {
+net::HttpRequest request_of(const KindDescription& kind, const IssueRequest& request = asked()) {
+  return build_request(kind.issue, "https://host", request);
+}
+
+IssueOutcome parse(const KindDescription& kind, int status, std::string body) {
   net::HttpResponse response;
   response.status = status;
   response.body = std::move(body);
-  return parse_issue_response(description, response, {});
+  return parse_issue_response("The platform", kind, response, {});
 }
 
 void expect_token(const IssueOutcome& outcome, std::string_view token, seconds lifetime) {
@@ -48,93 +50,96 @@ void expect_refusal(const IssueOutcome& outcome, RetryClass retry_class, std::op
   EXPECT_THAT(outcome.error().error.message, ::testing::HasSubstr(words));
 }
 
-Description two_hours(std::string title) {
-  Description description;
-  description.title = std::move(title);
-  description.rule.longest_life = hours(2);
-  return description;
+KindDescription two_hours() {
+  KindDescription kind;
+  kind.rule.longest_life = hours(2);
+  return kind;
 }
 
 TEST(OtherPlatforms, FeishuNamesThingsItsOwnWay) {
-  Description feishu = two_hours("Feishu");
+  KindDescription feishu = two_hours();
   feishu.rule.shape = RenewalRule::Shape::windowed;
   feishu.issue = {.method = "POST",
                   .path = "/open-apis/auth/v3/tenant_access_token/internal",
                   .body = {{"app_id", app()}, {"app_secret", secret()}}};
   feishu.answer = {
       .token = "tenant_access_token", .lifetime = "expire", .code = "code", .text = "msg"};
-  feishu.codes = {{"10003", {RetryClass::slow, "bad parameters", "check the app"}}};
+  feishu.errors = {
+      {"10003",
+       {.retry_class = RetryClass::slow, .words = "bad parameters", .fix = "check the app"}}};
 
   EXPECT_EQ(request_of(feishu).body.reveal(), R"({"app_id":"id","app_secret":"s"})");
   expect_token(
-      judge(feishu, 200, R"({"code":0,"msg":"ok","tenant_access_token":"t-1","expire":1800})"),
+      parse(feishu, 200, R"({"code":0,"msg":"ok","tenant_access_token":"t-1","expire":1800})"),
       "t-1", seconds(1800));
-  expect_refusal(judge(feishu, 200, R"({"code":10003,"data":{},"msg":"invalid param"})"),
+  expect_refusal(parse(feishu, 200, R"({"code":10003,"data":{},"msg":"invalid param"})"),
                  RetryClass::slow, 10003, "invalid param");
-  EXPECT_EQ(judge(feishu, 404, "404 page not found").error().delivery, Delivery::answered);
+  EXPECT_EQ(parse(feishu, 404, "404 page not found").error().delivery, Delivery::answered);
 }
 
 TEST(OtherPlatforms, DingTalkRefusesWithHttp400AndAWord) {
-  Description dingtalk = two_hours("DingTalk");
+  KindDescription dingtalk = two_hours();
   dingtalk.issue = {.method = "POST",
                     .path = "/v1.0/oauth2/accessToken",
                     .body = {{"appKey", app()}, {"appSecret", secret()}}};
   dingtalk.answer = {
       .token = "accessToken", .lifetime = "expireIn", .code = "code", .text = "message"};
-  dingtalk.codes = {
-      {"invalidClientIdOrSecret", {RetryClass::slow, "wrong id or secret", "check both"}}};
+  dingtalk.errors = {
+      {"invalidClientIdOrSecret",
+       {.retry_class = RetryClass::slow, .words = "wrong id or secret", .fix = "check both"}}};
 
-  expect_token(judge(dingtalk, 200, R"({"accessToken":"T","expireIn":7200})"), "T", seconds(7200));
+  expect_token(parse(dingtalk, 200, R"({"accessToken":"T","expireIn":7200})"), "T", seconds(7200));
   expect_refusal(
-      judge(dingtalk, 400, R"({"requestid":"1","code":"invalidClientIdOrSecret","message":"no"})"),
-      RetryClass::slow, std::nullopt,
-      "DingTalk refused (invalidClientIdOrSecret): wrong id or secret");
+      parse(dingtalk, 400, R"({"requestid":"1","code":"invalidClientIdOrSecret","message":"no"})"),
+      RetryClass::slow, std::nullopt, "refused (invalidClientIdOrSecret): wrong id or secret");
 }
 
 TEST(OtherPlatforms, DouyinNestsItsToken) {
-  Description douyin = two_hours("Douyin");
+  KindDescription douyin = two_hours();
   douyin.answer = {.token = "data.access_token",
                    .lifetime = "data.expires_in",
                    .code = "err_no",
                    .text = "err_tips"};
   expect_token(
-      judge(douyin, 200,
+      parse(douyin, 200,
             R"({"err_no":0,"err_tips":"success","data":{"access_token":"T","expires_in":60}})"),
       "T", seconds(60));
-  expect_refusal(judge(douyin, 200, R"({"err_no":40017,"err_tips":"bad secret","data":{}})"),
+  expect_refusal(parse(douyin, 200, R"({"err_no":40017,"err_tips":"bad secret","data":{}})"),
                  RetryClass::backoff, 40017, "bad secret");
   for (const char* body :
        {R"({"err_no":0})", R"({"err_no":0,"data":[]})", R"({"err_no":0,"data":"access_token"})",
         R"({"err_no":0,"data.access_token":"T","data.expires_in":1})"}) {
-    EXPECT_EQ(judge(douyin, 200, body).error().delivery, Delivery::lost) << body;
+    EXPECT_EQ(parse(douyin, 200, body).error().delivery, Delivery::lost) << body;
   }
 
-  Description open = two_hours("Douyin Open");
+  KindDescription open = two_hours();
   open.answer = {.token = "data.access_token",
                  .lifetime = "data.expires_in",
                  .code = "data.error_code",
                  .text = "data.description"};
-  expect_refusal(judge(open, 200, R"({"data":{"error_code":10003,"description":"no"}})"),
+  expect_refusal(parse(open, 200, R"({"data":{"error_code":10003,"description":"no"}})"),
                  RetryClass::backoff, 10003, "no");
 }
 
 TEST(OtherPlatforms, QqGivesItsLifetimeAsAString) {
-  Description qq = two_hours("QQ");
-  expect_token(judge(qq, 200, R"({"access_token":"T","expires_in":"7200"})"), "T", seconds(7200));
+  KindDescription qq = two_hours();
+  expect_token(parse(qq, 200, R"({"access_token":"T","expires_in":"7200"})"), "T", seconds(7200));
 }
 
 TEST(OtherPlatforms, WeComPutsACodeIntoEveryAnswerAndItsAddressIntoTheWords) {
-  Description wecom = two_hours("WeCom");
+  KindDescription wecom = two_hours();
   wecom.rule.shape = RenewalRule::Shape::sticky;
   wecom.issue = {.path = "/cgi-bin/gettoken",
                  .query = {{"corpid", app()}, {"corpsecret", secret()}}};
-  wecom.codes = {{"60020", {RetryClass::slow, "address not trusted", "add {ip}"}}};
+  wecom.errors = {
+      {"60020",
+       {.retry_class = RetryClass::slow, .words = "address not trusted", .fix = "add {ip}"}}};
 
   EXPECT_EQ(request_of(wecom).url.reveal(), "https://host/cgi-bin/gettoken?corpid=id&corpsecret=s");
   expect_token(
-      judge(wecom, 200, R"({"errcode":0,"errmsg":"ok","access_token":"T","expires_in":7200})"), "T",
+      parse(wecom, 200, R"({"errcode":0,"errmsg":"ok","access_token":"T","expires_in":7200})"), "T",
       seconds(7200));
-  auto refused = judge(
+  auto refused = parse(
       wecom, 200,
       R"({"errcode":60020,"errmsg":"not allow to access from your ip, hint: [1], from ip: 1.2.3.4, more"})");
   expect_refusal(refused, RetryClass::slow, 60020, "address not trusted");
@@ -142,41 +147,73 @@ TEST(OtherPlatforms, WeComPutsACodeIntoEveryAnswerAndItsAddressIntoTheWords) {
 }
 
 TEST(OtherPlatforms, KuaishouWantsAFormAndSucceedsWithOne) {
-  Description kuaishou = two_hours("Kuaishou");
+  KindDescription kuaishou = two_hours();
   kuaishou.rule.longest_life = hours(48);
   kuaishou.issue = {.method = "POST",
                     .path = "/oauth2/access_token",
                     .body = {{"app_id", app()},
                              {"app_secret", secret()},
-                             {"grant_type", constant("client_credentials")}},
+                             {"grant_type", text("client_credentials")}},
                     .encoding = Call::Encoding::form};
   kuaishou.answer = {
       .code = "result", .success = "1", .success_may_be_silent = false, .text = "error_msg"};
   EXPECT_EQ(request_of(kuaishou).body.reveal(),
             "app_id=id&app_secret=s&grant_type=client_credentials");
-  expect_token(judge(kuaishou, 200, R"({"result":1,"access_token":"T","expires_in":172800})"), "T",
+  expect_token(parse(kuaishou, 200, R"({"result":1,"access_token":"T","expires_in":172800})"), "T",
                hours(48));
-  expect_refusal(judge(kuaishou, 200, R"({"result":0,"error_msg":"no"})"), RetryClass::backoff, 0,
+  expect_refusal(parse(kuaishou, 200, R"({"result":0,"error_msg":"no"})"), RetryClass::backoff, 0,
                  "no");
-  EXPECT_EQ(judge(kuaishou, 200, R"({"access_token":"T","expires_in":1})").error().delivery,
+  EXPECT_EQ(parse(kuaishou, 200, R"({"access_token":"T","expires_in":1})").error().delivery,
             Delivery::lost);
 }
 
 TEST(OtherPlatforms, ATicketIsFetchedWithTheTokenItNeeds) {
-  Description ticket = two_hours("WeChat");
+  KindDescription ticket = two_hours();
   ticket.needs = {{Need::Of::self, "access_token"}};
   ticket.issue = {.path = "/cgi-bin/ticket/getticket",
-                  .query = {{"access_token", needed(0)}, {"type", constant("jsapi")}}};
+                  .query = {{"access_token", needed(0)}, {"type", text("jsapi")}}};
   ticket.answer.token = "ticket";
-  ticket.codes = {
-      {"40001", {RetryClass::needed_token, "the access token is dead", "nothing to do"}}};
+  ticket.errors = {{"40001",
+                    {.retry_class = RetryClass::needed_token,
+                     .words = "the access token is dead",
+                     .fix = "nothing to do"}}};
 
-  EXPECT_EQ(request_of(ticket, {"parent"}).url.reveal(),
+  IssueRequest request = asked();
+  request.needed.emplace_back(std::string_view("parent"));
+  EXPECT_EQ(request_of(ticket, request).url.reveal(),
             "https://host/cgi-bin/ticket/getticket?access_token=parent&type=jsapi");
-  expect_token(judge(ticket, 200, R"({"errcode":0,"errmsg":"ok","ticket":"K","expires_in":7200})"),
+  expect_token(parse(ticket, 200, R"({"errcode":0,"errmsg":"ok","ticket":"K","expires_in":7200})"),
                "K", seconds(7200));
-  expect_refusal(judge(ticket, 200, R"({"errcode":40001,"errmsg":"invalid credential"})"),
+  expect_refusal(parse(ticket, 200, R"({"errcode":40001,"errmsg":"invalid credential"})"),
                  RetryClass::needed_token, 40001, "the access token is dead");
+}
+
+TEST(OtherPlatforms, AnAuthorizedAccountRenewsItsPermissionWithItsToken) {
+  KindDescription authorizer = two_hours();
+  authorizer.needs = {{Need::Of::parent, "component_access_token"}};
+  authorizer.issue = {.method = "POST",
+                      .path = "/cgi-bin/component/api_authorizer_token",
+                      .query = {{"component_access_token", needed(0)}},
+                      .body = {{"component_appid", parent()},
+                               {"authorizer_appid", app()},
+                               {"authorizer_refresh_token", refresh_token()}}};
+  authorizer.answer = {.token = "authorizer_access_token",
+                       .refresh_token = "authorizer_refresh_token"};
+
+  IssueRequest request = asked();
+  request.parent = "component";
+  request.needed.emplace_back(std::string_view("c"));
+  request.refresh_token = Secret(std::string_view("r1"));
+  EXPECT_EQ(request_of(authorizer, request).url.reveal(),
+            "https://host/cgi-bin/component/api_authorizer_token?component_access_token=c");
+  EXPECT_EQ(request_of(authorizer, request).body.reveal(),
+            R"({"component_appid":"component","authorizer_appid":"id",)"
+            R"("authorizer_refresh_token":"r1"})");
+  auto outcome = parse(authorizer, 200,
+                       R"({"authorizer_access_token":"T","expires_in":7200,)"
+                       R"("authorizer_refresh_token":"r2"})");
+  expect_token(outcome, "T", seconds(7200));
+  EXPECT_EQ(outcome->refresh_token.reveal(), "r2");
 }
 
 }  // namespace

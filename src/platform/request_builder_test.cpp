@@ -14,15 +14,25 @@ using std::chrono::seconds;
 /// Everything that needs care in a URL or in JSON, a zero byte included.
 constexpr auto kNasty = "a&b=c?d#e%f+g h/\"\\\r\n\0\x7f虎"sv;
 
-net::HttpRequest composed(const Call& call, const CallArguments& arguments) {
-  return build_request(call, "https://host/base", arguments, seconds(3));
+/// An app with this secret.
+IssueRequest asked_with(std::string_view secret, std::string app = "wx1") {
+  IssueRequest asked;
+  asked.app = std::move(app);
+  asked.credentials.emplace(kSecret, Secret(secret));
+  asked.timeout = seconds(3);
+  return asked;
+}
+
+net::HttpRequest built(const Call& call, const IssueRequest& asked = asked_with("s"),
+                       std::string_view judged = {}) {
+  return build_request(call, "https://host/base", asked, judged);
 }
 
 TEST(RequestBuilder, BuildsMethodAddressAndTimeout) {
   Call call;
   call.method = "PUT";
   call.path = "/path";
-  auto request = composed(call, {});
+  auto request = built(call);
   EXPECT_EQ(request.method, "PUT");
   EXPECT_EQ(request.url.reveal(), "https://host/base/path");
   EXPECT_TRUE(request.body.empty());
@@ -32,24 +42,47 @@ TEST(RequestBuilder, BuildsMethodAddressAndTimeout) {
 TEST(RequestBuilder, FillsEveryKindOfValueIn) {
   Call call;
   call.path = "/p";
-  call.query = {{"1", constant("text")}, {"2", app()},     {"3", secret()}, {"4", force()},
-                {"5", needed(0)},        {"6", needed(1)}, {"7", token()}};
-  CallArguments arguments;
-  arguments.app = "wx1";
-  arguments.secret = "s";
-  arguments.force = true;
-  arguments.needed = {"n0", "n1"};
-  arguments.token = "t";
-  EXPECT_EQ(composed(call, arguments).url.reveal(),
-            "https://host/base/p?1=text&2=wx1&3=s&4=true&5=n0&6=n1&7=t");
+  call.query = {{"1", text("words")}, {"2", app()},           {"3", secret()},
+                {"4", force()},       {"5", needed(0)},       {"6", needed(1)},
+                {"7", token()},       {"8", refresh_token()}, {"9", parent()}};
+  IssueRequest asked = asked_with("s");
+  asked.parent = "wx0";
+  asked.force = true;
+  asked.needed.emplace_back("n0"sv);
+  asked.needed.emplace_back("n1"sv);
+  asked.refresh_token = Secret("r"sv);
+  EXPECT_EQ(built(call, asked, "t").url.reveal(),
+            "https://host/base/p?1=words&2=wx1&3=s&4=true&5=n0&6=n1&7=t&8=r&9=wx0");
+}
+
+TEST(RequestBuilder, PutsSettingsWhereTheirPlaceholdersStand) {
+  Call call;
+  call.path = "/{tenant}/token";
+  call.query = {{"scope", text("{scope}")}, {"resource", text("api://{app}/{tenant}")}};
+  IssueRequest asked = asked_with("s");
+  asked.settings = {{"tenant", "a/b"}, {"scope", "read write"}};
+  EXPECT_EQ(built(call, asked).url.reveal(),
+            "https://host/base/a%2Fb/token?scope=read%20write&resource=api%3A%2F%2Fwx1%2Fa%2Fb");
+}
+
+TEST(RequestBuilder, LeavesAParameterOutWhoseSettingIsEmpty) {
+  Call call;
+  call.method = "POST";
+  call.encoding = Call::Encoding::form;
+  call.body = {{"grant_type", text("client_credentials")},
+               {"scope", text("{scope}")},
+               {"resource", text("api://{app}/{tenant}")}};
+  EXPECT_EQ(built(call).body.reveal(), "grant_type=client_credentials");
+  IssueRequest asked = asked_with("s");
+  asked.settings = {{"scope", ""}, {"tenant", "t"}};
+  EXPECT_EQ(built(call, asked).body.reveal(),
+            "grant_type=client_credentials&resource=api%3A%2F%2Fwx1%2Ft");
 }
 
 TEST(RequestBuilder, EncodesQueriesWholly) {
   Call call;
   call.query = {{"s", secret()}};
-  CallArguments arguments;
-  arguments.secret = kNasty;
-  EXPECT_EQ(composed(call, arguments).url.reveal(),
+  EXPECT_EQ(built(call, asked_with(kNasty)).url.reveal(),
             "https://host/base?s=a%26b%3Dc%3Fd%23e%25f%2Bg%20h%2F%22%5C%0D%0A%00%7F%E8%99%8E");
 }
 
@@ -57,10 +90,7 @@ TEST(RequestBuilder, EncodesFormsLikeQueries) {
   Call call;
   call.encoding = Call::Encoding::form;
   call.body = {{"app_id", app()}, {"s", secret()}};
-  CallArguments arguments;
-  arguments.app = "wx1";
-  arguments.secret = "a&b c";
-  auto request = composed(call, arguments);
+  auto request = built(call, asked_with("a&b c"));
   EXPECT_EQ(request.content_type, "application/x-www-form-urlencoded");
   EXPECT_EQ(request.body.reveal(), "app_id=wx1&s=a%26b%20c");
 }
@@ -68,9 +98,7 @@ TEST(RequestBuilder, EncodesFormsLikeQueries) {
 TEST(RequestBuilder, EscapesJsonSoThatItReadsBackTheSame) {
   Call call;
   call.body = {{"secret", secret()}, {"force_refresh", force()}};
-  CallArguments arguments;
-  arguments.secret = kNasty;
-  auto request = composed(call, arguments);
+  auto request = built(call, asked_with(kNasty));
   EXPECT_EQ(request.content_type, "application/json");
   auto body = request.body.reveal();
   auto read = boost::json::parse({body.data(), body.size()}).as_object();
@@ -83,9 +111,7 @@ TEST(RequestBuilder, HasRoomForTheWorst) {
   call.query = {{"s", secret()}};
   call.body = {{"s", secret()}};
   std::string worst(5000, '\x01');
-  CallArguments arguments;
-  arguments.secret = worst;
-  auto request = composed(call, arguments);
+  auto request = built(call, asked_with(worst));
   EXPECT_EQ(request.url.size(), "https://host/base?s="sv.size() + 3 * worst.size());
   EXPECT_EQ(request.body.size(), "{\"s\":\"\"}"sv.size() + 6 * worst.size());
 }
@@ -94,12 +120,23 @@ TEST(RequestBuilder, PutsTheAppIntoThePathAndATokenIntoTheHeader) {
   Call call;
   call.path = "/v1.0/{app}/token";
   call.bearer = needed(0);
-  CallArguments arguments;
-  arguments.app = "corp/../1";
-  arguments.needed = {"parent"};
-  auto request = composed(call, arguments);
+  IssueRequest asked = asked_with("s", "corp/../1");
+  asked.needed.emplace_back("parent"sv);
+  auto request = built(call, asked);
   EXPECT_EQ(request.url.reveal(), "https://host/base/v1.0/corp%2F..%2F1/token");
+  EXPECT_EQ(request.authorization_scheme, "Bearer");
   EXPECT_EQ(request.authorization.reveal(), "parent");
+}
+
+// RFC 6749, 2.3.1: both are form-encoded before they are joined by a colon.
+TEST(RequestBuilder, FormEncodesIdAndSecretForBasic) {
+  Call call;
+  call.basic = true;
+  auto request = built(call, asked_with("s+e/c r:e%t", "my app:1"));
+  EXPECT_EQ(request.authorization_scheme, "Basic");
+  // my+app%3A1:s%2Be%2Fc+r%3Ae%25t
+  EXPECT_EQ(request.authorization.reveal(), "bXkrYXBwJTNBMTpzJTJCZSUyRmMrciUzQWUlMjV0");
+  EXPECT_EQ(built(call, asked_with("", "a")).authorization.reveal(), "YTo=");
 }
 
 }  // namespace

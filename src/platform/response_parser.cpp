@@ -22,7 +22,8 @@ using Delivery = IssueFailure::Delivery;
 
 constexpr std::size_t kLongestToken = 4096;
 
-bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
+/// Printable ASCII without blanks: all that a token can be made of.
+bool fits_a_token(char c) { return c > ' ' && c <= '~'; }
 
 template <class Number>
 std::optional<Number> number_in(std::string_view text) {
@@ -120,30 +121,34 @@ std::optional<std::chrono::seconds> lifetime_in(const json::value& value) {
 /// One answer to one call for a token, on its way to a verdict.
 class IssueResponse {
  public:
-  IssueResponse(const Description& description, const net::HttpResponse& response,
-                const CallArguments& asked)
-      : description_(description),
+  IssueResponse(std::string_view title, const KindDescription& kind,
+                const net::HttpResponse& response, const IssueRequest& asked)
+      : title_(title),
+        kind_(kind),
         response_(response),
         asked_(asked),
         document_(response.body),
-        code_(document_.code(description.answer.code)) {}
+        code_(document_.code(kind.answer.code)) {}
 
   [[nodiscard]] IssueOutcome outcome() const {
     int status = response_.status;
+    const bool has_error_code =
+        document_.is_object() && code_ && !code_->empty() && !is_success(kind_.answer, *code_);
+    if (status >= 500 && has_error_code && kind_.answer.errors_come_with_any_status) {
+      return refused(Delivery::lost);
+    }
     if (status >= 500 || status < 200 || status == 408) return lost(http_status());
     if (status >= 300 && status < 400) {
       return turned_down("redirected the call (" + http_status() + ")",
                          "check base_url: it must be the address of the platform's API itself");
     }
-    bool has_error_code = document_.is_object() && code_ && !code_->empty() &&
-                          !is_success(description_.answer, *code_);
-    if (has_error_code) return refused();
+    if (has_error_code) return refused(Delivery::answered);
     if (status >= 400) {
       return turned_down("turned the call down with " + http_status() + " and no error code",
                          "check base_url, and what stands between here and the platform");
     }
     if (!document_.is_object()) return lost(what_it_is_instead());
-    if (!code_ || !is_success(description_.answer, *code_)) {
+    if (!code_ || !is_success(kind_.answer, *code_)) {
       return lost("an answer that tells neither success nor failure");
     }
     return issued();
@@ -151,37 +156,49 @@ class IssueResponse {
 
  private:
   [[nodiscard]] IssueOutcome issued() const {
-    const json::value* token = document_.find(description_.answer.token);
+    const json::value* token = document_.find(kind_.answer.token);
     if (token == nullptr || !token->is_string()) return lost("success, but no token in it");
-    std::string_view value = document_.text(description_.answer.token);
+    std::string_view value = document_.text(kind_.answer.token);
     if (value.empty()) return lost("success, but an empty token");
     if (value.size() > kLongestToken) return lost("success, but a token of more than 4 KiB");
-    if (std::any_of(value.begin(), value.end(), is_control)) {
-      return lost("success, but a token with control characters");
+    if (!std::all_of(value.begin(), value.end(), fits_a_token)) {
+      return lost("success, but a token with blanks, control characters or other than ASCII");
     }
-    const json::value* lifetime = document_.find(description_.answer.lifetime);
-    if (lifetime == nullptr) return lost("a token without a lifetime");
-    auto seconds = lifetime_in(*lifetime);
-    if (!seconds) return lost("a token whose lifetime is not a whole number above 0");
-    return Issued{Secret(value), std::min<Milliseconds>(*seconds, description_.rule.longest_life)};
+    auto lifetime = this->lifetime();
+    if (!lifetime) return lost(lifetime.error());
+    Issued issued{Secret(value), std::min(*lifetime, kind_.rule.longest_life)};
+    if (!kind_.answer.refresh_token.empty()) {
+      issued.refresh_token = Secret(document_.text(kind_.answer.refresh_token));
+    }
+    return issued;
+  }
+
+  /// Of the token, or what is wrong with it.
+  [[nodiscard]] tl::expected<Milliseconds, std::string> lifetime() const {
+    const json::value* found = document_.find(kind_.answer.lifetime);
+    if (found == nullptr || found->is_null()) {
+      if (kind_.answer.default_lifetime > Milliseconds(0)) return kind_.answer.default_lifetime;
+      return tl::unexpected<std::string>("a token without a lifetime");
+    }
+    auto seconds = lifetime_in(*found);
+    if (seconds) return *seconds;
+    return tl::unexpected<std::string>("a token whose lifetime is not a whole number above 0");
   }
 
   /// The platform said no, and why.
-  [[nodiscard]] IssueOutcome refused() const {
-    static const ErrorMapping kUnknown{RetryClass::backoff,
-                                       "Hufu does not know this error code",
-                                       "look the code up in the platform's documentation",
-                                       {}};
-    auto entry = description_.codes.find(*code_);
-    const ErrorMapping& mapping = entry == description_.codes.end() ? kUnknown : entry->second;
+  [[nodiscard]] IssueOutcome refused(Delivery delivery) const {
+    static const ErrorMapping kUnknown{.words = "Hufu does not know this error code",
+                                       .fix = "look the code up in the platform's documentation"};
+    auto entry = kind_.errors.find(*code_);
+    const ErrorMapping& mapping = entry == kind_.errors.end() ? kUnknown : entry->second;
 
     Error error;
     error.fault = Fault::refused;
     error.errcode = mapping.passed_on_as ? mapping.passed_on_as : number_in<int>(*code_);
-    std::string_view its_words = document_.text(description_.answer.text);
+    std::string_view its_words = document_.text(kind_.answer.text);
     std::string shown = error.errcode ? std::to_string(*error.errcode) : quoted(*code_);
-    error.message = description_.title + " refused (" + (shown.empty() ? "no code" : shown) +
-                    "): " + mapping.words;
+    error.message = title_ + " refused (" + (shown.empty() ? "no code" : shown) +
+                    "): " + filled_in(mapping.words, its_words);
     // Words that belong to another code than the one handed on would only mislead.
     if (!mapping.passed_on_as && !its_words.empty()) {
       std::string quote = quoted(its_words);
@@ -190,12 +207,13 @@ class IssueResponse {
     }
     error.next_step = filled_in(mapping.fix, its_words);
     if (mapping.retry_class == RetryClass::next_minute) error.retry_after = std::chrono::minutes(1);
-    return fail_with(std::move(error), Delivery::answered, mapping.retry_class);
+    return tl::unexpected(
+        IssueFailure{std::move(error), delivery, mapping.retry_class, mapping.this_node_only});
   }
 
   /// Something said no, but not in the platform's way.
   [[nodiscard]] IssueOutcome turned_down(const std::string& what, std::string next_step) const {
-    Error error{Fault::refused, description_.title + " " + what, std::move(next_step), {}, {}};
+    Error error{Fault::refused, title_ + " " + what, std::move(next_step), {}, {}};
     bool too_many = response_.status == 429;
     if (auto seconds = number_in<int>(response_.retry_after); too_many && seconds && *seconds > 0) {
       error.retry_after = std::chrono::seconds(*seconds);
@@ -206,7 +224,7 @@ class IssueResponse {
 
   [[nodiscard]] IssueOutcome lost(const std::string& what) const {
     Error error{Fault::unreachable,
-                description_.title + " answered with " + what,
+                title_ + " answered with " + what,
                 "check base_url, and whether a proxy answers in the platform's place; Hufu tries "
                 "again by itself",
                 {},
@@ -232,58 +250,75 @@ class IssueResponse {
 
   /// The platform's words, fit to be shown; empty if they repeat a secret.
   [[nodiscard]] std::string quoted(std::string_view words) const {
-    std::vector<std::string_view> hidden = asked_.needed;
-    hidden.push_back(asked_.secret);
-    hidden.push_back(document_.text(description_.answer.token));
+    std::vector<std::string_view> hidden{asked_.refresh_token.reveal(),
+                                         document_.text(kind_.answer.token),
+                                         document_.text(kind_.answer.refresh_token)};
+    for (const Secret& token : asked_.needed) hidden.push_back(token.reveal());
+    for (const auto& [name, secret] : asked_.credentials) hidden.push_back(secret.reveal());
     return quote(words, hidden);
   }
 
-  [[nodiscard]] std::string filled_in(std::string fix, std::string_view its_words) const {
+  [[nodiscard]] std::string filled_in(std::string words, std::string_view its_words) const {
     auto replace = [&](std::string_view name, std::string_view value) {
-      if (auto at = fix.find(name); at != std::string::npos) fix.replace(at, name.size(), value);
+      if (auto at = words.find(name); at != std::string::npos) {
+        words.replace(at, name.size(), value);
+      }
     };
     replace("{app}", asked_.app);
     replace("{ip}", first_address(its_words).value_or("this machine's public address"));
-    return fix;
+    return words;
   }
 
-  const Description& description_;
+  const std::string title_;
+  const KindDescription& kind_;
   const net::HttpResponse& response_;
-  const CallArguments& asked_;
+  const IssueRequest& asked_;
   Document document_;
   std::optional<std::string> code_;
 };
 
 }  // namespace
 
-IssueOutcome parse_issue_response(const Description& description, const net::HttpOutcome& outcome,
-                                  const CallArguments& asked) {
-  if (outcome) return IssueResponse(description, *outcome, asked).outcome();
+IssueOutcome parse_issue_response(std::string_view title, const KindDescription& kind,
+                                  const net::HttpOutcome& outcome, const IssueRequest& asked) {
+  if (outcome) return IssueResponse(title, kind, *outcome, asked).outcome();
 
-  bool sent = outcome.error().reach == net::HttpFailure::Reach::lost;
+  const bool sent = outcome.error().reach == net::HttpFailure::Reach::lost;
   Error error;
   error.fault = Fault::unreachable;
-  error.message = description.title + (sent ? " gave no answer: " : " cannot be reached: ") +
+  error.message = std::string(title) + (sent ? " gave no answer: " : " cannot be reached: ") +
                   outcome.error().message;
-  error.next_step = "check the network, name resolution and base_url; Hufu tries again by itself";
+  error.next_step = outcome.error().next_step;
+  if (error.next_step.empty()) {
+    error.next_step = "check the network, name resolution and base_url; Hufu tries again by itself";
+  }
   return tl::unexpected(IssueFailure{std::move(error), sent ? Delivery::lost : Delivery::not_sent,
                                      RetryClass::backoff});
 }
 
-ProbeResult parse_probe_response(const Description& description, const net::HttpOutcome& outcome) {
-  if (!description.probe || !outcome) return ProbeResult::unknown;
-  Document document(outcome->body);
-  if (outcome->status >= 500 || !document.is_object()) return ProbeResult::unknown;
+ProbeResult parse_probe_response(const KindDescription& kind, const net::HttpOutcome& outcome) {
+  if (!kind.probe || !outcome) return ProbeResult::unknown;
+  const Document document(outcome->body);
+  const Probe& probe = *kind.probe;
+  const int status = outcome->status;
+  if (status >= 500) return ProbeResult::unknown;
+  const bool successful = status >= 200 && status < 300;
 
-  const Probe& probe = *description.probe;
-  auto code = document.code(description.answer.code);
-  if (!code) return ProbeResult::unknown;
-  if (std::find(probe.dead.begin(), probe.dead.end(), *code) != probe.dead.end()) {
-    return ProbeResult::dead;
+  if (!probe.verdict.empty()) {
+    const json::value* verdict = document.find(probe.verdict);
+    if (!successful || verdict == nullptr || !verdict->is_bool()) return ProbeResult::unknown;
+    return verdict->get_bool() ? ProbeResult::alive : ProbeResult::dead;
   }
-  bool accepted = outcome->status >= 200 && outcome->status < 300 &&
-                  is_success(description.answer, *code) &&
-                  (!code->empty() || document.find(probe.sign_of_life) != nullptr);
+
+  auto means_dead = [&](std::string_view code) {
+    return std::find(probe.dead.begin(), probe.dead.end(), code) != probe.dead.end();
+  };
+  if (means_dead(std::to_string(status))) return ProbeResult::dead;
+  const auto code = document.code(kind.answer.code);
+  if (!document.is_object() || !code) return ProbeResult::unknown;
+  if (means_dead(*code)) return ProbeResult::dead;
+  const bool accepted = successful && is_success(kind.answer, *code) &&
+                        (!code->empty() || document.find(probe.sign_of_life) != nullptr);
   return accepted ? ProbeResult::alive : ProbeResult::unknown;
 }
 

@@ -6,10 +6,11 @@
 #include <string>
 #include <vector>
 
-#include "platform/wechat.hpp"
+#include "platform/catalog.hpp"
 
-// The rules of judging, by way of WeChat's classic endpoint. What each of WeChat's codes means
-// stands in wechat_test.cpp, other shapes of answers in other_platforms_test.cpp.
+// How answers are understood, by way of WeChat's classic endpoint. What each of WeChat's codes
+// means stands in descriptions/wechat_test.cpp, other shapes of answers in
+// other_platforms_test.cpp.
 
 namespace hufu::platform {
 namespace {
@@ -26,15 +27,19 @@ net::HttpOutcome answered(int status, std::string body) {
   return response;
 }
 
-IssueOutcome judge(const net::HttpOutcome& outcome) {
-  static const Description classic = wechat_classic();
-  CallArguments asked;
-  asked.app = "wx1";
-  asked.secret = "canary-secret";
-  return parse_issue_response(classic, outcome, asked);
+const KindDescription& classic() {
+  static const Catalog catalog;
+  return **find_kind(*catalog.find("wechat"), kAccessToken, {{"endpoint", "classic"}});
 }
-IssueOutcome judge(int status, std::string body) {
-  return judge(answered(status, std::move(body)));
+
+IssueOutcome parse(const net::HttpOutcome& outcome, const KindDescription& kind = classic()) {
+  IssueRequest asked;
+  asked.app = "wx1";
+  asked.credentials.emplace(kSecret, Secret(std::string_view("canary-secret")));
+  return parse_issue_response("WeChat", kind, outcome, asked);
+}
+IssueOutcome parse(int status, std::string body, const KindDescription& kind = classic()) {
+  return parse(answered(status, std::move(body)), kind);
 }
 
 IssueFailure failure_of(const IssueOutcome& outcome) {
@@ -43,7 +48,7 @@ IssueFailure failure_of(const IssueOutcome& outcome) {
 }
 
 TEST(ResponseParser, TakesTokenAndLifetime) {
-  auto outcome = judge(200, R"({"access_token":"22_AfDy6E","expires_in":7200})");
+  auto outcome = parse(200, R"({"access_token":"22_AfDy6E","expires_in":7200})");
   ASSERT_TRUE(outcome.has_value());
   EXPECT_EQ(outcome->value.reveal(), "22_AfDy6E");
   EXPECT_EQ(outcome->lifetime, seconds(7200));
@@ -56,7 +61,7 @@ TEST(ResponseParser, TakesWhateverElseTheAnswerHolds) {
            R"({"errcode":"0","access_token":"T","expires_in":7200})",
            " \n{\"expires_in\":7200,\"new\":[{}],\"access_token\":\"T\"}\n",
        }) {
-    EXPECT_TRUE(judge(200, body).has_value()) << body;
+    EXPECT_TRUE(parse(200, body).has_value()) << body;
   }
 }
 
@@ -79,7 +84,7 @@ TEST(ResponseParser, ReadsALifetimeAsANumberOrANumericStringAndCutsIt) {
       {"\"99999999999999999999999999\"", 7200},
   };
   for (const auto& [lifetime, expected] : rows) {
-    auto outcome = judge(200, R"({"access_token":"T","expires_in":)" + std::string(lifetime) + "}");
+    auto outcome = parse(200, R"({"access_token":"T","expires_in":)" + std::string(lifetime) + "}");
     ASSERT_TRUE(outcome.has_value()) << lifetime;
     EXPECT_EQ(outcome->lifetime, seconds(expected)) << lifetime;
   }
@@ -92,7 +97,7 @@ TEST(ResponseParser, CallsASuccessWithoutASaneLifetimeLost) {
         "-0.0",       "null",      "true",      "[7200]",       "{}",        "\"\"",
         "\"0\"",      "\"-7200\"", "\"+7200\"", "\" 7200\"",    "\"7200 \"", "\"7200s\"",
         "\"7200.0\"", "\"1e3\"",   "\"0x10\"",  "\"two hours\""}) {
-    auto failure = failure_of(judge(
+    auto failure = failure_of(parse(
         200, R"({"access_token":"canary-token","expires_in":)" + std::string(lifetime) + "}"));
     EXPECT_EQ(failure.delivery, Delivery::lost) << lifetime;
     EXPECT_EQ(failure.retry_class, RetryClass::backoff) << lifetime;
@@ -100,13 +105,13 @@ TEST(ResponseParser, CallsASuccessWithoutASaneLifetimeLost) {
     EXPECT_THAT(failure.error.message, HasSubstr("lifetime"));
     EXPECT_THAT(failure.error.message, Not(HasSubstr("canary")));
   }
-  EXPECT_THAT(failure_of(judge(200, R"({"access_token":"T"})")).error.message,
+  EXPECT_THAT(failure_of(parse(200, R"({"access_token":"T"})")).error.message,
               HasSubstr("a token without a lifetime"));
 }
 
 TEST(ResponseParser, TakesATokenOfUpTo4KiB) {
   std::string longest(4096, 'x');
-  auto outcome = judge(200, R"({"expires_in":7200,"access_token":")" + longest + "\"}");
+  auto outcome = parse(200, R"({"expires_in":7200,"access_token":")" + longest + "\"}");
   ASSERT_TRUE(outcome.has_value());
   EXPECT_EQ(outcome->value.reveal(), longest);
 }
@@ -116,14 +121,54 @@ TEST(ResponseParser, CallsASuccessWithoutASaneTokenLost) {
        {std::string("\"\""), std::string("null"), std::string("7"), std::string("[\"T\"]"),
         std::string("{}"), std::string("true"), "\"" + std::string(4097, 'x') + "\"",
         std::string(R"("canary\n")"), std::string(R"("can\u0000ary")"),
-        std::string(R"("canary\u007f")"), std::string(R"("canary\u001b[0m")")}) {
-    auto failure = failure_of(judge(200, R"({"expires_in":7200,"access_token":)" + token + "}"));
+        std::string(R"("canary\u007f")"), std::string(R"("canary\u001b[0m")"),
+        std::string(R"("   ")"), std::string(R"(" canary")"), std::string(R"("canary ")"),
+        std::string(R"("can ary")"), std::string(R"("can\tary")"), std::string(R"("canäry")"),
+        std::string(R"("can\u00a0ary")"), std::string(R"("can\u3000ary")")}) {
+    auto failure = failure_of(parse(200, R"({"expires_in":7200,"access_token":)" + token + "}"));
     EXPECT_EQ(failure.delivery, Delivery::lost) << token;
     EXPECT_EQ(failure.retry_class, RetryClass::backoff) << token;
     EXPECT_THAT(failure.error.message, HasSubstr("token")) << token;
     EXPECT_THAT(failure.error.message, Not(HasSubstr("canary")));
   }
-  EXPECT_EQ(failure_of(judge(200, R"({"expires_in":7200})")).delivery, Delivery::lost);
+  EXPECT_EQ(failure_of(parse(200, R"({"expires_in":7200})")).delivery, Delivery::lost);
+}
+
+TEST(ResponseParser, TakesTheDefaultLifetimeWhereTheAnswerNamesNone) {
+  KindDescription kind = classic();
+  kind.answer.default_lifetime = seconds(3600);
+  for (const char* body :
+       {R"({"access_token":"T"})", R"({"access_token":"T","expires_in":null})"}) {
+    auto outcome = parse(200, body, kind);
+    ASSERT_TRUE(outcome.has_value()) << body;
+    EXPECT_EQ(outcome->lifetime, seconds(3600));
+  }
+  EXPECT_EQ(parse(200, R"({"access_token":"T","expires_in":60})", kind).value().lifetime,
+            seconds(60));
+  EXPECT_FALSE(parse(200, R"({"access_token":"T","expires_in":"soon"})", kind).has_value());
+  kind.rule.longest_life = seconds(1800);
+  EXPECT_EQ(parse(200, R"({"access_token":"T"})", kind).value().lifetime, seconds(1800));
+}
+
+TEST(ResponseParser, TakesTheRefreshTokenWhereOneComes) {
+  KindDescription kind = classic();
+  kind.answer.refresh_token = "refresh_token";
+  const std::string token = R"({"access_token":"T","expires_in":60)";
+  EXPECT_EQ(parse(200, token + R"(,"refresh_token":"R"})", kind).value().refresh_token.reveal(),
+            "R");
+  EXPECT_TRUE(parse(200, token + "}", kind).value().refresh_token.empty());
+  EXPECT_TRUE(parse(200, token + R"(,"refresh_token":"R"})").value().refresh_token.empty());
+}
+
+TEST(ResponseParser, BelievesAnErrorCodeUnderAnyStatusWhereThePlatformSendsItSo) {
+  KindDescription kind = classic();
+  kind.answer.errors_come_with_any_status = true;
+  auto failure = failure_of(parse(503, R"({"errcode":40125})", kind));
+  EXPECT_EQ(failure.error.fault, Fault::refused);
+  EXPECT_EQ(failure.error.errcode, 40125);
+  EXPECT_EQ(failure.retry_class, RetryClass::slow);
+  EXPECT_EQ(failure.delivery, Delivery::lost) << "it may have been carried out even so";
+  EXPECT_EQ(failure_of(parse(503, "{}", kind)).error.fault, Fault::unreachable);
 }
 
 TEST(ResponseParser, CallsWhatIsNotAJsonObjectLost) {
@@ -143,23 +188,23 @@ TEST(ResponseParser, CallsWhatIsNotAJsonObjectLost) {
            R"(callback({"access_token":"T","expires_in":7200}))",
            "{\"access_token\":\"\xff\xfe\",\"expires_in\":7200}",
        }) {
-    auto failure = failure_of(judge(200, body));
+    auto failure = failure_of(parse(200, body));
     EXPECT_EQ(failure.delivery, Delivery::lost) << body;
     EXPECT_EQ(failure.retry_class, RetryClass::backoff) << body;
     EXPECT_EQ(failure.error.fault, Fault::unreachable) << body;
     EXPECT_FALSE(failure.error.errcode.has_value()) << body;
   }
   std::string deep(10'000, '[');
-  EXPECT_EQ(failure_of(judge(200, deep)).delivery, Delivery::lost);
-  EXPECT_THAT(failure_of(judge(200, "")).error.message, HasSubstr("an empty body"));
-  EXPECT_THAT(failure_of(judge(200, " <html>")).error.message, HasSubstr("HTML"));
+  EXPECT_EQ(failure_of(parse(200, deep)).delivery, Delivery::lost);
+  EXPECT_THAT(failure_of(parse(200, "")).error.message, HasSubstr("an empty body"));
+  EXPECT_THAT(failure_of(parse(200, " <html>")).error.message, HasSubstr("HTML"));
 }
 
 TEST(ResponseParser, CallsAServerErrorLostWhateverItSays) {
   for (int status : {500, 502, 503, 504, 599, 408, 101, 0}) {
     for (const char* body : {"", "<html>", R"({"errcode":40013,"errmsg":"invalid appid"})",
                              R"({"access_token":"T","expires_in":7200})"}) {
-      auto failure = failure_of(judge(status, body));
+      auto failure = failure_of(parse(status, body));
       EXPECT_EQ(failure.delivery, Delivery::lost) << status << body;
       EXPECT_EQ(failure.retry_class, RetryClass::backoff) << status << body;
       EXPECT_EQ(failure.error.fault, Fault::unreachable) << status << body;
@@ -170,7 +215,7 @@ TEST(ResponseParser, CallsAServerErrorLostWhateverItSays) {
 
 TEST(ResponseParser, CallsARedirectAnAnswerAndPointsAtTheBaseUrl) {
   for (int status : {301, 302, 303, 307, 308, 304}) {
-    auto failure = failure_of(judge(status, R"({"access_token":"T","expires_in":7200})"));
+    auto failure = failure_of(parse(status, R"({"access_token":"T","expires_in":7200})"));
     EXPECT_EQ(failure.delivery, Delivery::answered) << status;
     EXPECT_EQ(failure.retry_class, RetryClass::backoff) << status;
     EXPECT_EQ(failure.error.fault, Fault::refused) << status;
@@ -183,7 +228,7 @@ TEST(ResponseParser, CallsAClientErrorAnAnswerEvenWithoutACode) {
   for (int status : {400, 401, 403, 404, 405, 410}) {
     for (const char* body : {"", "404 page not found", "{}", "[]", R"({"errcode":0})",
                              R"({"access_token":"T","expires_in":7200})"}) {
-      auto failure = failure_of(judge(status, body));
+      auto failure = failure_of(parse(status, body));
       EXPECT_EQ(failure.delivery, Delivery::answered) << status << body;
       EXPECT_EQ(failure.retry_class, RetryClass::backoff) << status << body;
       EXPECT_EQ(failure.error.fault, Fault::refused) << status << body;
@@ -194,7 +239,7 @@ TEST(ResponseParser, CallsAClientErrorAnAnswerEvenWithoutACode) {
 }
 
 TEST(ResponseParser, BelievesTheCodeOfAClientError) {
-  auto failure = failure_of(judge(400, R"({"errcode":40013,"errmsg":"invalid appid"})"));
+  auto failure = failure_of(parse(400, R"({"errcode":40013,"errmsg":"invalid appid"})"));
   EXPECT_EQ(failure.delivery, Delivery::answered);
   EXPECT_EQ(failure.retry_class, RetryClass::slow);
   EXPECT_EQ(failure.error.errcode, 40013);
@@ -204,7 +249,7 @@ TEST(ResponseParser, WaitsAMinuteWhenThereWereTooManyRequests) {
   net::HttpResponse response;
   response.status = 429;
   response.retry_after = "120";
-  auto failure = failure_of(judge(response));
+  auto failure = failure_of(parse(response));
   EXPECT_EQ(failure.delivery, Delivery::answered);
   EXPECT_EQ(failure.retry_class, RetryClass::next_minute);
   EXPECT_EQ(failure.error.retry_after, seconds(120));
@@ -212,39 +257,40 @@ TEST(ResponseParser, WaitsAMinuteWhenThereWereTooManyRequests) {
 
 TEST(ResponseParser, NamesCodeMeaningWordsAndFixOfARefusal) {
   auto failure = failure_of(
-      judge(200, R"({"errcode":40164,"errmsg":"invalid ip 203.0.113.7 ipv6 ::ffff:203.0.113.7, )"
+      parse(200, R"({"errcode":40164,"errmsg":"invalid ip 203.0.113.7 ipv6 ::ffff:203.0.113.7, )"
                  R"(not in whitelist rid: 64feb911-1-2"})"));
   EXPECT_EQ(failure.error.fault, Fault::refused);
   EXPECT_EQ(failure.error.errcode, 40164);
   EXPECT_EQ(failure.error.message,
-            "WeChat refused (40164): this machine's address is not in the app's IP list "
+            "WeChat refused (40164): 203.0.113.7 is not in the app's IP list "
             "(\"invalid ip 203.0.113.7 ipv6 ::ffff:203.0.113.7, not in whitelist "
             "rid: 64feb911-1-2\")");
   EXPECT_THAT(failure.error.next_step, HasSubstr("add 203.0.113.7 to the IP list of wx1"));
+  EXPECT_TRUE(failure.this_node_only);
 }
 
 TEST(ResponseParser, BelievesTheCodeRatherThanTheToken) {
-  auto failure = failure_of(judge(200, R"({"errcode":-1,"access_token":"T","expires_in":7200})"));
+  auto failure = failure_of(parse(200, R"({"errcode":-1,"access_token":"T","expires_in":7200})"));
   EXPECT_EQ(failure.delivery, Delivery::answered);
   EXPECT_EQ(failure.error.errcode, -1);
 }
 
 TEST(ResponseParser, BacksOffFromCodesItDoesNotKnow) {
-  auto failure = failure_of(judge(200, R"({"errcode":12345,"errmsg":"something new"})"));
+  auto failure = failure_of(parse(200, R"({"errcode":12345,"errmsg":"something new"})"));
   EXPECT_EQ(failure.delivery, Delivery::answered);
   EXPECT_EQ(failure.retry_class, RetryClass::backoff);
   EXPECT_EQ(failure.error.fault, Fault::refused);
   EXPECT_EQ(failure.error.errcode, 12345);
   EXPECT_THAT(failure.error.message, HasSubstr("something new"));
 
-  auto huge = failure_of(judge(200, R"({"errcode":1000000000000})"));
+  auto huge = failure_of(parse(200, R"({"errcode":1000000000000})"));
   EXPECT_EQ(huge.delivery, Delivery::answered);
   EXPECT_FALSE(huge.error.errcode.has_value());
 }
 
 TEST(ResponseParser, CallsACodeThatCannotBeOneLost) {
   for (const char* code : {"{}", "[0]", "true", "0.5"}) {
-    auto failure = failure_of(judge(
+    auto failure = failure_of(parse(
         200, R"({"access_token":"T","expires_in":7200,"errcode":)" + std::string(code) + "}"));
     EXPECT_EQ(failure.delivery, Delivery::lost) << code;
   }
@@ -258,7 +304,7 @@ TEST(ResponseParser, WithholdsWordsThatRepeatASecret) {
            R"({"errcode":"canary-secret"})",
            R"({"errcode":99,"errmsg":"canary-token","access_token":"canary-token"})",
        }) {
-    auto failure = failure_of(judge(200, body));
+    auto failure = failure_of(parse(200, body));
     EXPECT_THAT(failure.error.message, Not(HasSubstr("canary"))) << body;
     EXPECT_THAT(failure.error.message, Not(HasSubstr("CANARY"))) << body;
     EXPECT_THAT(failure.error.next_step, Not(HasSubstr("canary"))) << body;
@@ -267,7 +313,7 @@ TEST(ResponseParser, WithholdsWordsThatRepeatASecret) {
 }
 
 TEST(ResponseParser, LetsNoControlCharacterOutOfTheWords) {
-  auto failure = failure_of(judge(200, R"({"errcode":40013,"errmsg":"a\r\n\u001b[31mb\u0000)" +
+  auto failure = failure_of(parse(200, R"({"errcode":40013,"errmsg":"a\r\n\u001b[31mb\u0000)" +
                                            std::string(9999, 'x') + "\"}"));
   EXPECT_THAT(failure.error.message, HasSubstr("\"a [31mb xxx"));
   EXPECT_LT(failure.error.message.size(), 400U);
@@ -275,24 +321,26 @@ TEST(ResponseParser, LetsNoControlCharacterOutOfTheWords) {
 
 TEST(ResponseParser, TellsNotSentFromLost) {
   net::HttpFailure refused{net::HttpFailure::Reach::not_sent, "Could not resolve host: host"};
-  auto not_sent = failure_of(judge(tl::unexpected(refused)));
+  auto not_sent = failure_of(parse(tl::unexpected(refused)));
   EXPECT_EQ(not_sent.delivery, Delivery::not_sent);
   EXPECT_EQ(not_sent.error.fault, Fault::unreachable);
   EXPECT_EQ(not_sent.error.message, "WeChat cannot be reached: Could not resolve host: host");
 
   net::HttpFailure broken{net::HttpFailure::Reach::lost, "the answer was cut short"};
-  auto lost = failure_of(judge(tl::unexpected(broken)));
+  auto lost = failure_of(parse(tl::unexpected(broken)));
   EXPECT_EQ(lost.delivery, Delivery::lost);
   EXPECT_EQ(lost.retry_class, RetryClass::backoff);
   EXPECT_EQ(lost.error.message, "WeChat gave no answer: the answer was cut short");
+
+  refused.next_step = "check the clock";
+  EXPECT_EQ(failure_of(parse(tl::unexpected(refused))).error.next_step, "check the clock");
 }
 
-ProbeResult probed(int status, std::string body) {
-  static const Description classic = wechat_classic();
-  return parse_probe_response(classic, answered(status, std::move(body)));
+ProbeResult probed(int status, std::string body, const KindDescription& kind = classic()) {
+  return parse_probe_response(kind, answered(status, std::move(body)));
 }
 
-TEST(JudgeProbe, FindsATokenDead) {
+TEST(ProbeResponse, FindsATokenDead) {
   for (const char* code : {"40001", "40014", "42001"}) {
     EXPECT_EQ(
         probed(200, R"({"errmsg":"access_token expired","errcode":)" + std::string(code) + "}"),
@@ -301,13 +349,13 @@ TEST(JudgeProbe, FindsATokenDead) {
   EXPECT_EQ(probed(200, R"({"errcode":40001,"ip_list":[]})"), ProbeResult::dead);
 }
 
-TEST(JudgeProbe, FindsATokenAlive) {
+TEST(ProbeResponse, FindsATokenAlive) {
   EXPECT_EQ(probed(200, R"({"ip_list":["127.0.0.1"]})"), ProbeResult::alive);
   EXPECT_EQ(probed(200, R"({"ip_list":[],"errcode":0})"), ProbeResult::alive);
   EXPECT_EQ(probed(200, R"({"errcode":0,"errmsg":"ok"})"), ProbeResult::alive);
 }
 
-TEST(JudgeProbe, DoesNotGuess) {
+TEST(ProbeResponse, DoesNotGuess) {
   for (const char* body :
        {"", "{}", "[]", "<html>", R"({"ip_list":)", R"({"errcode":-1})", R"({"errcode":41001})",
         R"({"errcode":45009})", R"({"errcode":48001})", R"({"errcode":{}})"}) {
@@ -317,9 +365,36 @@ TEST(JudgeProbe, DoesNotGuess) {
     EXPECT_EQ(probed(status, R"({"ip_list":[]})"), ProbeResult::unknown) << status;
   }
   EXPECT_EQ(probed(502, R"({"errcode":40001})"), ProbeResult::unknown);
-  static const Description classic = wechat_classic();
-  EXPECT_EQ(parse_probe_response(classic, tl::unexpected(net::HttpFailure{})),
+  EXPECT_EQ(parse_probe_response(classic(), tl::unexpected(net::HttpFailure{})),
             ProbeResult::unknown);
+}
+
+TEST(ProbeResponse, OfIntrospectionIsItsVerdictAndNothingElse) {
+  KindDescription kind;
+  kind.answer = {.code = "error", .success = ""};
+  kind.probe.emplace();
+  kind.probe->verdict = "active";
+  EXPECT_EQ(probed(200, R"({"active":true})", kind), ProbeResult::alive);
+  EXPECT_EQ(probed(200, R"({"active":false})", kind), ProbeResult::dead);
+  for (const char* body : {"", "[]", "{}", R"({"active":"true"})", R"({"active":1})"}) {
+    EXPECT_EQ(probed(200, body, kind), ProbeResult::unknown) << body;
+  }
+  for (int status : {302, 400, 401, 500}) {
+    EXPECT_EQ(probed(status, R"({"active":false})", kind), ProbeResult::unknown) << status;
+  }
+}
+
+TEST(ProbeResponse, MaySayDeadByItsHttpStatus) {
+  KindDescription kind;
+  kind.answer = {.code = "error", .success = ""};
+  kind.probe.emplace();
+  kind.probe->dead = {"401", "invalid_token"};
+  EXPECT_EQ(probed(401, "", kind), ProbeResult::dead);
+  EXPECT_EQ(probed(401, R"({"error":"unauthorized"})", kind), ProbeResult::dead);
+  EXPECT_EQ(probed(400, R"({"error":"invalid_token"})", kind), ProbeResult::dead);
+  EXPECT_EQ(probed(400, R"({"error":"invalid_request"})", kind), ProbeResult::unknown);
+  EXPECT_EQ(probed(200, R"({"name":"me"})", kind), ProbeResult::alive);
+  EXPECT_EQ(probed(200, "<html>a login page</html>", kind), ProbeResult::unknown);
 }
 
 }  // namespace

@@ -1,8 +1,8 @@
-#include "config/text.hpp"
+#include "core/text.hpp"
 
 #include <algorithm>
 
-namespace hufu::config {
+namespace hufu {
 namespace {
 
 /// Insertions, deletions, replacements and swaps of neighbours that turn `a` into `b` (Damerau's
@@ -71,4 +71,9 @@ std::string listed(const std::vector<std::string_view>& words) {
   return result;
 }
 
-}  // namespace hufu::config
+std::string suggestion(std::string_view word, const std::vector<std::string_view>& known) {
+  const std::string_view meant = nearest(word, known);
+  return meant.empty() ? "Known are: " + listed(known) : "Did you mean " + quoted(meant) + "?";
+}
+
+}  // namespace hufu
