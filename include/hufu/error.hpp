@@ -13,7 +13,8 @@ namespace hufu {
 enum class Fault {
   usage,         ///< The caller asked for something that makes no sense.
   config,        ///< The configuration cannot be used.
-  unknown_app,   ///< No such app, or no such kind of token for it.
+  unknown_app,   ///< No such app.
+  unknown_kind,  ///< The platform of the app has no such kind of token.
   refused,       ///< The platform answered and said no; `Error::errcode` holds its code.
   unreachable,   ///< The platform could not be reached, or its answer could not be read.
   store,         ///< The database cannot be used.

@@ -6,7 +6,8 @@ ExitStatus exit_status(Fault fault) noexcept {
   switch (fault) {
     case Fault::usage: return ExitStatus::usage;
     case Fault::config:
-    case Fault::unknown_app: return ExitStatus::config;
+    case Fault::unknown_app:
+    case Fault::unknown_kind: return ExitStatus::config;
     case Fault::refused: return ExitStatus::refused;
     case Fault::unreachable: return ExitStatus::unreachable;
     case Fault::store: return ExitStatus::store;

@@ -149,10 +149,10 @@ std::optional<Enum> named(std::string_view name, const std::array<Enum, N>& all)
   return *found;
 }
 
-constexpr std::array kFaults = {Fault::usage,        Fault::config,      Fault::unknown_app,
-                                Fault::refused,      Fault::unreachable, Fault::store,
-                                Fault::unauthorised, Fault::forbidden,   Fault::too_soon,
-                                Fault::throttled,    Fault::internal};
+constexpr std::array kFaults = {Fault::usage,        Fault::config,       Fault::unknown_app,
+                                Fault::unknown_kind, Fault::refused,      Fault::unreachable,
+                                Fault::store,        Fault::unauthorised, Fault::forbidden,
+                                Fault::too_soon,     Fault::throttled,    Fault::internal};
 constexpr std::array kStates = {TokenState::missing, TokenState::fresh, TokenState::stale,
                                 TokenState::unusable};
 constexpr std::array kOutcomes = {ReportOutcome::renewed, ReportOutcome::already_newer,

@@ -348,10 +348,10 @@ TEST(Completion, WorksInBash) {
 
 TEST(ExitStatus, FollowsTheFault) {
   const std::pair<Fault, int> expected[] = {
-      {Fault::usage, 2},        {Fault::config, 3},      {Fault::unknown_app, 3},
-      {Fault::refused, 4},      {Fault::unreachable, 5}, {Fault::store, 6},
-      {Fault::unauthorised, 7}, {Fault::forbidden, 7},   {Fault::too_soon, 8},
-      {Fault::throttled, 8},    {Fault::internal, 1},
+      {Fault::usage, 2},        {Fault::config, 3},       {Fault::unknown_app, 3},
+      {Fault::unknown_kind, 3}, {Fault::refused, 4},      {Fault::unreachable, 5},
+      {Fault::store, 6},        {Fault::unauthorised, 7}, {Fault::forbidden, 7},
+      {Fault::too_soon, 8},     {Fault::throttled, 8},    {Fault::internal, 1},
   };
   for (auto [fault, status] : expected) {
     EXPECT_EQ(static_cast<int>(exit_status(fault)), status) << name_of(fault);

@@ -7,6 +7,7 @@ std::string_view name_of(Fault fault) noexcept {
     case Fault::usage: return "usage";
     case Fault::config: return "config";
     case Fault::unknown_app: return "unknown_app";
+    case Fault::unknown_kind: return "unknown_kind";
     case Fault::refused: return "refused";
     case Fault::unreachable: return "unreachable";
     case Fault::store: return "store";

@@ -125,7 +125,8 @@ class AsyncKeeper {
   virtual bool read(std::string_view app, std::string_view kind, Wish wish,
                     void (*use)(void*, const TokenView&), void* target) const = 0;
 
-  /// Fault::unknown_app where there is no such app, or its platform has no such kind.
+  /// Fault::unknown_app where there is no such app, Fault::unknown_kind where its platform has no
+  /// such kind.
   virtual void get(Key key, Wish wish, Done<Result<Grant>> done) = 0;
   virtual void report(Key key, Refused refused, Done<Result<Report>> done) = 0;
   virtual void refresh(Key key, Done<Result<Refreshed>> done) = 0;

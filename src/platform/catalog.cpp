@@ -58,7 +58,7 @@ Result<std::shared_ptr<Issuer>> make_issuer(std::string_view platform, std::stri
   }
   auto of_kind = those_with(of_endpoint, &Description::kind, kind);
   if (of_kind.empty()) {
-    return fail(Fault::unknown_app,
+    return fail(Fault::unknown_kind,
                 "the endpoint " + std::string(platform) + "/" + std::string(endpoint) +
                     " issues no \"" + std::string(kind) + "\"",
                 "use one of: " + names(of_endpoint, &Description::kind));

@@ -17,7 +17,7 @@ const std::vector<Description>& catalog();
 
 /// The issuer for one of them, at the platform's address, with the overlap of `timing`. What does
 /// not exist is an error that names what does: Fault::config for a platform or an endpoint,
-/// Fault::unknown_app for a kind. An address that may not be called is Fault::config, too.
+/// Fault::unknown_kind for a kind. An address that may not be called is Fault::config, too.
 Result<std::shared_ptr<Issuer>> make_issuer(std::string_view platform, std::string_view endpoint,
                                             std::string_view kind, const Timing& timing,
                                             const PlatformConfig& config,

@@ -57,7 +57,7 @@ TEST_F(Catalog, NamesWhatExistsWhenAskedForWhatDoesNot) {
 
   auto kind = make("wechat", "stable", "jsapi_ticket");
   ASSERT_FALSE(kind.has_value());
-  EXPECT_EQ(kind.error().fault, Fault::unknown_app);
+  EXPECT_EQ(kind.error().fault, Fault::unknown_kind);
   EXPECT_EQ(kind.error().next_step, "use one of: access_token");
 }
 

@@ -68,7 +68,8 @@ int status_of(Fault fault) noexcept {
     case Fault::usage: return 400;
     case Fault::unauthorised: return 401;
     case Fault::forbidden: return 403;
-    case Fault::unknown_app: return 404;
+    case Fault::unknown_app:
+    case Fault::unknown_kind: return 404;
     case Fault::config:
     case Fault::refused:
     case Fault::unreachable:
