@@ -25,9 +25,11 @@ class Metrics {
  public:
   /// More apps than this, and only the sums over all of them are shown, not a series for each.
   static constexpr std::size_t kMostApps = 1000;
+  /// The counters have room for so many.
+  static constexpr std::size_t kMostRoutes = 32;
 
-  /// `labels` names the routes, "GET /v1/apps" for one; a request that matched none is counted
-  /// under the index `labels.size()`.
+  /// `labels` names the routes, at most kMostRoutes, "GET /v1/apps" for one; a request that matched
+  /// none is counted under the index `labels.size()`.
   explicit Metrics(std::vector<std::string> labels);
 
   void answered_at_once(std::size_t route, int status) noexcept;
@@ -55,7 +57,6 @@ class Metrics {
                                            41002, 41004, 43001, 43002, 45009, 45011, 50002,
                                            61024, 89501, 89503, 89506, 89507, 0};
   static constexpr std::array kBuckets = {1, 5, 10, 50, 100, 500, 1000, 5000, 10'000, 60'000};
-  static constexpr std::size_t kMostRoutes = 32;
   static constexpr std::size_t kStripes = 8;
 
   using Counter = std::atomic<std::uint64_t>;

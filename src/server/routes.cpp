@@ -37,6 +37,7 @@ constexpr std::array kTable = {
     Route{"GET", "/metrics", Guard::open, Right::read, metrics},
     Route{"GET", "/openapi.json", Guard::open, Right::read, openapi},
 };
+static_assert(kTable.size() <= Metrics::kMostRoutes);
 
 constexpr std::string_view kPlatformPrefix = "/cgi-bin/";
 
