@@ -27,6 +27,7 @@ struct TokenView {
   WallTime expires_at{};
   std::uint64_t revision = 0;
   Fingerprint fingerprint;
+  std::string_view kind{};  ///< By its name, also where the main kind was asked for without one.
 };
 
 /// What a caller wishes of the token beyond its being usable.
@@ -315,7 +316,8 @@ bool TokenTable::read(std::string_view app, std::string_view kind, WallTime now,
                 promise,
                 WallTime(Milliseconds(row.expires_at)),
                 row.revision,
-                Fingerprint{row.fingerprint}});
+                Fingerprint{row.fingerprint},
+                kind});
   return true;
 }
 
