@@ -11,7 +11,7 @@
 #include "hufu/issuer.hpp"
 #include "hufu/keeper.hpp"
 #include "hufu/store.hpp"
-#include "keeper/token_table.hpp"
+#include "keeper/token_view.hpp"
 #include "store/cluster.hpp"
 #include "store/registry.hpp"
 
