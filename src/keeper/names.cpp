@@ -18,6 +18,7 @@ std::string_view name_of(ReportOutcome outcome) noexcept {
     case ReportOutcome::already_newer: return "already_newer";
     case ReportOutcome::unknown: return "unknown";
     case ReportOutcome::alive: return "alive";
+    case ReportOutcome::unverified: return "unverified";
     case ReportOutcome::throttled: return "throttled";
   }
   return "throttled";
