@@ -20,7 +20,7 @@ constexpr seconds kLongestWait{60};
 constexpr std::size_t kLongestKind = 128;
 constexpr std::size_t kLongestToken = 4096;
 
-/// The headers of an answer about a token, on the stack.
+/// The headers of an answer about a token. One at a time on a thread.
 class TokenHeaders {
  public:
   explicit TokenHeaders(const keeper::Seen& token) : text_(of_this_thread()) {
@@ -191,19 +191,22 @@ void get_token(const Call& call) {
   const std::string_view if_none_match = request.header("If-None-Match");
   const keeper::Wish wish{.min_ttl = min_ttl};
 
-  Scratch body;
   keeper::Seen current;
-  bool withheld = false;
-  const bool there =
-      services.keeper.read(call.app(), *kind, wish, [&](const keeper::TokenView& view) {
-        current = {view.revision, view.fingerprint};
-        withheld = !call.admission().authority && services.carries_authority(view.kind);
-        append_json(body.text(), call.app(), view);
-      });
-  if (withheld) return reply_authority_needed(call);
-  const bool unchanged = there && names(if_none_match, current);
-  if (there && !unchanged) {
-    return call.reply({200, "application/json", TokenHeaders(current).lines(), body.text()});
+  bool unchanged = false;
+  {
+    Scratch body;
+    bool withheld = false;
+    const bool there =
+        services.keeper.read(call.app(), *kind, wish, [&](const keeper::TokenView& view) {
+          current = {view.revision, view.fingerprint};
+          withheld = !call.admission().authority && services.carries_authority(view.kind);
+          append_json(body.text(), call.app(), view);
+        });
+    if (withheld) return reply_authority_needed(call);
+    unchanged = there && names(if_none_match, current);
+    if (there && !unchanged) {
+      return call.reply({200, "application/json", TokenHeaders(current).lines(), body.text()});
+    }
   }
   if (unchanged && wait == 0) return reply_not_modified(call, current);
 

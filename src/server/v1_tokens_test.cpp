@@ -1,10 +1,10 @@
-#include "server/v1_routes.hpp"
+#include "server/v1_tokens.hpp"
 
 #include <gtest/gtest.h>
 
 #include <string>
 
-#include "server/route_fixture_testing.hpp"
+#include "server/v1_testing.hpp"
 
 namespace hufu::server {
 namespace {
@@ -15,64 +15,31 @@ using testing::grant;
 using testing::RouteFixture;
 using Asked = std::vector<std::string>;
 
-class V1 : public ::testing::Test {
- protected:
-  V1() {
-    fixture.keeper.add("wx1", "TOKEN-1");
-    fixture.keeper.add("wx-new");
-    key = fixture.key({true, true, true, true, true});
-  }
+class V1Tokens : public testing::V1 {};
 
-  Answered get(const std::string& target, std::string if_none_match = {}) {
-    RouteFixture::Ask ask{"GET", target, key};
-    if (!if_none_match.empty()) ask.headers = {{"If-None-Match", std::move(if_none_match)}};
-    return fixture.ask(ask);
-  }
-  Answered post(const std::string& target, const std::string& body = {}) {
-    return fixture.ask({"POST", target, key, body});
-  }
-  Answered put(const std::string& target, const std::string& body) {
-    return fixture.ask({"PUT", target, key, body});
-  }
-
-  static void expect_problem(const Answered& answer, int status, std::string_view code) {
-    EXPECT_EQ(answer.times, 1);
-    EXPECT_EQ(answer.status, status) << answer.body;
-    EXPECT_EQ(answer.content_type, "application/problem+json");
-    EXPECT_EQ(answer.at("status"), std::to_string(status));
-    EXPECT_EQ(answer.at("code"), "\"" + std::string(code) + "\"");
-    EXPECT_EQ(answer.at("type"), "\"urn:hufu:problem:" + std::string(code) + "\"");
-    EXPECT_GT(answer.at("title").size(), 2U);
-    EXPECT_GT(answer.at("detail").size(), 2U);
-  }
-
-  RouteFixture fixture;
-  std::string key;
-};
-
-TEST_F(V1, GivesATokenWithEverythingThatIsKnownOfIt) {
+TEST_F(V1Tokens, GivesATokenWithEverythingThatIsKnownOfIt) {
   Answered answer = get("/v1/apps/wx1/token");
   EXPECT_EQ(answer.status, 200);
   EXPECT_EQ(answer.content_type, "application/json");
   EXPECT_EQ(answer.body,
             R"({"app":"wx1","kind":"access_token","token":"TOKEN-1","expires_in":7000,)"
             R"("expires_at":"2027-01-15T09:57:00Z","revision":1,"fingerprint":"0a1b2c3d"})");
-  EXPECT_TRUE(answer.has_header("ETag: \"1\""));
+  EXPECT_TRUE(answer.has_header("ETag: \"1-0a1b2c3d\""));
   EXPECT_TRUE(answer.has_header("Cache-Control: no-store"));
   EXPECT_FALSE(answer.later);
 }
 
-TEST_F(V1, SaysTheSameOfATokenThatHadToBeFetched) {
+TEST_F(V1Tokens, SaysTheSameOfATokenThatHadToBeFetched) {
   fixture.keeper.on_get = [](const Key&) -> Result<Grant> { return grant("wx-new", "TOKEN-1"); };
   Answered answer = get("/v1/apps/wx-new/token");
   EXPECT_TRUE(answer.later);
   EXPECT_EQ(answer.body,
             R"({"app":"wx-new","kind":"access_token","token":"TOKEN-1","expires_in":7000,)"
             R"("expires_at":"2027-01-15T09:57:00Z","revision":1,"fingerprint":"0a1b2c3d"})");
-  EXPECT_TRUE(answer.has_header("ETag: \"1\""));
+  EXPECT_TRUE(answer.has_header("ETag: \"1-0a1b2c3d\""));
 }
 
-TEST_F(V1, SaysWhenATokenIsSuspect) {
+TEST_F(V1Tokens, SaysWhenATokenIsSuspect) {
   fixture.keeper.on_get = [](const Key&) -> Result<Grant> {
     Grant doubtful = grant("wx-new", "doubtful");
     doubtful.suspect = true;
@@ -82,12 +49,44 @@ TEST_F(V1, SaysWhenATokenIsSuspect) {
   EXPECT_EQ(get("/v1/apps/wx1/token").at("suspect"), "");
 }
 
-TEST_F(V1, PassesKindAndWishOn) {
+TEST_F(V1Tokens, PassesKindAndWishOn) {
   get("/v1/apps/wx-new/token?min_ttl=600&kind=jsapi_ticket");
   EXPECT_EQ(fixture.keeper.asked, Asked{"get wx-new jsapi_ticket 600"});
 }
 
-TEST_F(V1, RefusesAQueryThatMakesNoSense) {
+TEST_F(V1Tokens, LeavesTheMainKindToTheKeeper) {
+  get("/v1/apps/wx-new/token?kind=");
+  post("/v1/apps/wx1/token/refresh");
+  EXPECT_EQ(fixture.keeper.asked, (Asked{"get wx-new 0", "refresh wx1"}));
+  EXPECT_EQ(get("/v1/apps/wx1/token").at("kind"), "\"access_token\"");
+}
+
+TEST_F(V1Tokens, GivesTokensOfEveryKind) {
+  fixture.keeper.put_token("wx1", "jsapi_ticket", "TICKET-1");
+  Answered answer = get("/v1/apps/wx1/token?kind=jsapi_ticket");
+  EXPECT_EQ(answer.at("kind"), "\"jsapi_ticket\"");
+  EXPECT_EQ(answer.at("token"), "\"TICKET-1\"");
+  EXPECT_FALSE(answer.later);
+}
+
+TEST_F(V1Tokens, PassesOnWhichKindsThereAre) {
+  auto unknown = [](const Key&) {
+    return fail(Fault::unknown_kind, "wechat has no session_key",
+                "Known are: access_token, jsapi_ticket");
+  };
+  fixture.keeper.on_get = unknown;
+  fixture.keeper.on_report = unknown;
+  fixture.keeper.on_refresh = unknown;
+  for (const Answered& answer :
+       {get("/v1/apps/wx1/token?kind=session_key"),
+        post("/v1/apps/wx1/token/report?kind=session_key", R"({"token":"x"})"),
+        post("/v1/apps/wx1/token/refresh?kind=session_key")}) {
+    expect_problem(answer, 404, "unknown_kind");
+    EXPECT_EQ(answer.at("next_step"), R"("Known are: access_token, jsapi_ticket")");
+  }
+}
+
+TEST_F(V1Tokens, RefusesAQueryThatMakesNoSense) {
   for (const char* query : {"min_ttl=x", "min_ttl=-1", "min_ttl=1.5", "min_ttl=60s", "wait=x",
                             "wait=-1", "kind=a%20b", "kind=%ff", "kind=%", "min_ttl=%"}) {
     expect_problem(get("/v1/apps/wx1/token?" + std::string(query)), 400, "usage");
@@ -96,56 +95,62 @@ TEST_F(V1, RefusesAQueryThatMakesNoSense) {
   EXPECT_EQ(get("/v1/apps/wx1/token?min_ttl=&wait=&kind=&unknown=1").status, 200);
 }
 
-TEST_F(V1, AnswersNotModifiedToWhomHasTheCurrentToken) {
-  for (const char* seen : {"\"1\"", "W/\"1\"", "\"0\", \"1\"", " \"1\" "}) {
+TEST_F(V1Tokens, AnswersNotModifiedToWhomHasTheCurrentToken) {
+  for (const char* seen : {"\"1-0a1b2c3d\"", "W/\"1-0a1b2c3d\"", "\"0-00000000\", \"1-0a1b2c3d\"",
+                           " \"1-0A1B2C3D\" "}) {
     Answered answer = get("/v1/apps/wx1/token", seen);
     EXPECT_EQ(answer.status, 304) << seen;
     EXPECT_EQ(answer.body, "");
-    EXPECT_TRUE(answer.has_header("ETag: \"1\""));
+    EXPECT_TRUE(answer.has_header("ETag: \"1-0a1b2c3d\""));
   }
-  for (const char* seen : {"\"2\"", "1", "*", "\"\"", "\"x\"", "\"1", "\"1x\"", "\"-1\"",
-                           "\"99999999999999999999999\""}) {
+  for (const char* seen : {"\"2-0a1b2c3d\"", "\"1\"", "1-0a1b2c3d", "*", "\"\"", "\"x\""}) {
     EXPECT_EQ(get("/v1/apps/wx1/token", seen).status, 200) << seen;
   }
-  EXPECT_EQ(get("/v1/apps/wx-new/token", "\"2\"").status, 304);
-  EXPECT_EQ(get("/v1/apps/wx-new/token", "\"1\"").status, 200);
+  EXPECT_EQ(get("/v1/apps/wx-new/token", "\"2-0a1b2c3d\"").status, 304);
+  EXPECT_EQ(get("/v1/apps/wx-new/token", "\"1-0a1b2c3d\"").status, 200);
 }
 
-TEST_F(V1, WaitsForTheNextRevision) {
+// An app that was removed and added again begins anew at revision 1: its clients were told 304 and
+// went on with a token that had been displaced.
+TEST_F(V1Tokens, TellsTokensOfOneRevisionApartWhenTheAppWasAddedAgain) {
+  EXPECT_EQ(get("/v1/apps/wx1/token", "\"1-ffffffff\"").status, 200);
+}
+
+TEST_F(V1Tokens, WaitsForTheNextRevision) {
   fixture.keeper.on_wait = [] { return std::optional<Grant>(grant("wx1", "TOKEN-2", 2)); };
-  Answered answer = get("/v1/apps/wx1/token?wait=5", "\"1\"");
+  Answered answer = get("/v1/apps/wx1/token?wait=5", "\"1-0a1b2c3d\"");
   EXPECT_EQ(answer.status, 200);
   EXPECT_EQ(answer.at("token"), "\"TOKEN-2\"");
-  EXPECT_TRUE(answer.has_header("ETag: \"2\""));
-  EXPECT_EQ(fixture.keeper.asked, Asked{"wait wx1 1 5000"});
+  EXPECT_TRUE(answer.has_header("ETag: \"2-0a1b2c3d\""));
+  EXPECT_EQ(fixture.keeper.asked, Asked{"wait wx1 1-0a1b2c3d 5000"});
 }
 
-TEST_F(V1, WaitsForAMinuteAtMost) {
-  get("/v1/apps/wx1/token?wait=3600", "\"1\"");
-  EXPECT_EQ(fixture.keeper.asked, Asked{"wait wx1 1 60000"});
+TEST_F(V1Tokens, WaitsForAMinuteAtMost) {
+  get("/v1/apps/wx1/token?wait=3600", "\"1-0a1b2c3d\"");
+  EXPECT_EQ(fixture.keeper.asked, Asked{"wait wx1 1-0a1b2c3d 60000"});
 }
 
-TEST_F(V1, SaysNotModifiedWhenNothingCame) {
-  Answered answer = get("/v1/apps/wx1/token?wait=5", "\"1\"");
+TEST_F(V1Tokens, SaysNotModifiedWhenNothingCame) {
+  Answered answer = get("/v1/apps/wx1/token?wait=5", "\"1-0a1b2c3d\"");
   EXPECT_EQ(answer.status, 304);
-  EXPECT_TRUE(answer.has_header("ETag: \"1\""));
+  EXPECT_TRUE(answer.has_header("ETag: \"1-0a1b2c3d\""));
 }
 
-TEST_F(V1, SaysThatThereIsNoneWhenTheSeenTokenDiedMeanwhile) {
+TEST_F(V1Tokens, SaysThatThereIsNoneWhenTheSeenTokenDiedMeanwhile) {
   fixture.keeper.on_get = [](const Key&) -> Result<Grant> {
     return fail(Fault::unreachable, "gone");
   };
-  expect_problem(get("/v1/apps/wx-new/token?wait=5", "\"1\""), 503, "unreachable");
-  EXPECT_EQ(fixture.keeper.asked, (Asked{"wait wx-new 1 5000", "get wx-new access_token 0"}));
+  expect_problem(get("/v1/apps/wx-new/token?wait=5", "\"1-0a1b2c3d\""), 503, "unreachable");
+  EXPECT_EQ(fixture.keeper.asked, (Asked{"wait wx-new 1-0a1b2c3d 5000", "get wx-new 0"}));
 }
 
-TEST_F(V1, DoesNotWaitForWhomHasSeenNothingOrSomethingElse) {
+TEST_F(V1Tokens, DoesNotWaitForWhomHasSeenNothingOrSomethingElse) {
   EXPECT_EQ(get("/v1/apps/wx1/token?wait=5").status, 200);
-  EXPECT_EQ(get("/v1/apps/wx1/token?wait=5", "\"7\"").status, 200);
+  EXPECT_EQ(get("/v1/apps/wx1/token?wait=5", "\"7-0a1b2c3d\"").status, 200);
   EXPECT_TRUE(fixture.keeper.asked.empty());
 }
 
-TEST_F(V1, AnswersUnavailableWhateverTheCause) {
+TEST_F(V1Tokens, AnswersUnavailableWhateverTheCause) {
   for (Fault fault : {Fault::refused, Fault::unreachable, Fault::store, Fault::throttled,
                       Fault::config, Fault::internal, Fault::too_soon}) {
     fixture.keeper.on_get = [&](const Key&) -> Result<Grant> {
@@ -161,7 +166,7 @@ TEST_F(V1, AnswersUnavailableWhateverTheCause) {
   }
 }
 
-TEST_F(V1, SaysAtLeastOneSecondToRetryAfter) {
+TEST_F(V1Tokens, SaysAtLeastOneSecondToRetryAfter) {
   for (std::optional<milliseconds> wait :
        {std::optional<milliseconds>(), std::optional(milliseconds(0)),
         std::optional(milliseconds(-5000)), std::optional(milliseconds(1))}) {
@@ -175,23 +180,23 @@ TEST_F(V1, SaysAtLeastOneSecondToRetryAfter) {
   }
 }
 
-TEST_F(V1, TakesReportsByValueAndByFingerprint) {
+TEST_F(V1Tokens, TakesReportsByValueAndByFingerprint) {
   Answered answer = post("/v1/apps/wx1/token/report", R"({"token":"refused"})");
   EXPECT_EQ(answer.status, 200);
   EXPECT_EQ(answer.body,
             R"({"app":"wx1","kind":"access_token","token":"renewed","expires_in":7000,)"
             R"("expires_at":"2027-01-15T09:57:00Z","revision":3,"fingerprint":"0a1b2c3d",)"
             R"("outcome":"renewed"})");
-  EXPECT_TRUE(answer.has_header("ETag: \"3\""));
+  EXPECT_TRUE(answer.has_header("ETag: \"3-0a1b2c3d\""));
   post("/v1/apps/wx1/token/report?kind=jsapi_ticket", R"({"fingerprint":"0A1B2C3D"})");
   EXPECT_EQ(fixture.keeper.asked,
-            (Asked{"report wx1 access_token refused", "report wx1 jsapi_ticket #0a1b2c3d"}));
+            (Asked{"report wx1 refused", "report wx1 jsapi_ticket #0a1b2c3d"}));
 }
 
-TEST_F(V1, NamesEveryOutcomeOfAReport) {
+TEST_F(V1Tokens, NamesEveryOutcomeOfAReport) {
   for (ReportOutcome outcome :
        {ReportOutcome::renewed, ReportOutcome::already_newer, ReportOutcome::unknown,
-        ReportOutcome::alive, ReportOutcome::throttled}) {
+        ReportOutcome::alive, ReportOutcome::unverified, ReportOutcome::throttled}) {
     fixture.keeper.on_report = [&](const Key&) -> Result<Report> {
       return Report{outcome, grant("wx1", "t")};
     };
@@ -200,7 +205,7 @@ TEST_F(V1, NamesEveryOutcomeOfAReport) {
   }
 }
 
-TEST_F(V1, RefusesAReportThatNamesNoToken) {
+TEST_F(V1Tokens, RefusesAReportThatNamesNoToken) {
   for (const std::string& body :
        {std::string(), std::string("{}"), std::string("[]"), std::string("null"), std::string("{"),
         std::string("token=x"), std::string(R"({"token":""})"), std::string(R"({"token":1})"),
@@ -214,22 +219,31 @@ TEST_F(V1, RefusesAReportThatNamesNoToken) {
   EXPECT_TRUE(fixture.keeper.asked.empty());
 }
 
-TEST_F(V1, NamesWhatItDoesNotKnowInABody) {
+TEST_F(V1Tokens, NamesWhatItDoesNotKnowInABody) {
   Answered answer = post("/v1/apps/wx1/token/report", R"({"token":"x","extra":1,"more":2})");
   expect_problem(answer, 400, "usage");
   EXPECT_EQ(answer.at("detail"), R"("Unknown in the body: extra, more")");
 }
 
-TEST_F(V1, RefreshesAtOnce) {
+TEST_F(V1Tokens, RefreshesAtOnce) {
   Answered answer = post("/v1/apps/wx1/token/refresh");
   EXPECT_EQ(answer.status, 200);
   EXPECT_EQ(answer.at("token"), "\"refreshed\"");
   EXPECT_EQ(answer.at("revision"), "4");
-  EXPECT_TRUE(answer.has_header("ETag: \"4\""));
+  EXPECT_TRUE(answer.has_header("ETag: \"4-0a1b2c3d\""));
 }
 
-TEST_F(V1, SaysWhenItIsTooSoonToRefresh) {
-  fixture.keeper.on_refresh = [](const Key&) -> Result<Grant> {
+TEST_F(V1Tokens, SaysUntilWhenOlderTokensWork) {
+  EXPECT_EQ(post("/v1/apps/wx1/token/refresh").at("older_work_until"), "");
+  fixture.keeper.on_refresh = [](const Key&) -> Result<keeper::Refreshed> {
+    return keeper::Refreshed{grant("wx1", "refreshed"),
+                             hufu::testing::FakeClock::kStart + std::chrono::minutes(5)};
+  };
+  EXPECT_EQ(post("/v1/apps/wx1/token/refresh").at("older_work_until"), "\"2027-01-15T08:05:00Z\"");
+}
+
+TEST_F(V1Tokens, SaysWhenItIsTooSoonToRefresh) {
+  fixture.keeper.on_refresh = [](const Key&) -> Result<keeper::Refreshed> {
     return tl::unexpected<Error>(
         Error{Fault::too_soon, "renewed a moment ago", {}, {}, milliseconds(281'500)});
   };
@@ -237,7 +251,7 @@ TEST_F(V1, SaysWhenItIsTooSoonToRefresh) {
   expect_problem(answer, 409, "too_soon");
   EXPECT_TRUE(answer.has_header("Retry-After: 282")) << answer.headers;
 
-  fixture.keeper.on_refresh = [](const Key&) -> Result<Grant> {
+  fixture.keeper.on_refresh = [](const Key&) -> Result<keeper::Refreshed> {
     return tl::unexpected<Error>(
         Error{Fault::throttled, "used up", {}, 45009, milliseconds(30'000)});
   };
@@ -245,203 +259,168 @@ TEST_F(V1, SaysWhenItIsTooSoonToRefresh) {
   expect_problem(answer, 429, "throttled");
   EXPECT_TRUE(answer.has_header("Retry-After: 30")) << answer.headers;
 
-  fixture.keeper.on_refresh = [](const Key&) -> Result<Grant> {
+  fixture.keeper.on_refresh = [](const Key&) -> Result<keeper::Refreshed> {
     return fail(Fault::refused, "no");
   };
   expect_problem(post("/v1/apps/wx1/token/refresh"), 503, "refused");
 }
 
-TEST_F(V1, ListsApps) {
-  fixture.keeper.at("wx1").info.from_config = true;
-  Answered answer = get("/v1/apps");
-  EXPECT_EQ(answer.body, R"({"apps":[{"id":"wx-new","platform":"wechat","endpoint":"stable",)"
-                         R"("secret_login":true,"origin":"store"},{"id":"wx1","platform":"wechat",)"
-                         R"("endpoint":"stable","secret_login":true,"origin":"config"}]})");
-}
+// ---- Long polls
 
-TEST_F(V1, ListsAppsPageByPage) {
-  EXPECT_EQ(get("/v1/apps?limit=1").at("next"), "\"wx-new\"");
-  Answered second = get("/v1/apps?limit=1&after=wx-new");
-  EXPECT_EQ(second.json().at("apps").as_array().size(), 1U);
-  EXPECT_EQ(second.at("next"), "");
-  EXPECT_EQ(get("/v1/apps?after=zz").body, R"({"apps":[]})");
-  EXPECT_EQ(get("/v1/apps?limit=2147483647").status, 200);
-  for (const char* query : {"limit=0", "limit=-1", "limit=x", "after=%ff"}) {
-    expect_problem(get("/v1/apps?" + std::string(query)), 400, "usage");
+class V1Poll : public V1Tokens {
+ protected:
+  V1Poll() { fixture.keeper.holds = true; }
+  std::shared_ptr<Answered> poll(const std::string& with, const std::string& app = "wx1") {
+    target_ = "/v1/apps/" + app + "/token?wait=60";
+    return fixture.ask_later({"GET", target_, with, {}, {{"If-None-Match", "\"1-0a1b2c3d\""}}});
   }
+  std::string target_;
+};
+
+// A long poll outlived its key by up to a minute, and was answered with the new token.
+TEST_F(V1Poll, EndsWhenItsKeyIsRevoked) {
+  auto answer = poll(key);
+  EXPECT_EQ(answer->times, 0);
+  fixture.revoke_keys();
+  expect_problem(*answer, 401, "unauthorised");
 }
 
-TEST_F(V1, ShowsAKeyJustItsApps) {
-  key = fixture.key({.read = true, .admin = true}, {"wx1", "wx-gone", "wx-new"});
-  EXPECT_EQ(get("/v1/apps").json().at("apps").as_array().size(), 2U);
-  EXPECT_EQ(get("/v1/apps?limit=1").at("next"), "\"wx-new\"");
-  EXPECT_EQ(get("/v1/apps?limit=1&after=wx-new").at("next"), "");
+TEST_F(V1Poll, EndsWhenItsKeyLosesTheApp) {
+  auto answer = poll(key);
+  store::ApiKeyRow confined;
+  confined.hash = hash_of(key);
+  confined.apps = {"wx2"};
+  confined.rights.read = true;
+  fixture.services->keys.reload({confined});
+  fixture.keeper.interrupt_waits();
+  expect_problem(*answer, 403, "forbidden");
+}
 
-  key = fixture.key({.read = true, .admin = true}, {"wx1"});
-  EXPECT_EQ(get("/v1/apps").json().at("apps").as_array().size(), 1U);
-  for (const char* app : {"wx1", "wx2"}) {
-    TokenStatus status;
-    status.key.app = app;
-    fixture.keeper.statuses.push_back(std::move(status));
+TEST_F(V1Poll, GoesOnForTheRestOfItsTimeWhenOtherKeysChange) {
+  auto answer = poll(key);
+  fixture.clock.advance(std::chrono::seconds(20));
+  fixture.key({.read = true});
+  fixture.keeper.interrupt_waits();
+  EXPECT_EQ(answer->times, 0);
+  EXPECT_EQ(fixture.keeper.asked,
+            (Asked{"wait wx1 1-0a1b2c3d 60000", "wait wx1 1-0a1b2c3d 40000"}));
+  fixture.keeper.answer_waits([] { return grant("wx1", "TOKEN-2", 2); });
+  EXPECT_EQ(answer->times, 1);
+  EXPECT_EQ(answer->at("token"), "\"TOKEN-2\"");
+}
+
+TEST_F(V1Poll, GivesNoNewTokenToAKeyThatWasRevokedMeanwhile) {
+  auto answer = poll(key);
+  fixture.services->keys.reload({});
+  fixture.keeper.answer_waits([] { return grant("wx1", "TOKEN-2", 2); });
+  expect_problem(*answer, 401, "unauthorised");
+  EXPECT_EQ(answer->body.find("TOKEN"), std::string::npos);
+}
+
+TEST_F(V1Poll, EndsWhenItsAppIsRemoved) {
+  fixture.keeper.add_child("child", "parent", "TOKEN-1");
+  std::shared_ptr<Answered> answers[] = {poll(key), poll(fixture.key({.read = true}, {"wx1"})),
+                                         poll(fixture.key({.read = true}, {"parent/"}), "child")};
+  fixture.keeper.erase("wx1");
+  fixture.keeper.erase("child");
+  fixture.keeper.answer_waits([] { return fail(Fault::unknown_app, "gone"); });
+  for (const auto& answer : answers) expect_problem(*answer, 404, "unknown_app");
+}
+
+TEST_F(V1Poll, EndsWhenTheServerStops) {
+  auto answer = poll(key);
+  fixture.keeper.interrupt_waits();  // Without a change of keys: as `end_waits` does.
+  EXPECT_EQ(answer->times, 1);
+  EXPECT_EQ(answer->status, 304);
+}
+
+// ---- While the store is being read after a start
+
+class V1Start : public V1Tokens {
+ protected:
+  V1Start() {
+    fixture.keeper.healthy.started = false;
+    fixture.keeper.holds = true;
   }
-  EXPECT_EQ(get("/v1/status").json().at("tokens").as_array().size(), 1U);
-}
-
-TEST_F(V1, ShowsAnAppWithoutItsSecret) {
-  fixture.keeper.at("wx1").secret = "CANARY";
-  Answered answer = get("/v1/apps/wx1");
-  EXPECT_EQ(answer.body, R"({"id":"wx1","platform":"wechat","endpoint":"stable",)"
-                         R"("secret_login":true,"origin":"store"})");
-  expect_problem(get("/v1/apps/nobody"), 404, "unknown_app");
-}
-
-TEST_F(V1, ShowsTheDocumentThatOtherProgramsRead) {
-  fixture.keeper.at("wx1").info.legacy_document = "access_token";
-  fixture.keeper.at("wx1").info.legacy_collection = "tokens";
-  const auto app = get("/v1/apps/wx1").json();
-  EXPECT_EQ(app.at("legacy_document"), "access_token");
-  EXPECT_EQ(app.at("legacy_collection"), "tokens");
-}
-
-TEST_F(V1, PutsAnApp) {
-  Answered made = put("/v1/apps/wx2", R"({"id":"wx2","platform":"wechat","endpoint":"classic",)"
-                                      R"("secret":" \tCANARY\n","secret_login":false})");
-  EXPECT_EQ(made.status, 201);
-  EXPECT_EQ(made.body, R"({"id":"wx2","platform":"wechat","endpoint":"classic",)"
-                       R"("secret_login":false,"origin":"store"})");
-  ASSERT_TRUE(fixture.keeper.put);
-  EXPECT_EQ(fixture.keeper.put->secret.reveal(), "CANARY");
-  EXPECT_EQ(fixture.keeper.put->endpoint, "classic");
-  EXPECT_FALSE(fixture.keeper.put->secret_login);
-
-  EXPECT_EQ(put("/v1/apps/wx1", R"({"secret":"s"})").status, 200);
-  EXPECT_EQ(fixture.keeper.put->platform, "wechat");
-  EXPECT_EQ(fixture.keeper.put->endpoint, "stable");
-  EXPECT_TRUE(fixture.keeper.put->secret_login);
-}
-
-TEST_F(V1, KeepsTheSecretOfAnAppThatIsPutWithoutOne) {
-  EXPECT_EQ(put("/v1/apps/wx1", R"({"endpoint":"classic"})").status, 200);
-  EXPECT_TRUE(fixture.keeper.put->secret.empty());
-}
-
-TEST_F(V1, RefusesAnAppThatMakesNoSense) {
-  for (const char* body :
-       {"", "[]", "{}", R"({"secret":""})", R"({"secret":"  "})", R"({"secret":1})",
-        R"({"secret":{"env":"X"}})", R"({"secret":"s","platform":1})",
-        R"({"secret":"s","platform":""})", R"({"secret":"s","endpoint":null})",
-        R"({"secret":"s","endpoint":"a b"})", R"({"secret":"s","secret_login":"true"})",
-        R"({"secret":"s","id":"wx3"})", R"({"secret":"s","id":1})",
-        R"({"secret":"s","Secret":"s"})"}) {
-    expect_problem(put("/v1/apps/wx2", body), 400, "usage");
+  std::shared_ptr<Answered> ask(std::string_view target) {
+    return fixture.ask_later({"GET", target, key});
   }
-  expect_problem(put("/v1/apps/wx1", R"({"secret":""})"), 400, "usage");
-  expect_problem(put("/v1/apps/a%20b", R"({"secret":"s"})"), 400, "usage");
-  expect_problem(put("/v1/apps/%E8%99%8E", R"({"secret":"s"})"), 400, "usage");
-  expect_problem(put("/v1/apps/" + std::string(129, 'a'), R"({"secret":"s"})"), 400, "usage");
+};
+
+TEST_F(V1Start, AnswersForAnAppThatIsKnownAlready) {
+  EXPECT_EQ(ask("/v1/apps/wx1/token")->status, 200);
   EXPECT_TRUE(fixture.keeper.asked.empty());
 }
 
-TEST_F(V1, SaysThatSinksAreOfTheConfigurationFile) {
-  Answered answer = put("/v1/apps/wx2", R"({"secret":"s","sink":[{"file":"/run/t"}]})");
-  expect_problem(answer, 400, "usage");
-  EXPECT_NE(answer.body.find("configuration file"), std::string::npos) << answer.body;
-  EXPECT_TRUE(fixture.keeper.asked.empty());
+TEST_F(V1Start, WaitsForAnAppThatMayStillCome) {
+  auto answer = ask("/v1/apps/wx2/token");
+  EXPECT_EQ(answer->times, 0);
+  EXPECT_EQ(fixture.keeper.asked, Asked{"when_started 1000"});
+  fixture.keeper.add("wx2", "TOKEN-2");
+  fixture.keeper.end_start(true);
+  EXPECT_EQ(answer->times, 1);
+  EXPECT_EQ(answer->at("token"), "\"TOKEN-2\"");
 }
 
-TEST_F(V1, NamesAnUnknownFieldOfAnAppAndKeepsItsValueToItself) {
-  Answered answer = put("/v1/apps/wx2", R"({"secret":"s","secrt":"CANARY"})");
-  expect_problem(answer, 400, "usage");
-  EXPECT_NE(answer.at("detail").find("secrt"), std::string::npos);
-  EXPECT_EQ(answer.body.find("CANARY"), std::string::npos);
+TEST_F(V1Start, WaitsForAChildThatMayStillCome) {
+  auto answer =
+      fixture.ask_later({"GET", "/v1/apps/child/token", fixture.key({.read = true}, {"parent/"})});
+  fixture.keeper.add_child("child", "parent", "TOKEN-2");
+  fixture.keeper.end_start(true);
+  EXPECT_EQ(answer->status, 200);
 }
 
-TEST_F(V1, LeavesAppsOfTheConfigFileAlone) {
-  fixture.keeper.at("wx1").info.from_config = true;
-  expect_problem(put("/v1/apps/wx1", R"({"secret":"s"})"), 409, "usage");
-  expect_problem(fixture.ask({"DELETE", "/v1/apps/wx1", key}), 409, "usage");
-  EXPECT_TRUE(fixture.keeper.asked.empty());
+TEST_F(V1Start, SaysThatAnAppIsUnknownOnceThatIsCertain) {
+  auto answer = ask("/v1/apps/wx2/token");
+  fixture.keeper.end_start(true);
+  expect_problem(*answer, 404, "unknown_app");
 }
 
-TEST_F(V1, RemovesAnApp) {
-  Answered answer = fixture.ask({"DELETE", "/v1/apps/wx1", key});
-  EXPECT_EQ(answer.status, 204);
-  EXPECT_EQ(answer.body, "");
-  expect_problem(fixture.ask({"DELETE", "/v1/apps/nobody", key}), 404, "unknown_app");
+TEST_F(V1Start, SaysThatItIsStartingAfterASecond) {
+  auto answer = ask("/v1/apps/wx2/token");
+  auto status = ask("/v1/status");
+  fixture.keeper.end_start(false);
+  expect_problem(*answer, 503, "store");
+  EXPECT_TRUE(answer->has_header("Retry-After: 1"));
+  EXPECT_EQ(status->status, 200) << "what is known so far";
 }
 
-TEST_F(V1, SaysWhyAnAppCouldNotBeChanged) {
-  fixture.keeper.change_error = Error{Fault::config, "no such platform", {}, {}, {}};
-  expect_problem(put("/v1/apps/wx2", R"({"secret":"s"})"), 400, "config");
-  fixture.keeper.change_error = Error{Fault::store, "disk full", {}, {}, {}};
-  expect_problem(put("/v1/apps/wx2", R"({"secret":"s"})"), 503, "store");
-  expect_problem(fixture.ask({"DELETE", "/v1/apps/wx1", key}), 503, "store");
+TEST_F(V1Start, TurnsAnUnknownKeyAwayAtOnce) {
+  EXPECT_EQ(fixture.ask({"GET", "/v1/apps/wx2/token", "wrong"}).status, 401);
 }
 
-TEST_F(V1, ShowsTheStatus) {
-  TokenStatus good;
-  good.key.app = "wx1";
-  good.issuer = "wechat/stable/access_token";
-  good.state = TokenState::fresh;
-  good.revision = 3;
-  good.fingerprint = Fingerprint{0x0a1b2c3d};
-  good.expires_in = std::chrono::seconds(7000);
-  good.obtained_at = hufu::testing::FakeClock::kStart;
-  good.expires_at = good.obtained_at + std::chrono::seconds(7200);
-  good.renew_at = good.obtained_at + std::chrono::milliseconds(5'399'999);
-  TokenStatus bad;
-  bad.key.app = "wx2";
-  bad.state = TokenState::missing;
-  bad.failure = FailureState{{Fault::refused, "invalid ip", "add it", 40164, {}},
-                             good.obtained_at,
-                             good.obtained_at + std::chrono::seconds(300),
-                             2,
-                             "CANARY"};
-  fixture.keeper.statuses.push_back(std::move(good));
-  fixture.keeper.statuses.push_back(std::move(bad));
-  fixture.keeper.view.now = hufu::testing::FakeClock::kStart;
-  EXPECT_EQ(
-      get("/v1/status").body,
-      R"({"verdict":"1 of 2 tokens unusable: wx2","store_usable":true,"now":"2027-01-15T08:00:00Z","tokens":[)"
-      R"({"app":"wx1","kind":"access_token","issuer":"wechat/stable/access_token",)"
-      R"("state":"fresh","revision":3,"expires_in":7000,"fingerprint":"0a1b2c3d",)"
-      R"("obtained_at":"2027-01-15T08:00:00Z","expires_at":"2027-01-15T10:00:00Z",)"
-      R"("renew_at":"2027-01-15T09:29:59Z"},)"
-      R"({"app":"wx2","kind":"access_token","issuer":"","state":"missing","revision":0,)"
-      R"("expires_in":0,"trouble":{"code":"refused","errcode":40164,"message":"invalid ip",)"
-      R"("next_step":"add it","at":"2027-01-15T08:00:00Z",)"
-      R"("next_attempt_at":"2027-01-15T08:05:00Z","failures":2}}],"nodes":[],"leases":[]})");
+// ---- Tokens that carry authority over others
+
+class V1Authority : public V1Tokens {
+ protected:
+  V1Authority() {
+    fixture.services->carries_authority = [](std::string_view kind) noexcept {
+      return kind == "access_token";
+    };
+  }
+  int asked_with(const std::string& with, const std::string& app = "wx1") {
+    return fixture.ask({"GET", "/v1/apps/" + app + "/token", with}).status;
+  }
+};
+
+TEST_F(V1Authority, AreHandedOutToAKeyThatNamesTheApp) {
+  EXPECT_EQ(asked_with(fixture.key({.read = true}, {"wx1"})), 200);
+  EXPECT_EQ(asked_with(fixture.key({.read = true, .admin = true})), 200);
 }
 
-TEST_F(V1, StatusSaysFirstThatTheStoreCannotBeUsed) {
-  fixture.keeper.healthy.store_ok = false;
-  EXPECT_EQ(get("/v1/status").json().at("verdict"),
-            "the store cannot be used, nothing is renewed; no app is known");
-  EXPECT_FALSE(get("/v1/status").json().at("store_usable").as_bool());
-}
-
-TEST_F(V1, StatusShowsTheNodesAndWhoHoldsWhichLease) {
-  store::NodeRow node;
-  node.name = "host-a/boot/7/1";
-  node.host = "host-a";
-  node.version = "1.2.3";
-  node.listen = "0.0.0.0:7200";
-  node.started_at = hufu::testing::FakeClock::kStart;
-  node.seen_at = node.started_at + std::chrono::seconds(5);
-  node.clock_ahead = std::chrono::milliseconds(-600'042);
-  node.fenced = 2;
-  fixture.keeper.view.now = node.seen_at + std::chrono::seconds(1);
-  fixture.keeper.view.nodes.push_back(node);
-  fixture.keeper.view.leases.push_back(
-      {{"wx1", "access_token"}, node.name, 17, std::chrono::milliseconds(29'999)});
-  EXPECT_EQ(
-      get("/v1/status").body,
-      R"({"verdict":"no app is known","store_usable":true,"now":"2027-01-15T08:00:06Z","tokens":[],"nodes":[)"
-      R"({"name":"host-a/boot/7/1","host":"host-a","version":"1.2.3",)"
-      R"("listen":"0.0.0.0:7200","started_at":"2027-01-15T08:00:00Z",)"
-      R"("seen_at":"2027-01-15T08:00:05Z","clock_ahead":-600.042,"fenced":2}],"leases":[)"
-      R"({"app":"wx1","kind":"access_token","holder":"host-a/boot/7/1","fence":17,)"
-      R"("remaining":29}]})");
+TEST_F(V1Authority, AreHandedOutToNoOtherKey) {
+  fixture.keeper.add_child("child", "wx1", "TOKEN-2");
+  const std::string all = fixture.key({.read = true, .report = true, .refresh = true});
+  EXPECT_EQ(asked_with(all), 403);
+  EXPECT_EQ(asked_with(all, "wx-new"), 403) << "one that had to be fetched";
+  EXPECT_EQ(asked_with(fixture.key({.read = true}, {"wx1/"}), "child"), 403);
+  for (const Answered& answer :
+       {fixture.ask({"POST", "/v1/apps/wx1/token/refresh", all}),
+        fixture.ask({"POST", "/v1/apps/wx1/token/report", all, R"({"token":"x"})"})}) {
+    expect_problem(answer, 403, "forbidden");
+  }
+  fixture.keeper.put_token("wx1", "jsapi_ticket", "TICKET-1");
+  EXPECT_EQ(fixture.ask({"GET", "/v1/apps/wx1/token?kind=jsapi_ticket", all}).status, 200);
 }
 
 }  // namespace
