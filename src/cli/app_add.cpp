@@ -71,22 +71,21 @@ ExitStatus add(const Options& options, const Context& context) {
   return ExitStatus::done;
 }
 
-Action declare(CLI::App& cli, Context& context) {
+Action declare(Parameters& parameters, Context& context) {
   auto options = std::make_shared<Options>();
-  cli.add_option("APP", options->id, "The app's id")->required();
-  cli.add_option("--platform", options->platform, "Whose app it is")->capture_default_str();
-  cli.add_option("--endpoint", options->endpoint, "stable, or classic")->capture_default_str();
-  add_secret_flags(cli, options->secret);
-  cli.add_flag("--no-secret-login", options->no_secret_login,
-               "Do not let the app's real secret open the platform's routes, only keys")
-      ->disable_flag_override();
-  auto* document =
-      cli.add_option("--legacy-document", options->legacy_document,
-                     "Keep the document of this name up to date for programs that read tokens from "
-                     "MongoDB, in the clear");
-  cli.add_option("--legacy-collection", options->legacy_collection, "The collection it lies in")
-      ->capture_default_str()
-      ->needs(document);
+  parameters.argument("APP", options->id, "The app's id").required();
+  parameters.option("--platform", options->platform, "Whose app it is").show_default();
+  parameters.option("--endpoint", options->endpoint, "stable, or classic").show_default();
+  add_secret_flags(parameters, options->secret);
+  parameters.flag("--no-secret-login", options->no_secret_login,
+                  "Do not let the app's real secret open the platform's routes, only keys");
+  auto document = parameters.option(
+      "--legacy-document", options->legacy_document,
+      "Keep the document of this name up to date for programs that read tokens from "
+      "MongoDB, in the clear");
+  parameters.option("--legacy-collection", options->legacy_collection, "The collection it lies in")
+      .show_default()
+      .needs(document);
   return [options, &context] { return add(*options, context); };
 }
 

@@ -19,9 +19,9 @@ ExitStatus remove(const std::string& id, const Context& context) {
   return ExitStatus::done;
 }
 
-Action declare(CLI::App& cli, Context& context) {
+Action declare(Parameters& parameters, Context& context) {
   auto id = std::make_shared<std::string>();
-  cli.add_option("APP", *id, "Which app")->required();
+  parameters.argument("APP", *id, "Which app").required();
   return [id, &context] { return remove(*id, context); };
 }
 

@@ -31,9 +31,9 @@ ExitStatus show(const std::string& id, const Context& context) {
   return ExitStatus::done;
 }
 
-Action declare(CLI::App& cli, Context& context) {
+Action declare(Parameters& parameters, Context& context) {
   auto id = std::make_shared<std::string>();
-  cli.add_option("APP", *id, "Which app")->required();
+  parameters.argument("APP", *id, "Which app").required();
   return [id, &context] { return show(*id, context); };
 }
 

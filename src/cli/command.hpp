@@ -1,12 +1,12 @@
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <functional>
 #include <span>
 #include <string_view>
 #include <vector>
 
 #include "cli/context.hpp"
+#include "cli/parameters.hpp"
 
 namespace hufu::cli {
 
@@ -19,9 +19,9 @@ struct Command {
   std::string_view name;     ///< "get"; "config check" for a command of a group.
   std::string_view summary;  ///< One line, without a full stop.
   std::string_view example;  ///< Complete command lines, one a line.
-  /// Adds options to `cli` and returns what to do with them. `context` outlives the action, but is
+  /// Declares `parameters` and returns what to do with them. `context` outlives the action, but is
   /// complete (globals, flags) only when that runs.
-  Action (*declare)(CLI::App& cli, Context& context);
+  Action (*declare)(Parameters& parameters, Context& context);
 };
 
 /// What the commands of a group have in common.
@@ -32,7 +32,8 @@ struct Group {
 
 /// Lets a command override settings of the configuration by flags: `keys` as in the file
 /// ("listen"). Those that every command takes are declared by `run`.
-void add_setting_flags(CLI::App& cli, Context& context, const std::vector<std::string_view>& keys);
+void add_setting_flags(Parameters& parameters, Context& context,
+                       const std::vector<std::string_view>& keys);
 
 /// Every command of the binary, in the order of the help.
 std::span<const Command> commands();

@@ -1,55 +1,15 @@
 #include <memory>
 #include <ostream>
-#include <set>
 
 #include "cli/command.hpp"
 
 namespace hufu::cli {
 namespace {
 
-/// An option as a shell needs to know it.
-struct Option {
-  std::string name;  ///< "--kind"
-  std::string about;
-  bool takes_value = false;
-};
-
-/// A command as a shell needs to know it.
-struct Node {
-  std::string path;  ///< "hufu config check"
-  std::string about;
-  std::vector<Node> commands;
-  std::vector<Option> options;  ///< Those of every command included.
-};
-
-void add_options(Node& node, const CLI::App& app) {
-  for (const CLI::Option* option : app.get_options()) {
-    for (const std::string& name : option->get_lnames()) {
-      bool known = false;
-      for (const Option& each : node.options) known = known || each.name == "--" + name;
-      if (!known) {
-        node.options.push_back(
-            {"--" + name, option->get_description(), option->get_items_expected_max() > 0});
-      }
-    }
-  }
-}
-
-Node read(const CLI::App& app, const std::string& path) {
-  Node node{path, app.get_description(), {}, {}};
-  for (const CLI::App* each : app.get_subcommands({})) {
-    node.commands.push_back(read(*each, path + " " + each->get_name()));
-  }
-  for (const CLI::App* each = &app; each != nullptr; each = each->get_parent()) {
-    add_options(node, *each);
-  }
-  return node;
-}
-
 template <class Visit>
-void walk(const Node& node, const Visit& visit) {
+void walk(const CommandOutline& node, const Visit& visit) {
   visit(node);
-  for (const Node& each : node.commands) walk(each, visit);
+  for (const CommandOutline& each : node.commands) walk(each, visit);
 }
 
 std::string last_word(const std::string& path) { return path.substr(path.rfind(' ') + 1); }
@@ -68,9 +28,9 @@ std::string quoted(const std::string& text) {
 }
 
 /// Every path below the root, as the alternatives of a shell's `case`.
-std::string paths(const Node& root, std::string_view between) {
+std::string paths(const CommandOutline& root, std::string_view between) {
   std::string result;
-  walk(root, [&](const Node& node) {
+  walk(root, [&](const CommandOutline& node) {
     if (&node == &root) return;
     if (!result.empty()) result += between;
     result += quoted(node.path);
@@ -81,7 +41,7 @@ std::string paths(const Node& root, std::string_view between) {
 // Each script finds out which command the words before the cursor name, word by word, and then
 // offers what that command takes.
 
-void print_bash(std::ostream& out, const Node& root) {
+void print_bash(std::ostream& out, const CommandOutline& root) {
   out << "# bash completion of hufu\n"
          "_hufu() {\n"
          "  local at=hufu words= i\n"
@@ -93,10 +53,10 @@ void print_bash(std::ostream& out, const Node& root) {
          "    esac\n"
          "  done\n"
          "  case \"$at\" in\n";
-  walk(root, [&](const Node& node) {
+  walk(root, [&](const CommandOutline& node) {
     std::string words;
-    for (const Node& each : node.commands) words += last_word(each.path) + " ";
-    for (const Option& option : node.options) words += option.name + " ";
+    for (const CommandOutline& each : node.commands) words += last_word(each.path) + " ";
+    for (const OptionOutline& option : node.options) words += option.name + " ";
     out << "    " << quoted(node.path) << ") words=" << quoted(words) << " ;;\n";
   });
   out << "  esac\n"
@@ -105,7 +65,7 @@ void print_bash(std::ostream& out, const Node& root) {
          "complete -o default -F _hufu hufu\n";
 }
 
-void print_zsh(std::ostream& out, const Node& root) {
+void print_zsh(std::ostream& out, const CommandOutline& root) {
   // _describe splits at the first colon that has no backslash.
   auto entry = [](const std::string& name, std::string about) {
     for (std::size_t at = 0; (at = about.find(':', at)) != std::string::npos; at += 2) {
@@ -125,11 +85,11 @@ void print_zsh(std::ostream& out, const Node& root) {
          "    esac\n"
          "  done\n"
          "  case \"$at\" in\n";
-  walk(root, [&](const Node& node) {
+  walk(root, [&](const CommandOutline& node) {
     out << "    " << quoted(node.path) << ")\n      verbs=(";
-    for (const Node& each : node.commands) out << entry(last_word(each.path), each.about);
+    for (const CommandOutline& each : node.commands) out << entry(last_word(each.path), each.about);
     out << ")\n      flags=(";
-    for (const Option& option : node.options) out << entry(option.name, option.about);
+    for (const OptionOutline& option : node.options) out << entry(option.name, option.about);
     out << ") ;;\n";
   });
   out << "  esac\n"
@@ -144,7 +104,7 @@ void print_zsh(std::ostream& out, const Node& root) {
          "if [ \"$funcstack[1]\" = _hufu ]; then _hufu \"$@\"; else compdef _hufu hufu; fi\n";
 }
 
-void print_fish(std::ostream& out, const Node& root) {
+void print_fish(std::ostream& out, const CommandOutline& root) {
   out << "# fish completion of hufu\n"
          "function __hufu_at\n"
          "    set -l at hufu\n"
@@ -158,28 +118,28 @@ void print_fish(std::ostream& out, const Node& root) {
          "    end\n"
          "    test \"$at\" = \"$argv\"\n"
          "end\n";
-  walk(root, [&](const Node& node) {
+  walk(root, [&](const CommandOutline& node) {
     std::string line = "complete -c hufu -n " + quoted("__hufu_at " + node.path);
-    for (const Node& each : node.commands) {
+    for (const CommandOutline& each : node.commands) {
       out << line << " -f -a " << last_word(each.path) << " -d " << quoted(each.about) << '\n';
     }
-    for (const Option& option : node.options) {
+    for (const OptionOutline& option : node.options) {
       out << line << " -l " << option.name.substr(2) << (option.takes_value ? " -r" : "") << " -d "
           << quoted(option.about) << '\n';
     }
   });
 }
 
-Action declare(CLI::App& cli, Context& context) {
+Action declare(Parameters& parameters, Context& context) {
   auto shell = std::make_shared<std::string>();
-  cli.add_option("SHELL", *shell, "bash, zsh or fish")
-      ->required()
-      ->check(CLI::IsMember({"bash", "zsh", "fish"}));
-  return [shell, &context, root = cli.get_parent()] {
-    Node node = read(*root, "hufu");
-    if (*shell == "bash") print_bash(context.out(), node);
-    if (*shell == "zsh") print_zsh(context.out(), node);
-    if (*shell == "fish") print_fish(context.out(), node);
+  parameters.argument("SHELL", *shell, "bash, zsh or fish")
+      .required()
+      .one_of({"bash", "zsh", "fish"});
+  return [shell, &context, parameters] {
+    const CommandOutline program = parameters.program();
+    if (*shell == "bash") print_bash(context.out(), program);
+    if (*shell == "zsh") print_zsh(context.out(), program);
+    if (*shell == "fish") print_fish(context.out(), program);
     return ExitStatus::done;
   };
 }

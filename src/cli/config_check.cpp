@@ -32,7 +32,7 @@ ExitStatus check(const Context& context) {
   return ExitStatus::done;
 }
 
-Action declare(CLI::App&, Context& context) {
+Action declare(Parameters&, Context& context) {
   return [&context] { return check(context); };
 }
 

@@ -154,17 +154,18 @@ ExitStatus rehearse(const Options& options, const Context& context) {
   return failure ? context.fail(*failure) : ExitStatus::done;
 }
 
-Action declare(CLI::App& cli, Context& context) {
+Action declare(Parameters& parameters, Context& context) {
   auto options = std::make_shared<Options>();
-  cli.add_option("--listen", options->listen, "Where the server listens (127.0.0.1:7200)")
-      ->type_name("HOST:PORT");
-  cli.add_option("--sim-listen", options->sim_listen,
-                 "Where the simulated platform listens (127.0.0.1:7201)")
-      ->type_name("HOST:PORT");
-  cli.add_option("--speed", options->speed, "Let time run this many times as fast, for both")
-      ->check(CLI::Range(kSlowest, kFastest))
-      ->capture_default_str();
-  cli.add_flag("--quiet", options->quiet, "Without the demo app's calls");
+  parameters.option("--listen", options->listen, "Where the server listens (127.0.0.1:7200)")
+      .value("HOST:PORT");
+  parameters
+      .option("--sim-listen", options->sim_listen,
+              "Where the simulated platform listens (127.0.0.1:7201)")
+      .value("HOST:PORT");
+  parameters.option("--speed", options->speed, "Let time run this many times as fast, for both")
+      .between(kSlowest, kFastest)
+      .show_default();
+  parameters.flag("--quiet", options->quiet, "Without the demo app's calls");
   return [options, &context] { return rehearse(*options, context); };
 }
 

@@ -369,9 +369,9 @@ ExitStatus examine(const std::string& app, const Context& context) {
   return findings.finish();
 }
 
-Action declare(CLI::App& cli, Context& context) {
+Action declare(Parameters& parameters, Context& context) {
   auto app = std::make_shared<std::string>();
-  cli.add_option("APP", *app, "Try this app only");
+  parameters.argument("APP", *app, "Try this app only");
   return [app, &context] { return examine(*app, context); };
 }
 

@@ -40,14 +40,15 @@ ExitStatus get(const Options& options, const Context& context) {
   return ExitStatus::done;
 }
 
-Action declare(CLI::App& cli, Context& context) {
+Action declare(Parameters& parameters, Context& context) {
   auto options = std::make_shared<Options>();
-  cli.add_option("APP", options->app, "Which app; may be left out when there is only one");
-  cli.add_option("--kind", options->kind, "What is wanted")->capture_default_str();
-  cli.add_option("--min-ttl", options->min_ttl,
-                 "A wish: renew a stale token first if it lasts less than so many seconds")
-      ->type_name("SECONDS")
-      ->check(CLI::Range(0, std::numeric_limits<int>::max()));
+  parameters.argument("APP", options->app, "Which app; may be left out when there is only one");
+  parameters.option("--kind", options->kind, "What is wanted").show_default();
+  parameters
+      .option("--min-ttl", options->min_ttl,
+              "A wish: renew a stale token first if it lasts less than so many seconds")
+      .value("SECONDS")
+      .between(0, std::numeric_limits<int>::max());
   return [options, &context] { return get(*options, context); };
 }
 

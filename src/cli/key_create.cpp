@@ -86,17 +86,15 @@ ExitStatus create(const Options& options, const Context& context) {
   return ExitStatus::done;
 }
 
-Action declare(CLI::App& cli, Context& context) {
+Action declare(Parameters& parameters, Context& context) {
   auto options = std::make_shared<Options>();
-  cli.add_option("NAME", options->name, "Whose key it is")->required();
-  cli.add_option("--app", options->apps, "Opens this app only; may be repeated")
-      ->type_name("APP")
-      ->allow_extra_args(false);
-  cli.add_option("--can", options->rights, "What it allows: read, report, refresh, gateway, admin")
-      ->type_name("RIGHTS")
-      ->delimiter(',')
-      ->allow_extra_args(false)
-      ->default_str("read,report");
+  parameters.argument("NAME", options->name, "Whose key it is").required();
+  parameters.option("--app", options->apps, "Opens this app only; may be repeated").value("APP");
+  parameters
+      .option("--can", options->rights, "What it allows: read, report, refresh, gateway, admin")
+      .value("RIGHTS")
+      .separated_by(',')
+      .show_default("read,report");
   return [options, &context] { return create(*options, context); };
 }
 

@@ -55,7 +55,7 @@ ExitStatus list(const Context& context) {
   return ExitStatus::done;
 }
 
-Action declare(CLI::App&, Context& context) {
+Action declare(Parameters&, Context& context) {
   return [&context] { return list(context); };
 }
 

@@ -31,9 +31,9 @@ ExitStatus revoke(const std::string& name, const Context& context) {
   return ExitStatus::done;
 }
 
-Action declare(CLI::App& cli, Context& context) {
+Action declare(Parameters& parameters, Context& context) {
   auto name = std::make_shared<std::string>();
-  cli.add_option("NAME", *name, "Whose key it is")->required();
+  parameters.argument("NAME", *name, "Whose key it is").required();
   return [name, &context] { return revoke(*name, context); };
 }
 

@@ -36,10 +36,10 @@ ExitStatus refresh(const Options& options, const Context& context) {
   return ExitStatus::done;
 }
 
-Action declare(CLI::App& cli, Context& context) {
+Action declare(Parameters& parameters, Context& context) {
   auto options = std::make_shared<Options>();
-  cli.add_option("APP", options->app, "Which app; may be left out when there is only one");
-  cli.add_option("--kind", options->kind, "What is to be renewed")->capture_default_str();
+  parameters.argument("APP", options->app, "Which app; may be left out when there is only one");
+  parameters.option("--kind", options->kind, "What is to be renewed").show_default();
   return [options, &context] { return refresh(*options, context); };
 }
 

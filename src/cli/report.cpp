@@ -41,10 +41,10 @@ ExitStatus report(const Options& options, const Context& context) {
   return judged->outcome == ReportOutcome::throttled ? ExitStatus::not_now : ExitStatus::done;
 }
 
-Action declare(CLI::App& cli, Context& context) {
+Action declare(Parameters& parameters, Context& context) {
   auto options = std::make_shared<Options>();
-  cli.add_option("APP", options->app, "Which app; may be left out when there is only one");
-  cli.add_option("--kind", options->kind, "What was refused")->capture_default_str();
+  parameters.argument("APP", options->app, "Which app; may be left out when there is only one");
+  parameters.option("--kind", options->kind, "What was refused").show_default();
   return [options, &context] { return report(*options, context); };
 }
 

@@ -57,7 +57,7 @@ ExitStatus rotate_key(const Context& context) {
   return ExitStatus::done;
 }
 
-Action declare(CLI::App&, Context& context) {
+Action declare(Parameters&, Context& context) {
   return [&context] { return rotate_key(context); };
 }
 

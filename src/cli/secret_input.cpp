@@ -81,12 +81,12 @@ Result<Secret> read_hidden(const Context& context, const std::string& what, std:
   return as_usage(config::secret_from_text(std::move(text), "standard input", what, longest));
 }
 
-void add_secret_flags(CLI::App& cli, SecretFlags& flags) {
-  cli.add_flag("--secret-stdin", flags.from_stdin, "Read the secret from standard input")
-      ->disable_flag_override();
-  cli.add_option("--secret-file", flags.file, "Read the secret from this file")->type_name("FILE");
-  cli.add_option("--secret-env", flags.variable, "Take the secret from this environment variable")
-      ->type_name("NAME");
+void add_secret_flags(Parameters& parameters, SecretFlags& flags) {
+  parameters.flag("--secret-stdin", flags.from_stdin, "Read the secret from standard input");
+  parameters.option("--secret-file", flags.file, "Read the secret from this file").value("FILE");
+  parameters
+      .option("--secret-env", flags.variable, "Take the secret from this environment variable")
+      .value("NAME");
 }
 
 Result<Secret> read_secret(const SecretFlags& flags, const Context& context) {

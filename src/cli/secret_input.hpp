@@ -1,9 +1,9 @@
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <string>
 
 #include "cli/context.hpp"
+#include "cli/parameters.hpp"
 #include "hufu/secret.hpp"
 
 namespace hufu::cli {
@@ -20,7 +20,7 @@ struct SecretFlags {
   std::string variable;
 };
 
-void add_secret_flags(CLI::App& cli, SecretFlags& flags);
+void add_secret_flags(Parameters& parameters, SecretFlags& flags);
 
 /// The secret, white space around it dropped. Fault::usage unless exactly one place is named and
 /// holds one. Names of files and variables are not repeated: they may be the secret, misplaced.

@@ -175,8 +175,8 @@ ExitStatus serve(const Context& context) {
   return ExitStatus::done;
 }
 
-Action declare(CLI::App& cli, Context& context) {
-  add_setting_flags(cli, context, {"listen", "base_path", "threads"});
+Action declare(Parameters& parameters, Context& context) {
+  add_setting_flags(parameters, context, {"listen", "base_path", "threads"});
   return [&context] { return serve(context); };
 }
 

@@ -90,29 +90,31 @@ ExitStatus simulate(Options& options, const Context& context) {
   return ExitStatus::done;
 }
 
-Action declare(CLI::App& cli, Context& context) {
+Action declare(Parameters& parameters, Context& context) {
   auto options = std::make_shared<Options>();
   auto& simulator = options->simulator;
   simulator.listen = simulator::kDefaultListen;
-  cli.add_option("APP", options->app, "The app it knows")->capture_default_str();
-  add_secret_flags(cli, options->secret);
-  cli.add_flag("--any-app", simulator.model.any_app, "Know every app id, and take any secret");
-  cli.add_option("--listen", simulator.listen, "Where the platform listens; port 0: any free one")
-      ->type_name("HOST:PORT")
-      ->capture_default_str();
-  cli.add_option("--control-listen", simulator.control_listen,
-                 "A second address for /sim/, which answers while the first refuses connections")
-      ->type_name("HOST:PORT");
-  cli.add_option("--speed", simulator.speed, "Let its time run this many times as fast")
-      ->check(CLI::Range(kSlowest, kFastest))
-      ->capture_default_str();
-  cli.add_option("--lifetime", options->lifetime, "Of a new token (7200s)")->type_name("DURATION");
-  cli.add_option("--overlap", options->overlap, "How long a displaced token lives on (300s)")
-      ->type_name("DURATION");
-  auto* strict = cli.add_flag("--strict", options->strict,
-                              "Only the newest token and the one before live (the default)");
-  cli.add_flag("--lenient", options->lenient, "Every displaced token lives through its overlap")
-      ->excludes(strict);
+  parameters.argument("APP", options->app, "The app it knows").show_default();
+  add_secret_flags(parameters, options->secret);
+  parameters.flag("--any-app", simulator.model.any_app, "Know every app id, and take any secret");
+  parameters
+      .option("--listen", simulator.listen, "Where the platform listens; port 0: any free one")
+      .value("HOST:PORT")
+      .show_default();
+  parameters
+      .option("--control-listen", simulator.control_listen,
+              "A second address for /sim/, which answers while the first refuses connections")
+      .value("HOST:PORT");
+  parameters.option("--speed", simulator.speed, "Let its time run this many times as fast")
+      .between(kSlowest, kFastest)
+      .show_default();
+  parameters.option("--lifetime", options->lifetime, "Of a new token (7200s)").value("DURATION");
+  parameters.option("--overlap", options->overlap, "How long a displaced token lives on (300s)")
+      .value("DURATION");
+  auto strict = parameters.flag("--strict", options->strict,
+                                "Only the newest token and the one before live (the default)");
+  parameters.flag("--lenient", options->lenient, "Every displaced token lives through its overlap")
+      .excludes(strict);
   return [options, &context] { return simulate(*options, context); };
 }
 

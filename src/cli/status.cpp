@@ -113,7 +113,7 @@ ExitStatus status(const Context& context) {
   return ExitStatus::done;
 }
 
-Action declare(CLI::App&, Context& context) {
+Action declare(Parameters&, Context& context) {
   return [&context] { return status(context); };
 }
 

@@ -23,7 +23,7 @@ ExitStatus show(const Context& context) {
   return ExitStatus::done;
 }
 
-Action declare(CLI::App&, Context& context) {
+Action declare(Parameters&, Context& context) {
   return [&context] { return show(context); };
 }
 

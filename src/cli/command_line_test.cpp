@@ -22,14 +22,14 @@ using ::testing::Not;
 using ::testing::StartsWith;
 
 /// A command with an argument and an option, which prints what it was given.
-Action declare_echo(CLI::App& cli, Context& context) {
+Action declare_echo(Parameters& parameters, Context& context) {
   struct Options {
     std::string app, kind;
   };
   auto options = std::make_shared<Options>();
-  cli.add_option("APP", options->app, "Which app");
-  cli.add_option("--kind", options->kind, "Which kind");
-  add_setting_flags(cli, context, {"listen"});
+  parameters.argument("APP", options->app, "Which app");
+  parameters.option("--kind", options->kind, "Which kind");
+  add_setting_flags(parameters, context, {"listen"});
   return [options, &context] {
     context.out() << options->app << '|' << options->kind << '|' << context.json << '|'
                   << context.sources.file.value_or("") << '|' << context.sources.flags["store"]
@@ -38,7 +38,7 @@ Action declare_echo(CLI::App& cli, Context& context) {
   };
 }
 
-Action declare_failure(CLI::App&, Context& context) {
+Action declare_failure(Parameters&, Context& context) {
   return [&context] {
     return context.fail(
         Error{Fault::refused, "the platform\nsaid no\x1b[2J", "ask it nicely", 40013, {}});

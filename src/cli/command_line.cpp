@@ -1,3 +1,4 @@
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <map>
 #include <memory>
@@ -61,16 +62,17 @@ class CommandLine {
 
  private:
   void add_global_options() {
-    root_
-        .add_option("--config", context_.sources.file,
-                    "Configuration file (HUFU_CONFIG; ./hufu.toml, /etc/hufu/hufu.toml)")
-        ->type_name("FILE");
-    add_setting_flags(root_, context_, {"store", "key_file", "log_level", "log_format"});
-    root_
-        .add_option("--server", context_.server_flag,
-                    "Ask this running server, with the key in HUFU_KEY (HUFU_SERVER)")
-        ->type_name("URL");
-    root_.add_flag("--json", context_.json, "Print JSON, for programs");
+    Parameters global(root_);
+    global
+        .option("--config", context_.sources.file,
+                "Configuration file (HUFU_CONFIG; ./hufu.toml, /etc/hufu/hufu.toml)")
+        .value("FILE");
+    add_setting_flags(global, context_, {"store", "key_file", "log_level", "log_format"});
+    global
+        .option("--server", context_.server_flag,
+                "Ask this running server, with the key in HUFU_KEY (HUFU_SERVER)")
+        .value("URL");
+    global.flag("--json", context_.json, "Print JSON, for programs");
   }
 
   void add(const Command& command) {
@@ -89,7 +91,8 @@ class CommandLine {
       rest.remove_prefix(std::min(end + 1, rest.size()));
     }
     cli->footer(footer + "\nOptions that every command takes: hufu --help");
-    actions_[cli] = command.declare(*cli, context_);
+    Parameters parameters(*cli);
+    actions_[cli] = command.declare(parameters, context_);
   }
 
   CLI::App* group(const std::string& name) {
@@ -204,23 +207,150 @@ class CommandLine {
   std::map<const CLI::App*, Action> actions_;
 };
 
+void add_options(CommandOutline& outline, const CLI::App& app) {
+  for (const CLI::Option* option : app.get_options()) {
+    for (const std::string& name : option->get_lnames()) {
+      const bool known =
+          std::any_of(outline.options.begin(), outline.options.end(),
+                      [&](const OptionOutline& each) { return each.name == "--" + name; });
+      if (known) continue;
+      outline.options.push_back(
+          {"--" + name, option->get_description(), option->get_items_expected_max() > 0});
+    }
+  }
+}
+
+CommandOutline outline_of(const CLI::App& app, const std::string& path) {
+  CommandOutline outline{path, app.get_description(), {}, {}};
+  for (const CLI::App* each : app.get_subcommands({})) {
+    outline.commands.push_back(outline_of(*each, path + " " + each->get_name()));
+  }
+  for (const CLI::App* each = &app; each != nullptr; each = each->get_parent()) {
+    add_options(outline, *each);
+  }
+  return outline;
+}
+
+template <class Variable>
+CLI::Option* add(CLI::App* command, std::string_view name, Variable& variable,
+                 std::string_view about) {
+  return command->add_option(std::string(name), variable, std::string(about));
+}
+
 }  // namespace
 
-void add_setting_flags(CLI::App& cli, Context& context, const std::vector<std::string_view>& keys) {
+// ---- What one command takes
+
+Parameter& Parameter::value(std::string_view name) {
+  option_->type_name(std::string(name));
+  return *this;
+}
+
+Parameter& Parameter::required() {
+  option_->required();
+  return *this;
+}
+
+Parameter& Parameter::show_default() {
+  option_->capture_default_str();
+  return *this;
+}
+
+Parameter& Parameter::show_default(std::string_view text) {
+  option_->default_str(std::string(text));
+  return *this;
+}
+
+Parameter& Parameter::between(double low, double high) {
+  auto range = CLI::Range(low, high);
+  option_->check(range.description(""));  // It would stand in the help, beside what `value` says.
+  return *this;
+}
+
+Parameter& Parameter::one_of(const std::vector<std::string>& values) {
+  option_->check(CLI::IsMember(values));
+  return *this;
+}
+
+Parameter& Parameter::separated_by(char separator) {
+  option_->delimiter(separator);
+  return *this;
+}
+
+Parameter& Parameter::needs(const Parameter& other) {
+  option_->needs(other.option_);
+  return *this;
+}
+
+Parameter& Parameter::excludes(const Parameter& other) {
+  option_->excludes(other.option_);
+  return *this;
+}
+
+Parameter Parameters::argument(std::string_view name, std::string& variable,
+                               std::string_view about) {
+  return Parameter(add(command_, name, variable, about));
+}
+
+Parameter Parameters::option(std::string_view name, std::string& variable, std::string_view about) {
+  return Parameter(add(command_, name, variable, about));
+}
+
+Parameter Parameters::option(std::string_view name, std::optional<std::string>& variable,
+                             std::string_view about) {
+  return Parameter(add(command_, name, variable, about));
+}
+
+Parameter Parameters::option(std::string_view name, std::vector<std::string>& variable,
+                             std::string_view about) {
+  return Parameter(add(command_, name, variable, about)->allow_extra_args(false));
+}
+
+Parameter Parameters::option(std::string_view name, int& variable, std::string_view about) {
+  return Parameter(add(command_, name, variable, about)->type_name("NUMBER"));
+}
+
+Parameter Parameters::option(std::string_view name, double& variable, std::string_view about) {
+  return Parameter(add(command_, name, variable, about)->type_name("NUMBER"));
+}
+
+Parameter Parameters::option(std::string_view name, std::function<void(const std::string&)> take,
+                             std::string_view about) {
+  return Parameter(command_->add_option_function<std::string>(std::string(name), std::move(take),
+                                                              std::string(about)));
+}
+
+Parameter Parameters::flag(std::string_view name, bool& variable, std::string_view about) {
+  // "--secret-stdin=SECRET" is refused: a flag takes no value.
+  return Parameter(
+      command_->add_flag(std::string(name), variable, std::string(about))->disable_flag_override());
+}
+
+CommandOutline Parameters::program() const {
+  const CLI::App* root = command_;
+  while (root->get_parent() != nullptr) root = root->get_parent();
+  return outline_of(*root, root->get_name());
+}
+
+void add_setting_flags(Parameters& parameters, Context& context,
+                       const std::vector<std::string_view>& keys) {
   for (std::string_view key : keys) {
     const auto* field = config::setting(key);
     std::string about(field->meaning);
     about.front() = static_cast<char>(std::toupper(static_cast<unsigned char>(about.front())));
     if (!field->environment.empty()) about += " (" + std::string(field->environment) + ")";
-    cli.add_option_function<std::string>(
-           std::string(field->flag),
-           [&context, name = std::string(key)](const std::string& value) {
-             context.sources.flags[name] = value;
-           },
-           about)
-        ->type_name("VALUE");
+    parameters
+        .option(
+            field->flag,
+            [&context, name = std::string(key)](const std::string& value) {
+              context.sources.flags[name] = value;
+            },
+            about)
+        .value("VALUE");
   }
 }
+
+// ---- The whole line
 
 ExitStatus run(std::span<const Command> table, const std::vector<std::string>& arguments,
                Context& context) {
