@@ -1,9 +1,12 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
+#include <array>
 #include <memory>
 #include <optional>
 #include <ostream>
+#include <string_view>
 
 #include "cli/command.hpp"
 #include "cli/demo_caller.hpp"
@@ -23,11 +26,14 @@ constexpr Milliseconds kPatience = std::chrono::seconds(2);
 constexpr Milliseconds kDemoCallsEvery = std::chrono::seconds(3);
 
 struct Options {
-  std::optional<std::string> listen;
   std::optional<std::string> sim_listen;
   double speed = 1;
   bool quiet = false;
 };
+
+/// Of the environment, what a rehearsal heeds: nothing that leads to a real platform or store.
+constexpr std::array<std::string_view, 3> kHeeded = {"HUFU_LISTEN", "HUFU_LOG_LEVEL",
+                                                     "HUFU_LOG_FORMAT"};
 
 /// Hufu as it comes, but for the platform and the database.
 Result<Config> config_of(const Context& context) {
@@ -36,7 +42,9 @@ Result<Config> config_of(const Context& context) {
     return fail(Fault::usage, "`hufu dev` has its own platform and a store in memory",
                 "Leave out --config, --store and --key-file, or run `hufu serve`");
   }
-  sources.environment.clear();
+  std::erase_if(sources.environment, [](const auto& variable) {
+    return std::find(kHeeded.begin(), kHeeded.end(), variable.first) == kHeeded.end();
+  });
   sources.read_file = [](const std::string&) -> tl::expected<std::string, config::FileFailure> {
     return tl::unexpected(config::FileFailure{true, "not looked at"});
   };
@@ -49,6 +57,13 @@ Result<Config> config_of(const Context& context) {
                                     Secret(std::string_view(simulator::kDemoSecret)));
   loaded->config.apps.push_back(std::move(demo));
   return std::move(loaded->config);
+}
+
+/// Where the server is to listen, where anybody said so.
+std::optional<std::string> told_to_listen(const Context& context, const Config& config) {
+  const bool told = context.sources.flags.contains("listen") ||
+                    config::find(context.sources.environment, "HUFU_LISTEN") != nullptr;
+  return told ? std::optional(config.listen) : std::nullopt;
 }
 
 /// Listens where it was told to; where nobody said where, and the usual place is taken, anywhere.
@@ -119,6 +134,7 @@ ExitStatus rehearse(const Options& options, const Context& context) {
   if (!platform) return context.fail(platform.error());
   config->platforms["wechat"] = {(*platform)->base_url(), false};
   const std::string usual = config->listen;
+  const std::optional<std::string> told = told_to_listen(context, *config);
 
   // One clock for both sides, so that an hour lasts as long for Hufu as for the platform.
   auto service = Service::open(std::move(*config), context.build().version, &(*platform)->clock());
@@ -134,9 +150,8 @@ ExitStatus rehearse(const Options& options, const Context& context) {
       signals.end();
     });
   };
-  auto started = listen_somewhere(options.listen, usual, [&](const std::string& where) {
-    return (*service)->start(where, when_read);
-  });
+  auto started = listen_somewhere(
+      told, usual, [&](const std::string& where) { return (*service)->start(where, when_read); });
   if (!started) return context.fail(started.error());
 
   const std::string server = "http://" + (*service)->address();
@@ -156,8 +171,7 @@ ExitStatus rehearse(const Options& options, const Context& context) {
 
 Action declare(Parameters& parameters, Context& context) {
   auto options = std::make_shared<Options>();
-  parameters.option("--listen", options->listen, "Where the server listens (127.0.0.1:7200)")
-      .value("HOST:PORT");
+  add_setting_flags(parameters, context, {"listen"});
   parameters
       .option("--sim-listen", options->sim_listen,
               "Where the simulated platform listens (127.0.0.1:7201)")

@@ -364,8 +364,8 @@ class Sim(DaemonTest):
 
 
 class Dev(DaemonTest):
-    def start_dev(self, *arguments):
-        dev = self.start("dev", *arguments)
+    def start_dev(self, *arguments, **options):
+        dev = self.start("dev", *arguments, **options)
         dev.out.find("NOT FOR PRODUCTION")
         dev.platform = dev.out.find(r"Platform +(http://\S+)")[1]
         dev.url = dev.out.find(r"export HUFU_SERVER=(http://\S+)")[1]
@@ -416,6 +416,21 @@ class Dev(DaemonTest):
             port = taken.getsockname()[1]
             dev = self.start("dev", "--listen", f"127.0.0.1:{port}", "--sim-listen", "127.0.0.1:0")
             self.assertEqual(dev.status(), 3)
+            dev = self.start("dev", "--sim-listen", "127.0.0.1:0",
+                             env={"HUFU_LISTEN": f"127.0.0.1:{port}"})
+            self.assertEqual(dev.status(), 3)
+
+    def test_listens_where_the_environment_says_so(self):
+        # On a loopback address of its own: the usual one may be taken by others.
+        dev = self.start_dev("--sim-listen", "127.0.0.1:0", env={"HUFU_LISTEN": "127.1.2.3:0"})
+        self.assertRegex(dev.url, r"^http://127\.1\.2\.3:\d+$")
+
+    def test_takes_nothing_else_from_the_environment(self):
+        dev = self.start_dev("--listen", "127.0.0.1:0", "--sim-listen", "127.0.0.1:0",
+                             env={"HUFU_STORE": "sqlite:/dev/null/no.db", "WECHAT_APPID": APP,
+                                  "WECHAT_APPSECRET": SECRET})
+        apps = [app["id"] for app in fetch(f"{dev.url}/v1/apps", key=dev.key)["apps"]]
+        self.assertEqual(apps, ["wxdemo0000000000"])
 
     def test_has_a_store_of_its_own(self):
         dev = self.start("dev", "--store", "memory:")
