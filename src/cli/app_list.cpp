@@ -28,6 +28,7 @@ ExitStatus list(const Context& context) {
                app.secret_login ? "yes" : "no", app.from_config ? "config" : "store"});
   }
   table.print(context.out(), context.out_paint());
+  if (apps->empty()) context.note(no_app_yet().message, no_app_yet().next_step);
   return ExitStatus::done;
 }
 

@@ -51,6 +51,9 @@ class Backend {
 /// The server that the command line or the environment names; the store where they name none.
 Result<std::unique_ptr<Backend>> open_backend(const Context& context);
 
+/// That no app is known, and how to come by one. Fault::unknown_app.
+Error no_app_yet();
+
 /// `app`, or the only one that there is. Fault::usage where there are several, Fault::unknown_app
 /// where there is none.
 Result<std::string> app_or_only(Backend& backend, const std::string& app);

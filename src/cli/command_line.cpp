@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <map>
@@ -15,11 +17,15 @@ constexpr const char* kAbout =
     "Hufu keeps the access tokens of WeChat-family platforms and hands them to every business "
     "server.";
 constexpr const char* kExamples =
-    "Examples:\n"
-    "  hufu app add wx0123456789abcdef --secret-stdin\n"
-    "  hufu get wx0123456789abcdef\n"
-    "  hufu doctor\n"
+    "Where to begin:\n"
+    "  hufu dev                                        Try it here, without an app of your own\n"
+    "  hufu app add wx0123456789abcdef --secret-stdin  Keep an app of yours, and then:\n"
+    "  hufu get                                        Its token\n"
+    "  hufu serve                                      Hand it to other servers\n"
+    "  hufu doctor                                     What is wrong, and what to do\n"
     "Options may stand before or after the command. `hufu COMMAND --help` tells more.";
+constexpr const char* kArguments = "Arguments";  // CLI11 calls them "Positionals",
+constexpr const char* kCommands = "Commands";    // and these "Subcommands".
 
 /// The command line as CLI11 sees it, made from the table.
 class CommandLine {
@@ -31,8 +37,10 @@ class CommandLine {
     root_.require_subcommand(0, 1);
     root_.get_formatter()->column_width(36);
     root_.get_formatter()->label("SUBCOMMAND", "COMMAND");
-    root_.get_formatter()->label("Subcommands", "Commands");
-    root_.set_version_flag("--version", "hufu " + context.build().version);
+    root_.get_formatter()->label("Positionals", kArguments);
+    root_.set_help_flag("-h,--help", "Print this help and exit");
+    root_.set_version_flag("--version", "hufu " + context.build().version,
+                           "Print the version and exit");
     add_global_options();
     for (const Command& command : table) add(command);
   }
@@ -82,7 +90,7 @@ class CommandLine {
       parent = group(name.substr(0, space));
       name = name.substr(space + 1);
     }
-    CLI::App* cli = parent->add_subcommand(name, std::string(command.summary));
+    CLI::App* cli = parent->add_subcommand(name, std::string(command.summary))->group(kCommands);
     std::string footer = "Examples:";
     std::string_view rest = command.example;
     while (!rest.empty()) {
@@ -102,7 +110,7 @@ class CommandLine {
         std::find_if(all.begin(), all.end(), [&](const Group& each) { return each.name == name; });
     CLI::App* added = root_.add_subcommand(
         name, described == all.end() ? std::string() : std::string(described->summary));
-    added->require_subcommand(0, 1);
+    added->group(kCommands)->require_subcommand(0, 1);
     added->footer("`hufu " + name + " COMMAND --help` tells more.");
     groups_[name] = added;
     return added;
@@ -262,8 +270,15 @@ Parameter& Parameter::show_default(std::string_view text) {
 }
 
 Parameter& Parameter::between(double low, double high) {
-  auto range = CLI::Range(low, high);
-  option_->check(range.description(""));  // It would stand in the help, beside what `value` says.
+  // Without a description of its own, which would stand in the help beside what `value` says.
+  option_->check(CLI::Validator(
+      [low, high](const std::string& text) {
+        double number = 0;
+        const bool fits =
+            CLI::detail::lexical_cast(text, number) && low <= number && number <= high;
+        return fits ? std::string() : fmt::format("not a number from {} to {}", low, high);
+      },
+      ""));
   return *this;
 }
 

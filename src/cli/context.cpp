@@ -57,4 +57,8 @@ ExitStatus Context::fail(const Error& error) const {
   return exit_status(error.fault);
 }
 
+void Context::note(std::string_view message, std::string_view next_step) const {
+  err() << printable(message) << "\n  → " << printable(next_step) << '\n';
+}
+
 }  // namespace hufu::cli

@@ -70,6 +70,8 @@ class Context {
 
   /// Prints what happened and what to do about it, and returns the status to exit with.
   ExitStatus fail(const Error& error) const;
+  /// The same of something that is no failure: that a list is empty, for one.
+  void note(std::string_view message, std::string_view next_step) const;
 
   bool json = false;                       ///< --json
   std::optional<std::string> server_flag;  ///< --server

@@ -281,8 +281,7 @@ void examine_apps(Findings& findings, Local& local, const Context& context) {
   auto apps = local.apps();
   if (!apps) return findings.fail("apps", apps.error());
   if (apps->empty()) {
-    return findings.warn("apps", "there is none yet",
-                         "Add one with `hufu app add`, or name one in the configuration");
+    return findings.warn("apps", "there is none yet", no_app_yet().next_step);
   }
   for (std::size_t i = 0; i < std::min(apps->size(), kMostApps); ++i) {
     examine_app(findings, local, (*apps)[i].id, context);

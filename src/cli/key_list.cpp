@@ -52,6 +52,10 @@ ExitStatus list(const Context& context) {
                date(key.created_at)});
   }
   table.print(context.out(), context.out_paint());
+  if (keys->empty()) {
+    context.note("there is no key yet",
+                 "Make one for each business server: `hufu key create NAME`");
+  }
   return ExitStatus::done;
 }
 

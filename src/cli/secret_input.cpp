@@ -96,7 +96,8 @@ Result<Secret> read_secret(const SecretFlags& flags, const Context& context) {
     return fail(
         Fault::usage,
         places == 0 ? "the secret is missing" : "the secret is named in more than one place",
-        "Use one of --secret-stdin, --secret-file FILE and --secret-env NAME");
+        "Use one of --secret-stdin (at a terminal it asks, and does not show what is typed), "
+        "--secret-file FILE and --secret-env NAME");
   }
   if (flags.from_stdin) return read_hidden(context, "app secret", config::kLongestSecret);
   if (!flags.file.empty()) {

@@ -109,6 +109,7 @@ ExitStatus status(const Context& context) {
                last_error(token)});
   }
   table.print(context.out(), paint);
+  if (tokens.empty()) context.out() << "  → " << no_app_yet().next_step << '\n';
   print_nodes(context, status->cluster);
   return ExitStatus::done;
 }

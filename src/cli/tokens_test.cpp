@@ -224,7 +224,8 @@ TEST(Report, WantsATokenOnStandardInput) {
 
 TEST(Status, StartsWithAVerdict) {
   Machine machine;
-  EXPECT_EQ(machine.run({"status"}).out, "no app is known.\n");
+  EXPECT_THAT(machine.run({"status"}).out,
+              AllOf(StartsWith("no app is known.\n  → "), HasSubstr("`hufu app add APPID --")));
   machine.add_app("wx1", "classic");
   machine.add_app("wx2");
   ASSERT_EQ(machine.run({"get", "wx1"}).status, 0);

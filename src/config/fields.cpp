@@ -62,7 +62,8 @@ constexpr std::array kSettings = {
         "HOST:PORT the server listens on", Rule{check_listen}),
     set(
         "store", [](auto& c) { return &c.store; }, "HUFU_STORE", "--store",
-        "URI of the database: sqlite:PATH or memory:", Rule{not_empty}),
+        "URI of the database: sqlite:PATH, postgresql://…, mongodb://…, redis://… or memory:",
+        Rule{not_empty}),
     set(
         "key_file", [](auto& c) { return &c.key_file; }, "HUFU_KEY_FILE", "--key-file",
         "file with the key that seals secrets and tokens at rest", Rule{not_empty}),
