@@ -51,6 +51,35 @@ void warn_of_unknown_apps(Local& local, const store::ApiKeyRow& row, const Conte
   }
 }
 
+void print(const store::ApiKeyRow& row, const Secret& key, const Context& context) {
+  if (!context.json) {
+    context.out() << key.reveal() << '\n';
+    return;
+  }
+  const auto can = names_of(row.rights);
+  print_json(context.out(), {{"name", row.name},
+                             {"key", key.reveal()},
+                             {"apps", boost::json::array(row.apps.begin(), row.apps.end())},
+                             {"can", boost::json::array(can.begin(), can.end())}});
+}
+
+/// Takes back a key that could not be printed; what to tell about it.
+Error revoke_unread(Local& local, const std::string& name) {
+  auto revoked = store::await<Result<bool>>(
+      [&](auto done) { local.registry().revoke_key(name, std::move(done)); });
+  Error error{Fault::internal,
+              "standard output cannot be written, so the key was revoked again",
+              "Check the disk or the program that reads it, and create the key again",
+              {},
+              {}};
+  if (!revoked) {
+    error.message = "standard output cannot be written, and the key could not be revoked: " +
+                    revoked.error().message;
+    error.next_step = "Nobody has this key; remove it: hufu key revoke " + name;
+  }
+  return error;
+}
+
 ExitStatus create(const Options& options, const Context& context) {
   auto row = row_from(options);
   if (!row) return context.fail(row.error());
@@ -73,15 +102,9 @@ ExitStatus create(const Options& options, const Context& context) {
               {},
               {}});
   }
-  if (context.json) {
-    const auto can = names_of(row->rights);
-    print_json(context.out(), {{"name", row->name},
-                               {"key", made->key.reveal()},
-                               {"apps", boost::json::array(row->apps.begin(), row->apps.end())},
-                               {"can", boost::json::array(can.begin(), can.end())}});
-  } else {
-    context.out() << made->key.reveal() << '\n';
-  }
+  print(*row, made->key, context);
+  // A key that nobody has read would stay valid, and its name taken.
+  if (!context.out().flush()) return context.fail(revoke_unread(**local, options.name));
   context.err() << "Keep this key: it cannot be shown again.\n";
   return ExitStatus::done;
 }

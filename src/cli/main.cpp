@@ -10,6 +10,7 @@
 
 int main(int argc, char** argv) {
   using namespace hufu;
+  cli::open_standard_streams();
   cli::harden_process();  // Every command may come to hold a token.
   cli::Streams streams{std::cin,
                        std::cout,

@@ -1,11 +1,15 @@
 #include "cli/process_setup.hpp"
 
+#include <fcntl.h>
 #include <sched.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <csignal>
+#include <cstdlib>
 #include <string_view>
 
 // LeakSanitizer looks at its own process as a debugger does.
@@ -19,6 +23,15 @@
 
 namespace hufu::cli {
 
+void open_standard_streams() noexcept {
+  // Each open takes the lowest number that is free. What is opened the wrong way round can be
+  // neither read nor written.
+  constexpr int kModes[] = {O_RDONLY, O_RDONLY, O_WRONLY};
+  for (int descriptor = STDIN_FILENO; descriptor <= STDERR_FILENO; ++descriptor) {
+    if (fcntl(descriptor, F_GETFD) == -1 && errno == EBADF) open("/dev/null", kModes[descriptor]);
+  }
+}
+
 void harden_process() noexcept {
   const rlimit no_core{0, 0};
   setrlimit(RLIMIT_CORE, &no_core);
@@ -27,7 +40,10 @@ void harden_process() noexcept {
   prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 #endif
 
-  std::signal(SIGPIPE, SIG_IGN);
+  // A closed pipe and a file that is too large are errors of the call that met them. SIGUSR1 and
+  // SIGUSR2 mean nothing here, and tools that send them to every daemon must not end this one.
+  for (int number : {SIGPIPE, SIGXFSZ, SIGUSR1, SIGUSR2}) std::signal(number, SIG_IGN);
+  unsetenv("SSLKEYLOGFILE");
 
   rlimit files{};
   if (getrlimit(RLIMIT_NOFILE, &files) == 0) {

@@ -1,7 +1,11 @@
 #include "cli/process_setup.hpp"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
 #include <string>
 #include <vector>
 
@@ -29,6 +33,51 @@ TEST(HidePasswords, LeavesEverythingElseAlone) {
         "http://127.0.0.1:7200", "wx0123456789abcdef", ""}) {
     EXPECT_EQ(hidden(argument), argument);
   }
+}
+
+// ---- Descriptors that the caller closed
+
+/// Runs in a process of its own, whose descriptors 0 to 2 are closed.
+int use_closed_streams() {
+  for (int descriptor : {0, 1, 2}) close(descriptor);
+  open_standard_streams();
+  char byte = 0;
+  if (read(STDIN_FILENO, &byte, 1) != 0) return 10;
+  if (write(STDOUT_FILENO, "x", 1) != -1 || errno != EBADF) return 11;
+  if (write(STDERR_FILENO, "x", 1) != 1) return 12;
+  if (dup(STDIN_FILENO) != 3) return 13;
+  return 0;
+}
+
+TEST(OpenStandardStreamsDeathTest, LeavesNoNumberBelowThreeToTheNextFile) {
+  EXPECT_EXIT(std::_Exit(use_closed_streams()), ::testing::ExitedWithCode(0), "");
+}
+
+int use_open_streams() {
+  int pipe_ends[2];
+  if (pipe(pipe_ends) != 0) return 20;
+  dup2(pipe_ends[1], STDOUT_FILENO);
+  open_standard_streams();
+  char byte = 0;
+  if (write(STDOUT_FILENO, "x", 1) != 1 || read(pipe_ends[0], &byte, 1) != 1) return 21;
+  return byte == 'x' ? 0 : 22;
+}
+
+TEST(OpenStandardStreamsDeathTest, LeavesOpenStreamsAlone) {
+  EXPECT_EXIT(std::_Exit(use_open_streams()), ::testing::ExitedWithCode(0), "");
+}
+
+// ---- Signals and environment
+
+int use_hardened_process() {
+  setenv("SSLKEYLOGFILE", "/dev/null", 1);
+  harden_process();
+  for (int number : {SIGPIPE, SIGXFSZ, SIGUSR1, SIGUSR2}) std::raise(number);
+  return getenv("SSLKEYLOGFILE") == nullptr ? 0 : 30;
+}
+
+TEST(HardenProcessDeathTest, IgnoresSignalsThatMeanNothingHereAndForbidsKeyLogs) {
+  EXPECT_EXIT(std::_Exit(use_hardened_process()), ::testing::ExitedWithCode(0), "");
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include <boost/json/parse.hpp>
+#include <fstream>
 
 #include "cli/machine_for_tests.hpp"
 #include "testing/scripted_server.hpp"
@@ -189,6 +190,16 @@ TEST(KeyCreate, PrintsTheKeyAloneAndOnce) {
   const auto taken = machine.run({"key", "create", "shop"});
   EXPECT_EQ(taken.status, 2);
   EXPECT_THAT(taken.out, IsEmpty());
+}
+
+TEST(KeyCreate, LeavesNoKeyThatCouldNotBePrinted) {
+  Machine machine;
+  std::ofstream full("/dev/full");
+  const auto failed = machine.run_into(full, {"key", "create", "shop"});
+  EXPECT_EQ(failed.status, 1);
+  EXPECT_THAT(failed.err, HasSubstr("the key was revoked again"));
+  EXPECT_EQ(machine.run({"key", "list"}).out, "");
+  EXPECT_EQ(machine.run({"key", "create", "shop"}).status, 0) << "the name is free again";
 }
 
 TEST(KeyCreate, KeepsAppsAndRights) {

@@ -238,6 +238,44 @@ class Serve(DaemonTest):
         self.assertIn("  → ", junk.err.all())
 
 
+    def test_goes_on_after_signals_that_mean_nothing(self):
+        server = self.start_server("--store", "memory:")
+        for number in (signal.SIGXFSZ, signal.SIGUSR1, signal.SIGUSR2, signal.SIGPIPE):
+            server.tell(number)
+        self.assertIn("access_token", self.token_of(server.url))
+        server.tell(signal.SIGTERM)
+        self.assertEqual(server.status(), 0)
+
+
+class ClosedStreams(DaemonTest):
+    """Descriptors that were closed by whoever started the program."""
+
+    def run_with(self, redirection, *arguments):
+        env = {**os.environ, "HUFU_STORE": f"sqlite:{self.scratch}/hufu.db",
+               "WECHAT_BASE_URL": self.start_platform(), "WECHAT_APPID": APP,
+               "WECHAT_APPSECRET": SECRET}
+        return subprocess.run(["sh", "-c", f'exec "$0" "$@" {redirection}', Program.hufu, *arguments],
+                              env=env, cwd=self.scratch, text=True, timeout=DEADLINE,
+                              stdin=subprocess.DEVNULL, capture_output=True)
+
+    def test_a_result_that_cannot_be_written_is_a_failure(self):
+        for redirection in (">&-", "<&- >&-", ">/dev/full"):
+            result = self.run_with(redirection, "get")
+            self.assertEqual((result.returncode, result.stdout), (1, ""), redirection)
+            self.assertIn("standard output cannot be written", result.stderr)
+        self.assertEqual(self.run_with("<&- >&- 2>&-", "get").returncode, 1)
+
+    def test_a_result_is_written_where_nobody_reads_errors(self):
+        result = self.run_with("<&- 2>&-", "get")
+        self.assertEqual(result.returncode, 0)
+        self.assertGreater(len(result.stdout), 20)
+
+    def test_a_key_that_cannot_be_written_is_revoked(self):
+        for redirection in (">&-", ">/dev/full"):
+            self.assertEqual(self.run_with(redirection, "key", "create", "shop").returncode, 1)
+            self.assertEqual(self.run_with("", "key", "list").stdout, "")
+
+
 class Reload(DaemonTest):
     def write(self, apps, head=""):
         text = "".join(f'[[app]]\nid = "{app}"\nsecret = {{ env = "S" }}\n' for app in apps)
