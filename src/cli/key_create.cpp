@@ -15,10 +15,13 @@
 namespace hufu::cli {
 namespace {
 
+constexpr int kLargestMargin = 3600;
+
 struct Options {
   std::string name;
   std::vector<std::string> apps;
   std::vector<std::string> rights = {"read", "report"};
+  int margin = 0;  ///< In seconds.
 };
 
 /// A name stands in lists and logs, so it is one word.
@@ -30,20 +33,32 @@ Result<void> check_name(const std::string& name) {
               "Use 1 to 128 printable ASCII characters without spaces");
 }
 
+/// The app that an argument of --app is about: "PARENT/" opens the children of PARENT.
+std::string app_in(const std::string& opened) {
+  return opened.ends_with('/') ? opened.substr(0, opened.size() - 1) : opened;
+}
+
 Result<store::ApiKeyRow> row_from(const Options& options) {
   if (auto checked = check_name(options.name); !checked) return tl::unexpected(checked.error());
-  for (const std::string& app : options.apps) {
-    if (auto checked = config::check_app_id(app); !checked) return tl::unexpected(checked.error());
+  for (const std::string& opened : options.apps) {
+    auto checked = config::check_app_id(app_in(opened));
+    if (!checked) return tl::unexpected(checked.error());
   }
   auto rights = rights_from(options.rights);
   if (!rights) return tl::unexpected(rights.error());
-  return store::ApiKeyRow{options.name, {}, options.apps, *rights, {}};
+  store::ApiKeyRow row;
+  row.name = options.name;
+  row.apps = options.apps;
+  row.rights = *rights;
+  row.margin = std::chrono::seconds(options.margin);
+  return row;
 }
 
 /// A mistyped app would make a key that opens nothing; but the app may be added later, or stand in
 /// a configuration that only the server reads.
 void warn_of_unknown_apps(Local& local, const store::ApiKeyRow& row, const Context& context) {
-  for (const std::string& app : row.apps) {
+  for (const std::string& opened : row.apps) {
+    const std::string app = app_in(opened);
     auto known = local.app(app);
     if (known || known.error().fault != Fault::unknown_app) continue;
     context.err() << context.err_paint().yellow("warning:") << " no app " << printable(app)
@@ -60,7 +75,8 @@ void print(const store::ApiKeyRow& row, const Secret& key, const Context& contex
   print_json(context.out(), {{"name", row.name},
                              {"key", key.reveal()},
                              {"apps", boost::json::array(row.apps.begin(), row.apps.end())},
-                             {"can", boost::json::array(can.begin(), can.end())}});
+                             {"can", boost::json::array(can.begin(), can.end())},
+                             {"margin", row.margin.count()}});
 }
 
 /// Takes back a key that could not be printed; what to tell about it.
@@ -112,12 +128,23 @@ ExitStatus create(const Options& options, const Context& context) {
 Action declare(Parameters& parameters, Context& context) {
   auto options = std::make_shared<Options>();
   parameters.argument("NAME", options->name, "Whose key it is").required();
-  parameters.option("--app", options->apps, "Opens this app only; may be repeated").value("APP");
   parameters
-      .option("--can", options->rights, "What it allows: read, report, refresh, gateway, admin")
+      .option("--app", options->apps,
+              "Opens this app only, or with a slash behind it (PARENT/) the apps that belong "
+              "to it; may be repeated")
+      .value("APP");
+  parameters
+      .option("--can", options->rights,
+              "What it allows: see, read, report, refresh, gateway, admin")
       .value("RIGHTS")
       .separated_by(',')
       .show_default("read,report");
+  parameters
+      .option("--margin", options->margin,
+              "Added to the expires_in that the platforms' own routes answer this key with, for an "
+              "SDK that takes as much off")
+      .value("SECONDS")
+      .between(0, kLargestMargin);
   return [options, &context] { return create(*options, context); };
 }
 
@@ -128,7 +155,8 @@ constinit const Command kKeyCreate = {
     "key create",
     "Makes a key of a business server, and prints it once",
     "hufu key create shop\n"
-    "hufu key create shop --app wx0123456789abcdef --can read,report,refresh",
+    "hufu key create shop --app wx0123456789abcdef --can read,report,refresh\n"
+    "hufu key create shop --margin 1500",
     declare,
 };
 

@@ -28,6 +28,10 @@ std::string joined(const std::vector<std::string>& words) {
   return config::listed({words.begin(), words.end()});
 }
 
+std::string margin(const store::ApiKeyRow& key) {
+  return key.margin.count() == 0 ? "-" : std::to_string(key.margin.count()) + " s";
+}
+
 ExitStatus list(const Context& context) {
   auto local = open_store_itself(context);
   if (!local) return context.fail(local.error());
@@ -41,15 +45,16 @@ ExitStatus list(const Context& context) {
       all.push_back({{"name", key.name},
                      {"apps", array(key.apps)},
                      {"can", array(names_of(key.rights))},
+                     {"margin", key.margin.count()},
                      {"created_at", date(key.created_at)}});
     }
     print_json(context.out(), {{"keys", all}});
     return ExitStatus::done;
   }
-  Table table({"NAME", "APPS", "CAN", "CREATED"});
+  Table table({"NAME", "APPS", "CAN", "MARGIN", "CREATED"});
   for (const store::ApiKeyRow& key : *keys) {
     table.add({key.name, key.apps.empty() ? "all" : joined(key.apps), joined(names_of(key.rights)),
-               date(key.created_at)});
+               margin(key), date(key.created_at)});
   }
   table.print(context.out(), context.out_paint());
   if (keys->empty()) {

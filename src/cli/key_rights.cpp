@@ -10,7 +10,8 @@ namespace hufu::cli {
 namespace {
 
 using store::Rights;
-constexpr std::array<std::pair<std::string_view, bool Rights::*>, 5> kRights = {{
+constexpr std::array<std::pair<std::string_view, bool Rights::*>, 6> kRights = {{
+    {"see", &Rights::see},
     {"read", &Rights::read},
     {"report", &Rights::report},
     {"refresh", &Rights::refresh},
@@ -29,7 +30,7 @@ Result<Rights> rights_from(const std::vector<std::string>& names) {
     }
     if (!known) {
       return fail(Fault::usage, "--can: unknown right " + config::quoted(name),
-                  "Known are: read, report, refresh, gateway, admin");
+                  "Known are: see, read, report, refresh, gateway, admin");
     }
   }
   return rights;

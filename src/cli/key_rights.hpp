@@ -8,7 +8,7 @@
 
 namespace hufu::cli {
 
-/// Reads the names of rights ("read", "report", …). Fault::usage for any other.
+/// Reads the names of rights ("see", "read", …). Fault::usage for any other.
 Result<store::Rights> rights_from(const std::vector<std::string>& names);
 
 /// The names of what `rights` allow, in a fixed order.

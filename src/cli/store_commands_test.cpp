@@ -217,6 +217,31 @@ TEST(KeyCreate, KeepsAppsAndRights) {
   EXPECT_EQ(machine.run({"key", "create", "a b"}).status, 2);
 }
 
+TEST(KeyCreate, OpensTheChildrenOfAnApp) {
+  Machine machine;
+  const auto shops =
+      machine.run({"key", "create", "shops", "--app", "wxparent/", "--can", "see,read"});
+  EXPECT_EQ(shops.status, 0);
+  EXPECT_THAT(shops.err, HasSubstr("no app wxparent is known"));
+  EXPECT_THAT(machine.run({"key", "list"}).out,
+              MatchesRegex("NAME .*\nshops  wxparent/  see, read .*\n"));
+  for (const char* app : {"/", "wxparent//", "a/b", "../"}) {
+    EXPECT_EQ(machine.run({"key", "create", "x", "--app", app}).status, 2) << app;
+  }
+}
+
+TEST(KeyCreate, KeepsAMargin) {
+  Machine machine;
+  ASSERT_EQ(machine.run({"key", "create", "php"}).status, 0);
+  const auto go = machine.run({"key", "create", "go", "--margin", "1500", "--json"});
+  EXPECT_EQ(boost::json::parse(go.out).at("margin"), 1500);
+  EXPECT_THAT(machine.run({"key", "list"}).out,
+              MatchesRegex("NAME .* MARGIN .*\ngo .* 1500 s .*\nphp .* -  .*\n"));
+  for (const char* margin : {"3601", "-1", "x"}) {
+    EXPECT_EQ(machine.run({"key", "create", "x", "--margin", margin}).status, 2) << margin;
+  }
+}
+
 TEST(KeyRevoke, KnowsWhatItRevoked) {
   Machine machine;
   ASSERT_EQ(machine.run({"key", "create", "shop"}).status, 0);

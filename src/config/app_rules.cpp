@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/text.hpp"
+#include "hufu/config.hpp"
 
 namespace hufu::config {
 namespace {
@@ -29,9 +30,7 @@ Result<void> check_app_name(std::string_view name) {
 }
 
 Result<void> check_app_id(std::string_view id) {
-  bool printable =
-      std::all_of(id.begin(), id.end(), [](char c) { return c > ' ' && c <= '~' && c != '/'; });
-  if (!id.empty() && id.size() <= 128 && printable) return {};
+  if (is_app_id(id)) return {};
   return fail(Fault::usage, quoted(id) + " is not an app id",
               "Use 1 to 128 printable ASCII characters without spaces and slashes; the platform's "
               "console shows it as AppID");

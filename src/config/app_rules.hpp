@@ -20,8 +20,7 @@ inline constexpr std::array<std::string_view, 7> kAppNames = {
 /// `name` must be one of kAppNames; the next step suggests the nearest.
 Result<void> check_app_name(std::string_view name);
 
-/// 1 to 128 printable ASCII characters without spaces and slashes, so that an id fits a URL path
-/// and a log line as it is.
+/// See is_app_id.
 Result<void> check_app_id(std::string_view id);
 
 /// `platform` must be one that Hufu knows.

@@ -121,14 +121,16 @@ TEST(LegacyDocument, IsForAMongoDbStoreAndInACollectionOfAnotherProgram) {
   }
 }
 
-TEST(AppId, IsPrintableAsciiWithoutSpacesAndSlashes) {
-  for (const std::string& id : {std::string("w"), std::string("wx0123456789abcdef"),
-                                std::string(128, 'x'), std::string("a.b:c_d-e~")}) {
+TEST(AppId, IsPrintableAsciiWithoutSpacesAndSlashesAndNoDotSegment) {
+  for (const std::string& id :
+       {std::string("w"), std::string("wx0123456789abcdef"), std::string(128, 'x'),
+        std::string("a.b:c_d-e~"), std::string("..."), std::string(".a")}) {
     EXPECT_TRUE(check_app_id(id)) << id;
   }
   for (const std::string& id :
-       {std::string(), std::string(129, 'x'), std::string("a b"), std::string("a/b"),
-        std::string("a\n"), std::string("虎"), std::string("a\0b", 3), std::string("a\x7f")}) {
+       {std::string(), std::string("."), std::string(".."), std::string(129, 'x'),
+        std::string("a b"), std::string("a/b"), std::string("a\n"), std::string("虎"),
+        std::string("a\0b", 3), std::string("a\x7f")}) {
     EXPECT_FALSE(check_app_id(id)) << id;
   }
 }

@@ -11,7 +11,7 @@
 #include "hufu/issuer.hpp"
 #include "hufu/keeper.hpp"
 #include "hufu/store.hpp"
-#include "keeper/token_table.hpp"
+#include "keeper/token_view.hpp"
 #include "store/cluster.hpp"
 #include "store/registry.hpp"
 
@@ -24,6 +24,7 @@ using Refused = std::variant<Secret, Fingerprint>;
 struct Seen {
   std::uint64_t revision = 0;
   Fingerprint fingerprint{};
+  bool operator==(const Seen&) const = default;
 };
 
 /// A token that an operator renewed.
@@ -51,6 +52,10 @@ struct AppInfo {
 /// Which rows a page of a list shows. States are those of an app's main kind.
 enum class StateFilter { any, fresh, stale, unusable, missing, failing };
 
+/// What somebody may see: apps by their ids, and all children of an app by its id and a slash
+/// ("wx1", "wxcomponent/"). Empty: everything.
+using Scope = std::vector<std::string>;
+
 /// Which apps a page shows: those after `after`, in order of id.
 struct AppQuery {
   std::string after{};
@@ -59,6 +64,7 @@ struct AppQuery {
   std::string parent{};    ///< Empty: any.
   std::string part{};      ///< Of the id; empty: any.
   StateFilter state = StateFilter::any;
+  Scope scope{};
 };
 struct AppPage {
   std::vector<AppInfo> apps;
@@ -71,6 +77,7 @@ struct StatusQuery {
   std::size_t limit = 100;
   std::string app{};  ///< Empty: any.
   StateFilter state = StateFilter::any;
+  Scope scope{};  ///< The counts are those of the scope, too.
 };
 /// How many tokens are in which state; `failing` ones are counted in their state as well.
 struct TokenCounts {
@@ -143,18 +150,35 @@ class AsyncKeeper {
   /// As `interrupt_waits`, and those that come later are answered at once, too: for a process that
   /// is about to stop.
   virtual void end_waits() = 0;
+  /// Answers true as soon as everything in the store has been read after the start, at once where
+  /// it has been; false when `patience` is over.
+  virtual void when_started(Milliseconds patience, Done<bool> done) = 0;
   /// Lets the platform judge the app's credentials, whatever is stored, by a call that displaces
   /// nothing; where the platform has none, by a probe of the token that they brought, or by a
   /// renewal where there is no such token.
   virtual void try_credentials(std::string app, Done<Result<void>> done) = 0;
 
-  /// Whose token this is, if it is one that was handed out: the current one, or an older one whose
-  /// promise has not ended. The full value is compared, in constant time.
-  [[nodiscard]] virtual std::optional<Key> owner_of(std::string_view token) const = 0;
+  /// Whose token this is: calls `use(app, kind)` under a shared lock and returns true if `token` is
+  /// one that was handed out, the current one or an older one whose promise has not ended. The full
+  /// value is compared, in constant time. Allocates nothing.
+  template <class Use>
+  bool owner_of(std::string_view token, Use&& use) const {
+    return owner_of(
+        token,
+        [](void* target, std::string_view app, std::string_view kind) {
+          (*static_cast<std::remove_reference_t<Use>*>(target))(app, kind);
+        },
+        &use);
+  }
+  virtual bool owner_of(std::string_view token,
+                        void (*use)(void*, std::string_view app, std::string_view kind),
+                        void* target) const = 0;
   /// Whether `secret` is the real secret of `app`, and the app lets it open the drop-in routes.
   /// Constant time in the secret; takes no lock that a renewal holds.
   [[nodiscard]] virtual bool is_secret_of(std::string_view app, std::string_view secret) const = 0;
   [[nodiscard]] virtual bool knows(std::string_view app) const = 0;
+  /// Whether there is such an app, and it belongs to `parent`. Allocates nothing.
+  [[nodiscard]] virtual bool is_child_of(std::string_view app, std::string_view parent) const = 0;
   [[nodiscard]] virtual std::optional<AppInfo> app(std::string_view id) const = 0;
   [[nodiscard]] virtual AppPage apps(const AppQuery& query) const = 0;
   /// Durable once `done` reports success. Fault::usage for an app of the config file, Fault::config

@@ -25,29 +25,10 @@
 #include "keeper/rules.hpp"
 #include "keeper/stable_vector.hpp"
 #include "keeper/token_memory.hpp"
+#include "keeper/token_view.hpp"
 #include "store/registry.hpp"
 
 namespace hufu::keeper {
-
-/// A usable token as a reader sees it while it holds off the keeper: copy what you need.
-struct TokenView {
-  std::string_view token;
-  std::int64_t expires_in = 0;  ///< Whole seconds of promise, at least 1.
-  WallTime expires_at{};
-  std::uint64_t revision = 0;
-  Fingerprint fingerprint;
-};
-
-/// What a caller wishes of the token beyond its being usable.
-struct Wish {
-  /// A stale token that is promised for less is renewed before the answer, not after it; in
-  /// seconds.
-  std::int64_t min_ttl = 0;
-  /// A windowed token inside its window is renewed before the answer, for at most half of
-  /// `timing.request_timeout`: for the platform's own routes, where some SDKs cannot store an
-  /// answer that is shorter than the window.
-  bool outside_window = false;
-};
 
 /// What is known of an app beside its tokens.
 struct AppFacts {
@@ -430,7 +411,7 @@ bool TokenTable::read(std::string_view app, std::string_view kind, WallTime now,
   const bool stale = now >= bounds.renew_at;
   if (stale && (promise < wish.min_ttl || (wish.outside_window && row->windowed))) return false;
   use(TokenView{memory_.view(row->token()), promise, row->times.expires_at(), row->revision,
-                Fingerprint{row->fingerprint}});
+                Fingerprint{row->fingerprint}, std::string_view(kinds_[row->kind])});
   return true;
 }
 

@@ -50,21 +50,25 @@ class HotPath : public ::testing::Test {
  protected:
   HotPath() {
     fixture.keeper.add("wx0123456789abcdef", std::string(160, 't')).secret = "real secret";
-    key = fixture.key({.read = true}, {"wx0123456789abcdef", "wx-other"});
+    fixture.keeper.at("wx0123456789abcdef").info.parent = "wx-parent";
+    fixture.keeper.put_token("wx0123456789abcdef", "jsapi_ticket", std::string(86, 'j'));
+    key =
+        fixture.key({.read = true}, {"wx0123456789abcdef", "wx-other"}, std::chrono::seconds(300));
   }
 
   /// Allocations of the second time that a request is handled: the first warms the buffers.
   std::size_t allocations_of(std::string_view target, int status) {
     FakeRequest request;
-    std::size_t in_doubt_call = target.find('?');
+    std::size_t question = target.find('?');
     request.method = "GET";
-    request.path = target.substr(0, in_doubt_call);
-    if (in_doubt_call != std::string_view::npos) request.query = target.substr(in_doubt_call + 1);
+    request.path = target.substr(0, question);
+    if (question != std::string_view::npos) request.query = target.substr(question + 1);
     request.peer = "192.0.2.1";
     request.headers = headers;
     auto answered = std::make_shared<Answered>();
     FakeExchange exchange(answered);
     fixture.routes.handle(request, exchange);
+    fixture.clock.advance(std::chrono::seconds(11));  // Not as somebody who asks again.
     std::size_t before = allocations;
     fixture.routes.handle(request, exchange);
     std::size_t taken = allocations - before;
@@ -90,12 +94,44 @@ TEST_F(HotPath, TakesNothingFromTheHeapToAnswerAsThePlatform) {
             0U);
 }
 
+TEST_F(HotPath, TakesNothingFromTheHeapToAnswerABusyAsker) {
+  FakeRequest request;
+  const std::string query =
+      "grant_type=client_credential&appid=wx0123456789abcdef&margin=600&secret=" + key;
+  request.method = "GET";
+  request.path = "/cgi-bin/token";
+  request.query = query;
+  request.peer = "192.0.2.1";
+  auto answered = std::make_shared<Answered>();
+  FakeExchange exchange(answered);
+  for (int asked = 0; asked < 2; ++asked) fixture.routes.handle(request, exchange);
+  EXPECT_TRUE(answered->later) << "asked again, and was taken at its word";
+  answered->later = false;
+  const std::size_t before = allocations;
+  for (int asked = 0; asked < 10; ++asked) fixture.routes.handle(request, exchange);
+  EXPECT_EQ(allocations, before);
+  EXPECT_FALSE(answered->later);
+}
+
+TEST_F(HotPath, TakesNothingFromTheHeapToAnswerWithATicket) {
+  const std::string token(160, 't');
+  EXPECT_EQ(allocations_of("/cgi-bin/ticket/getticket?type=jsapi&access_token=" + token, 200), 0U);
+  EXPECT_EQ(allocations_of(
+                "/cgi-bin/ticket/getticket?access_token=" + token + "&type=jsapi&margin=60", 200),
+            0U);
+}
+
+TEST_F(HotPath, TakesNothingFromTheHeapForAKeyOfTheParent) {
+  headers = {{"Authorization", "Bearer " + fixture.key({.read = true}, {"wx-parent/"})}};
+  EXPECT_EQ(allocations_of("/v1/apps/wx0123456789abcdef/token", 200), 0U);
+}
+
 TEST_F(HotPath, TakesNothingFromTheHeapToAnswerUnderV1) {
   headers = {{"Host", "hufu"}, {"Authorization", "Bearer " + key}};
   EXPECT_EQ(allocations_of("/v1/apps/wx0123456789abcdef/token", 200), 0U);
   EXPECT_EQ(allocations_of("/v1/apps/wx0123456789abcdef/token?kind=access_token&min_ttl=60", 200),
             0U);
-  headers.emplace_back("If-None-Match", "\"1\"");
+  headers.emplace_back("If-None-Match", "\"1-0a1b2c3d\"");
   EXPECT_EQ(allocations_of("/v1/apps/wx0123456789abcdef/token", 304), 0U);
 }
 

@@ -30,6 +30,7 @@ void append_base64url(std::string& out, const std::uint8_t* bytes, std::size_t s
 
 std::string_view name_of(Right right) noexcept {
   switch (right) {
+    case Right::see: return "see";
     case Right::read: return "read";
     case Right::report: return "report";
     case Right::refresh: return "refresh";
@@ -41,6 +42,7 @@ std::string_view name_of(Right right) noexcept {
 
 bool allows(const store::Rights& rights, Right right) noexcept {
   switch (right) {
+    case Right::see: return rights.see || rights.read;
     case Right::read: return rights.read;
     case Right::report: return rights.report;
     case Right::refresh: return rights.refresh;

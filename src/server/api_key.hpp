@@ -12,7 +12,7 @@
 namespace hufu::server {
 
 /// What a key may be asked to allow.
-enum class Right { read, report, refresh, gateway, admin };
+enum class Right { see, read, report, refresh, gateway, admin };
 std::string_view name_of(Right right) noexcept;
 bool allows(const store::Rights& rights, Right right) noexcept;
 

@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "server/query.hpp"
+#include "server/verdict.hpp"
 
 namespace hufu::server {
 namespace {
@@ -26,6 +27,14 @@ void append_member(std::string& out, std::string_view name, std::int64_t number)
   append_number(out, number);
 }
 
+/// A member whose name comes from outside.
+void append_setting(std::string& out, std::string_view name, std::string_view text) {
+  if (out.back() != '{') out += ',';
+  append_string(out, name);
+  out += ':';
+  append_string(out, text);
+}
+
 void append_flag(std::string& out, std::string_view name, bool flag) {
   append_name(out, name);
   out += flag ? "true" : "false";
@@ -36,12 +45,10 @@ void append_time_member(std::string& out, std::string_view name, WallTime time) 
   append_time(out, time);
 }
 
-/// As Fingerprint::hex, without a string of its own.
 void append_fingerprint(std::string& out, Fingerprint fingerprint) {
-  static constexpr char kDigits[] = "0123456789abcdef";
   append_name(out, "fingerprint");
   out += '"';
-  for (int shift = 28; shift >= 0; shift -= 4) out += kDigits[(fingerprint.bits >> shift) & 0xf];
+  append_hex(out, fingerprint);
   out += '"';
 }
 
@@ -113,6 +120,28 @@ void append_seconds(std::string& out, Milliseconds span) {
   }
 }
 
+void append_texts(std::string& out, std::string_view name, const std::vector<std::string>& texts) {
+  append_name(out, name);
+  out += '[';
+  for (const std::string& text : texts) {
+    if (out.back() != '[') out += ',';
+    append_string(out, text);
+  }
+  out += ']';
+}
+
+void append_counts(std::string& out, const keeper::TokenCounts& counts) {
+  append_name(out, "counts");
+  out += '{';
+  for (auto [name, count] :
+       {std::pair("fresh", counts.fresh), std::pair("stale", counts.stale),
+        std::pair("unusable", counts.unusable), std::pair("missing", counts.missing),
+        std::pair("failing", counts.failing)}) {
+    append_member(out, name, static_cast<std::int64_t>(count));
+  }
+  out += '}';
+}
+
 template <class Row>
 void append_list(std::string& out, std::string_view name, const std::vector<Row>& rows) {
   append_name(out, name);
@@ -150,6 +179,11 @@ void append_number(std::string& out, std::int64_t number) {
   out.append(digits, end);
 }
 
+void append_hex(std::string& out, Fingerprint fingerprint) {
+  static constexpr char kDigits[] = "0123456789abcdef";
+  for (int shift = 28; shift >= 0; shift -= 4) out += kDigits[(fingerprint.bits >> shift) & 0xf];
+}
+
 void append_time(std::string& out, WallTime time) {
   auto seconds = std::chrono::floor<std::chrono::seconds>(time);
   auto day = std::chrono::floor<std::chrono::days>(seconds);
@@ -177,9 +211,8 @@ void append_json(std::string& out, const Grant& grant) {
   out += '}';
 }
 
-void append_json(std::string& out, std::string_view app, std::string_view kind,
-                 const keeper::TokenView& view) {
-  open_token(out, app, kind, view.token, view.expires_in, view.expires_at, view.revision,
+void append_json(std::string& out, std::string_view app, const keeper::TokenView& view) {
+  open_token(out, app, view.kind, view.token, view.expires_in, view.expires_at, view.revision,
              view.fingerprint);
   out += '}';
 }
@@ -190,17 +223,35 @@ void append_json(std::string& out, const Report& report) {
   out += '}';
 }
 
+void append_json(std::string& out, const keeper::Refreshed& refreshed) {
+  open_token(out, refreshed.grant);
+  if (refreshed.older_work_until) {
+    append_time_member(out, "older_work_until", *refreshed.older_work_until);
+  }
+  out += '}';
+}
+
 void append_json(std::string& out, const keeper::AppInfo& app) {
   out += '{';
   append_member(out, "id", app.id);
   append_member(out, "platform", app.platform);
-  for (const auto& [name, text] : app.settings) append_member(out, name, text);
+  if (!app.parent.empty()) append_member(out, "parent", app.parent);
+  for (const auto& [name, text] : app.settings) append_setting(out, name, text);
+  append_texts(out, "credentials", app.credentials);
+  append_texts(out, "keep", app.keep);
   append_flag(out, "secret_login", app.secret_login);
   append_member(out, "origin", app.from_config ? "config" : "store");
   if (!app.legacy_document.empty()) {
     append_member(out, "legacy_document", app.legacy_document);
     append_member(out, "legacy_collection", app.legacy_collection);
   }
+  out += '}';
+}
+
+void append_json(std::string& out, const keeper::AppPage& page) {
+  out += '{';
+  append_list(out, "apps", page.apps);
+  if (!page.next.empty()) append_member(out, "next", page.next);
   out += '}';
 }
 
@@ -219,6 +270,7 @@ void append_json(std::string& out, const TokenStatus& status) {
   if (status.suspect) append_flag(out, "suspect", true);
   if (status.renewing) append_flag(out, "renewing", true);
   if (status.failure) append_trouble(out, *status.failure);
+  if (!status.notice.empty()) append_member(out, "notice", status.notice);
   out += '}';
 }
 
@@ -252,39 +304,12 @@ void append_json(std::string& out, const keeper::Status& status) {
   append_member(out, "verdict", verdict_on(status));
   append_flag(out, "store_usable", status.store_ok);
   append_time_member(out, "now", status.cluster.now);
-  append_list(out, "tokens", status.tokens);
+  append_counts(out, status.page.counts);
+  append_list(out, "tokens", status.page.tokens);
   append_list(out, "nodes", status.cluster.nodes);
   append_list(out, "leases", status.cluster.leases);
+  if (!status.page.next.empty()) append_member(out, "next", status.page.next);
   out += '}';
-}
-
-std::string verdict_on(const std::vector<TokenStatus>& status) {
-  constexpr std::size_t kNamed = 3;
-  if (status.empty()) return "no app is known";
-  std::size_t unusable = 0;
-  std::size_t failing = 0;
-  std::string names;
-  for (const TokenStatus& token : status) {
-    bool usable = token.state == TokenState::fresh || token.state == TokenState::stale;
-    if (usable && token.failure) ++failing;
-    if (usable) continue;
-    if (++unusable > kNamed) continue;
-    names += (names.empty() ? " " : ", ") + token.key.app;
-    if (token.key.kind != kAccessToken) names += " " + token.key.kind;
-  }
-  std::string total = std::to_string(status.size()) + (status.size() == 1 ? " token" : " tokens");
-  if (unusable > 0) {
-    if (unusable > kNamed) names += ", …";
-    return std::to_string(unusable) + " of " + total + " unusable:" + names;
-  }
-  std::string verdict = total + ", all usable";
-  if (failing > 0) verdict += "; the renewal of " + std::to_string(failing) + " fails";
-  return verdict;
-}
-
-std::string verdict_on(const keeper::Status& status) {
-  const std::string tokens = verdict_on(status.tokens);
-  return status.store_ok ? tokens : "the store cannot be used, nothing is renewed; " + tokens;
 }
 
 }  // namespace hufu::server

@@ -48,34 +48,5 @@ TEST(Json, WritesTimesInUtcRoundedDown) {
   EXPECT_EQ(shown(WallTime(seconds(1'709'164'800))), "\"2024-02-29T00:00:00Z\"");
 }
 
-TokenStatus token(std::string app, TokenState state, bool failure = false) {
-  TokenStatus status;
-  status.key.app = std::move(app);
-  status.state = state;
-  if (failure) status.failure = FailureState{};
-  return status;
-}
-
-std::vector<TokenStatus> several(int count, TokenState state) {
-  std::vector<TokenStatus> tokens;
-  for (int i = 0; i < count; ++i) tokens.push_back(token("wx" + std::to_string(i), state));
-  return tokens;
-}
-
-TEST(Verdict, SaysInOneLineHowThingsAre) {
-  EXPECT_EQ(verdict_on(several(0, TokenState::fresh)), "no app is known");
-  EXPECT_EQ(verdict_on(several(1, TokenState::fresh)), "1 token, all usable");
-  EXPECT_EQ(verdict_on(several(3, TokenState::stale)), "3 tokens, all usable");
-  EXPECT_EQ(verdict_on(several(2, TokenState::missing)), "2 of 2 tokens unusable: wx0, wx1");
-  EXPECT_EQ(verdict_on(several(9, TokenState::unusable)),
-            "9 of 9 tokens unusable: wx0, wx1, wx2, …");
-  std::vector<TokenStatus> mixed = several(2, TokenState::fresh);
-  mixed.push_back(token("wx9", TokenState::stale, true));
-  EXPECT_EQ(verdict_on(mixed), "3 tokens, all usable; the renewal of 1 fails");
-  mixed.push_back(token("wx8", TokenState::unusable, true));
-  mixed.back().key.kind = "jsapi_ticket";
-  EXPECT_EQ(verdict_on(mixed), "1 of 4 tokens unusable: wx8 jsapi_ticket");
-}
-
 }  // namespace
 }  // namespace hufu::server

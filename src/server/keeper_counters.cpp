@@ -22,25 +22,47 @@ std::size_t result_of(Fault fault) noexcept {
   }
 }
 
+/// The parts of an issuer's name, "platform/endpoint/kind"; most platforms have no endpoints.
+struct IssuerName {
+  explicit IssuerName(std::string_view name) {
+    const std::size_t first = name.find('/');
+    const std::size_t last = name.rfind('/');
+    platform = name.substr(0, first);
+    if (first == std::string_view::npos) return;
+    kind = name.substr(last + 1);
+    if (first < last) endpoint = name.substr(first + 1, last - first - 1);
+  }
+  std::string_view platform;
+  std::string_view endpoint;
+  std::string_view kind;
+};
+
 }  // namespace
 
-void KeeperCounters::renewed(const Key& /*key*/, keeper::Cause cause, std::uint64_t /*revision*/,
+void KeeperCounters::count_renewal(const std::string& kind, keeper::Cause cause,
+                                   std::size_t result) {
+  std::lock_guard lock(mutex_);
+  const bool fits = renewals_.size() < kMostKinds || renewals_.contains(kind);
+  ++renewals_[fits ? kind : "other"][static_cast<std::size_t>(cause)][result];
+}
+
+void KeeperCounters::renewed(const Key& key, keeper::Cause cause, std::uint64_t /*revision*/,
                              Fingerprint /*fingerprint*/, Milliseconds call) {
-  count(renewals_[static_cast<std::size_t>(cause)][0]);
+  count_renewal(key.kind, cause, 0);
   auto bucket = std::lower_bound(kBuckets.begin(), kBuckets.end(), call.count());
   count(calls_[static_cast<std::size_t>(bucket - kBuckets.begin())]);
   calls_ms_.fetch_add(static_cast<std::uint64_t>(std::max(call, Milliseconds(0)).count()),
                       std::memory_order_relaxed);
 }
 
-void KeeperCounters::renewal_failed(const Key& /*key*/, keeper::Cause cause, const Error& error,
+void KeeperCounters::renewal_failed(const Key& key, keeper::Cause cause, const Error& error,
                                     RetryClass /*retry_class*/, Milliseconds /*next*/) {
-  count(renewals_[static_cast<std::size_t>(cause)][result_of(error.fault)]);
+  count_renewal(key.kind, cause, result_of(error.fault));
 }
 
 void KeeperCounters::called(std::string_view issuer, std::optional<int> errcode) {
   std::pair place(std::string(issuer), errcode ? std::to_string(*errcode) : "none");
-  std::lock_guard lock(platform_calls_mutex_);
+  std::lock_guard lock(mutex_);
   if (platform_calls_.size() >= kMostCodes && !platform_calls_.contains(place)) {
     place.second = "other";
   }
@@ -79,16 +101,38 @@ void KeeperCounters::sink_written(std::string_view kind, keeper::SinkResult resu
   count(sinks_[which][static_cast<std::size_t>(result)]);
 }
 
-void KeeperCounters::render(MetricsText& text) const {
-  text.metric("hufu_token_refresh_total", "counter", "Renewals, by how they ended and why begun.");
-  for (std::size_t cause = 0; cause < kCauses; ++cause) {
-    for (std::size_t result = 0; result < kResults.size(); ++result) {
-      text.value(
-          value_of(renewals_[cause][result]),
-          {{"result", kResults[result]}, {"reason", name_of(static_cast<keeper::Cause>(cause))}});
+void KeeperCounters::render_renewals(MetricsText& text) const {
+  text.metric("hufu_token_refresh_total", "counter",
+              "Renewals, by kind, how they ended and why begun.");
+  std::lock_guard lock(mutex_);
+  for (const auto& [kind, renewals] : renewals_) {
+    for (std::size_t cause = 0; cause < kCauses; ++cause) {
+      for (std::size_t result = 0; result < kResults.size(); ++result) {
+        text.value(renewals[cause][result],
+                   {{"kind", kind},
+                    {"result", kResults[result]},
+                    {"reason", name_of(static_cast<keeper::Cause>(cause))}});
+      }
     }
   }
+}
 
+void KeeperCounters::render_calls(MetricsText& text) const {
+  text.metric("hufu_platform_requests_total", "counter",
+              "Calls for a token, by who issues it and errcode; code 0 brought one, none had no "
+              "answer with a code.");
+  std::lock_guard lock(mutex_);
+  for (const auto& [place, calls] : platform_calls_) {
+    const IssuerName issuer(place.first);
+    text.value(calls, {{"platform", issuer.platform},
+                       {"endpoint", issuer.endpoint},
+                       {"kind", issuer.kind},
+                       {"code", place.second}});
+  }
+}
+
+void KeeperCounters::render(MetricsText& text) const {
+  render_renewals(text);
   text.metric("hufu_token_refresh_duration_seconds", "histogram",
               "Time the platform took for a call that brought a token.");
   std::uint64_t below = 0;
@@ -100,15 +144,7 @@ void KeeperCounters::render(MetricsText& text) const {
   text.value(below, {{"le", "+Inf"}}, "_bucket");
   text.seconds(Milliseconds(value_of(calls_ms_)), {}, "_sum").value(below, {}, "_count");
 
-  text.metric("hufu_platform_requests_total", "counter",
-              "Calls for a token, by endpoint and errcode; code 0 brought one, none had no answer "
-              "with a code.");
-  {
-    std::lock_guard lock(platform_calls_mutex_);
-    for (const auto& [place, calls] : platform_calls_) {
-      text.value(calls, {{"endpoint", place.first}, {"code", place.second}});
-    }
-  }
+  render_calls(text);
   text.metric("hufu_singleflight_waiters", "gauge", "Callers who wait for a renewal in flight.")
       .value(static_cast<std::uint64_t>(
           std::max<std::int64_t>(0, waiters_.load(std::memory_order_relaxed))));
@@ -132,8 +168,8 @@ void KeeperCounters::render(MetricsText& text) const {
   }
   text.metric("hufu_probe_total", "counter",
               "Calls that asked the platform whether a token lives.");
-  for (std::size_t i = 0; i < kPulses.size(); ++i) {
-    text.value(value_of(probes_[i]), {{"result", kPulses[i]}});
+  for (std::size_t i = 0; i < kProbes.size(); ++i) {
+    text.value(value_of(probes_[i]), {{"result", kProbes[i]}});
   }
   text.metric("hufu_clock_steps_total", "counter", "Times the wall clock was set while running.")
       .value(value_of(clock_steps_));

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <atomic>
+#include <chrono>
+#include <cstdint>
 #include <cstring>
 #include <optional>
 #include <string>
@@ -8,6 +11,7 @@
 #include <vector>
 
 #include "core/read_mostly_mutex.hpp"
+#include "keeper/async_keeper.hpp"
 #include "server/api_key.hpp"
 #include "store/registry.hpp"
 
@@ -16,11 +20,17 @@ namespace hufu::server {
 /// Who is asking: the key of a business server, without the key.
 struct Caller {
   std::string name;
-  std::vector<std::string> apps;  ///< Sorted. Empty: all, also those that do not exist.
+  std::vector<std::string> apps;     ///< Sorted.
+  std::vector<std::string> parents;  ///< Whose children it opens, too.
   store::Rights rights;
+  std::chrono::seconds margin{0};  ///< See store::ApiKeyRow.
 
-  [[nodiscard]] bool sees_all() const noexcept { return apps.empty(); }
-  [[nodiscard]] bool sees(std::string_view app) const noexcept;
+  /// Also apps that do not exist.
+  [[nodiscard]] bool sees_all() const noexcept { return apps.empty() && parents.empty(); }
+  [[nodiscard]] bool sees(std::string_view app, const keeper::AsyncKeeper& keeper) const;
+  /// Whether it was made for this very app.
+  [[nodiscard]] bool names(std::string_view app) const noexcept;
+  [[nodiscard]] keeper::Scope scope() const;
 };
 
 /// What a presented key is worth.
@@ -28,6 +38,17 @@ enum class Access {
   unauthenticated,  ///< No key, or none that is known: all of these look alike from outside.
   forbidden,        ///< A good key without the right, or without the app.
   granted,
+};
+
+/// What a presented key is worth for one request.
+struct Admission {
+  Access access = Access::unauthenticated;
+  /// Whether tokens that carry authority over other accounts are handed out to it, too: it names
+  /// the app, or is an administrator's.
+  bool authority = false;
+  std::chrono::seconds margin{0};  ///< Of the key.
+
+  [[nodiscard]] bool granted() const noexcept { return access == Access::granted; }
 };
 
 /// The API keys in memory, found by the SHA-256 of what was presented.
@@ -39,12 +60,19 @@ enum class Access {
 /// Thread-safety: all members may be called from any thread. `check` allocates nothing.
 class KeyTable {
  public:
+  /// `keeper` says which app is whose child; it outlives the table.
+  explicit KeyTable(const keeper::AsyncKeeper& keeper) : keeper_(keeper) {}
+
   /// From now on exactly these keys are known.
   void reload(std::vector<store::ApiKeyRow> rows);
+  /// How often the keys were reloaded: whoever was admitted under another number asks again.
+  [[nodiscard]] std::uint64_t generation() const noexcept {
+    return generation_.load(std::memory_order_acquire);
+  }
 
   /// What `key` is worth for `right` on `app`; an empty `app` asks for the right alone.
-  [[nodiscard]] Access check(std::string_view key, Right right,
-                             std::string_view app) const noexcept;
+  [[nodiscard]] Admission check(std::string_view key, Right right, std::string_view app) const;
+  [[nodiscard]] Admission check(const KeyHash& key, Right right, std::string_view app) const;
   /// Who holds `key`, if it is known.
   [[nodiscard]] std::optional<Caller> find(std::string_view key) const;
 
@@ -61,8 +89,10 @@ class KeyTable {
   };
   using Callers = std::unordered_map<KeyHash, Caller, HashOfHash>;
 
+  const keeper::AsyncKeeper& keeper_;
   ReadMostlyMutex mutex_;
   Callers callers_;
+  std::atomic<std::uint64_t> generation_{0};
 };
 
 }  // namespace hufu::server

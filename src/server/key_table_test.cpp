@@ -7,13 +7,30 @@
 #include <string>
 #include <thread>
 
+#include "server/route_fixture_testing.hpp"
+
 namespace hufu::server {
 namespace {
 
 store::ApiKeyRow row(std::string name, const NewApiKey& key, std::vector<std::string> apps,
                      store::Rights rights) {
-  return {std::move(name), key.hash, std::move(apps), rights, {}};
+  store::ApiKeyRow made;
+  made.name = std::move(name);
+  made.hash = key.hash;
+  made.apps = std::move(apps);
+  made.rights = rights;
+  return made;
 }
+
+class KeyTableTest : public ::testing::Test {
+ protected:
+  Access access(const NewApiKey& with, Right right, std::string_view app) const {
+    return table.check(with.key.reveal(), right, app).access;
+  }
+  testing::FakeKeeper keeper;
+  KeyTable table{keeper};
+  NewApiKey key = make_api_key().value();
+};
 
 TEST(ApiKey, IsAPrefixAnd43CharactersOfBase64Url) {
   std::set<std::string> seen;
@@ -38,56 +55,97 @@ TEST(ApiKey, IsKeptAsItsSha256) {
   EXPECT_EQ(hash_of("abc"), abc);
 }
 
-TEST(KeyTable, GrantsWhatTheKeyMayDoAndNothingElse) {
-  NewApiKey key = make_api_key().value();
-  KeyTable table;
+TEST_F(KeyTableTest, GrantsWhatTheKeyMayDoAndNothingElse) {
   table.reload({row("shop", key, {"wx2", "wx1"}, {.read = true, .report = true})});
 
-  EXPECT_EQ(table.check(key.key.reveal(), Right::read, "wx1"), Access::granted);
-  EXPECT_EQ(table.check(key.key.reveal(), Right::report, "wx2"), Access::granted);
-  EXPECT_EQ(table.check(key.key.reveal(), Right::read, ""), Access::granted);
-  EXPECT_EQ(table.check(key.key.reveal(), Right::refresh, "wx1"), Access::forbidden);
-  EXPECT_EQ(table.check(key.key.reveal(), Right::read, "wx3"), Access::forbidden);
-  EXPECT_EQ(table.check(key.key.reveal(), Right::read, "wx"), Access::forbidden);
+  EXPECT_EQ(access(key, Right::read, "wx1"), Access::granted);
+  EXPECT_EQ(access(key, Right::report, "wx2"), Access::granted);
+  EXPECT_EQ(access(key, Right::read, ""), Access::granted);
+  EXPECT_EQ(access(key, Right::refresh, "wx1"), Access::forbidden);
+  EXPECT_EQ(access(key, Right::read, "wx3"), Access::forbidden);
+  EXPECT_EQ(access(key, Right::read, "wx"), Access::forbidden);
 }
 
-TEST(KeyTable, TakesAKeyWithoutAppsToMeanAllOfThem) {
-  NewApiKey key = make_api_key().value();
-  KeyTable table;
+TEST_F(KeyTableTest, TakesTheRightToReadForOneToSeeAndNotTheOtherWayRound) {
+  table.reload({row("shop", key, {}, {.read = true})});
+  EXPECT_EQ(access(key, Right::see, ""), Access::granted);
+  table.reload({row("screen", key, {}, {.see = true})});
+  EXPECT_EQ(access(key, Right::see, ""), Access::granted);
+  EXPECT_EQ(access(key, Right::read, ""), Access::forbidden);
   table.reload({row("ops", key, {}, {.admin = true})});
-  EXPECT_EQ(table.check(key.key.reveal(), Right::admin, "wx-any"), Access::granted);
-  EXPECT_TRUE(table.find(key.key.reveal())->sees_all());
+  EXPECT_EQ(access(key, Right::see, ""), Access::forbidden);
 }
 
-TEST(KeyTable, KnowsNobodyByAnEmptyUnknownAlteredOrEndlessKey) {
-  NewApiKey key = make_api_key().value();
-  KeyTable table;
+TEST_F(KeyTableTest, TakesAKeyWithoutAppsToMeanAllOfThem) {
+  table.reload({row("ops", key, {}, {.admin = true})});
+  EXPECT_EQ(access(key, Right::admin, "wx-any"), Access::granted);
+  EXPECT_TRUE(table.find(key.key.reveal())->sees_all());
+  EXPECT_TRUE(table.find(key.key.reveal())->scope().empty());
+}
+
+TEST_F(KeyTableTest, OpensAllChildrenOfAnAppThatIsNamedWithASlash) {
+  keeper.add("parent");
+  keeper.add_child("child", "parent");
+  keeper.add_child("other", "another");
+  table.reload({row("shops", key, {"parent/", "wx1"}, {.read = true})});
+  EXPECT_EQ(access(key, Right::read, "child"), Access::granted);
+  EXPECT_EQ(access(key, Right::read, "wx1"), Access::granted);
+  for (const char* app : {"parent", "parent/", "other", "child/", "nobody"}) {
+    EXPECT_EQ(access(key, Right::read, app), Access::forbidden) << app;
+  }
+  EXPECT_FALSE(table.find(key.key.reveal())->sees_all());
+  EXPECT_EQ(table.find(key.key.reveal())->scope(), (keeper::Scope{"wx1", "parent/"}));
+
+  keeper.add_child("later", "parent");
+  EXPECT_EQ(access(key, Right::read, "later"), Access::granted);
+}
+
+TEST_F(KeyTableTest, GivesAuthorityToKeysThatNameTheAppAndToAdministrators) {
+  keeper.add_child("child", "parent");
+  auto authority = [&](std::vector<std::string> apps, store::Rights rights, const char* app) {
+    table.reload({row("key", key, std::move(apps), rights)});
+    return table.check(key.key.reveal(), Right::read, app).authority;
+  };
+  EXPECT_TRUE(authority({"wx1", "wx2"}, {.read = true}, "wx1"));
+  EXPECT_TRUE(authority({}, {.read = true, .admin = true}, "wx1"));
+  EXPECT_FALSE(authority({}, {.read = true}, "wx1"));
+  EXPECT_FALSE(authority({"parent/"}, {.read = true}, "child"));
+}
+
+TEST_F(KeyTableTest, KnowsTheMarginOfAKey) {
+  store::ApiKeyRow shop = row("shop", key, {}, {.read = true});
+  shop.margin = std::chrono::seconds(1500);
+  table.reload({shop});
+  EXPECT_EQ(table.check(key.key.reveal(), Right::read, "wx1").margin, std::chrono::seconds(1500));
+}
+
+TEST_F(KeyTableTest, KnowsNobodyByAnEmptyUnknownAlteredOrEndlessKey) {
   table.reload({row("shop", key, {}, {.read = true})});
   std::string altered(key.key.reveal());
   altered.back() = altered.back() == 'A' ? 'B' : 'A';
   for (const std::string& wrong :
        {std::string(), std::string("hf_"), altered, std::string(key.key.reveal()) + "A",
         std::string(1'000'000, 'x'), std::string("\0\xff", 2)}) {
-    EXPECT_EQ(table.check(wrong, Right::read, "wx1"), Access::unauthenticated);
+    EXPECT_EQ(table.check(wrong, Right::read, "wx1").access, Access::unauthenticated);
     EXPECT_FALSE(table.find(wrong));
   }
 }
 
-TEST(KeyTable, ForgetsARevokedKeyWithTheNextReload) {
-  NewApiKey first = make_api_key().value();
+TEST_F(KeyTableTest, ForgetsARevokedKeyWithTheNextReload) {
   NewApiKey second = make_api_key().value();
-  KeyTable table;
-  table.reload({row("a", first, {}, {.read = true}), row("b", second, {}, {.read = true})});
+  table.reload({row("a", key, {}, {.read = true}), row("b", second, {}, {.read = true})});
+  const std::uint64_t generation = table.generation();
   table.reload({row("b", second, {}, {.read = true})});
-  EXPECT_EQ(table.check(first.key.reveal(), Right::read, ""), Access::unauthenticated);
-  EXPECT_EQ(table.check(second.key.reveal(), Right::read, ""), Access::granted);
+  EXPECT_EQ(access(key, Right::read, ""), Access::unauthenticated);
+  EXPECT_EQ(table.check(key.hash, Right::read, "").access, Access::unauthenticated);
+  EXPECT_EQ(access(second, Right::read, ""), Access::granted);
   EXPECT_EQ(table.size(), 1U);
+  EXPECT_NE(table.generation(), generation);
 }
 
-TEST(KeyTable, AnswersWhileItIsReloaded) {
+TEST_F(KeyTableTest, AnswersWhileItIsReloaded) {
   NewApiKey always = make_api_key().value();
   NewApiKey sometimes = make_api_key().value();
-  KeyTable table;
   table.reload({row("a", always, {"wx1"}, {.read = true})});
   std::atomic<bool> stop{false};
   std::atomic<int> wrong{0};
@@ -95,7 +153,7 @@ TEST(KeyTable, AnswersWhileItIsReloaded) {
   for (int i = 0; i < 3; ++i) {
     readers.emplace_back([&] {
       while (!stop) {
-        if (table.check(always.key.reveal(), Right::read, "wx1") != Access::granted) ++wrong;
+        if (access(always, Right::read, "wx1") != Access::granted) ++wrong;
         (void)table.check(sometimes.key.reveal(), Right::read, "wx1");
       }
     });

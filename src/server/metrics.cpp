@@ -20,20 +20,32 @@ std::string name_of_place(std::size_t place, const std::array<int, N>& codes) {
   return place + 1 == N ? "other" : std::to_string(codes[place]);
 }
 
-void render_health(MetricsText& text, const Metrics::Scene& scene) {
+void render_health(MetricsText& text, const Metrics::Snapshot& snapshot) {
   text.metric("hufu_build_info", "gauge", "Always 1; the version is in the label.")
-      .value(1, {{"version", scene.version}});
+      .value(1, {{"version", snapshot.version}});
   text.metric("hufu_time_seconds", "gauge", "The wall clock that tokens are judged by.")
-      .seconds(scene.now.time_since_epoch());
+      .seconds(snapshot.now.time_since_epoch());
   text.metric("hufu_started", "gauge", "1 once everything in the store has been read in.")
-      .value(scene.health.started ? 1 : 0);
+      .value(snapshot.health.started ? 1 : 0);
   text.metric("hufu_store_up", "gauge",
               "1 if the store could be read and written when it was last tried.")
-      .value(scene.health.store_ok ? 1 : 0);
-  text.metric("hufu_apps", "gauge", "Apps that are known.").value(scene.health.apps);
+      .value(snapshot.health.store_ok ? 1 : 0);
+  text.metric("hufu_apps", "gauge", "Apps that are known.").value(snapshot.health.apps);
   text.metric("hufu_apps_usable", "gauge", "Apps whose access token can be handed out.")
-      .value(scene.health.usable);
-  text.metric("hufu_api_keys", "gauge", "API keys that are known.").value(scene.api_keys);
+      .value(snapshot.health.usable);
+  text.metric("hufu_api_keys", "gauge", "API keys that are known.").value(snapshot.api_keys);
+}
+
+void render_counts(MetricsText& text, const keeper::TokenCounts& counts) {
+  text.metric("hufu_tokens", "gauge", "Tokens of all kinds, by state.");
+  for (auto [state, count] :
+       {std::pair(TokenState::fresh, counts.fresh), std::pair(TokenState::stale, counts.stale),
+        std::pair(TokenState::unusable, counts.unusable),
+        std::pair(TokenState::missing, counts.missing)}) {
+    text.value(count, {{"state", name_of(state)}});
+  }
+  text.metric("hufu_tokens_failing", "gauge", "Tokens whose last renewal failed.")
+      .value(counts.failing);
 }
 
 void render_tokens(MetricsText& text, const std::vector<TokenStatus>& tokens) {
@@ -84,9 +96,11 @@ void Metrics::answered_later(std::size_t route, int status, Milliseconds took) n
                       std::memory_order_relaxed);
 }
 
-void Metrics::refused_as_platform(int errcode) noexcept {
+void Metrics::drop_in_error(int errcode) noexcept {
   errcodes_[place_of(errcode, kErrcodes)].fetch_add(1, std::memory_order_relaxed);
 }
+
+void Metrics::asked_again() noexcept { asked_again_.fetch_add(1, std::memory_order_relaxed); }
 
 std::uint64_t Metrics::requests(std::size_t route, std::size_t status) const noexcept {
   std::uint64_t sum = 0;
@@ -135,23 +149,27 @@ void Metrics::render_durations(MetricsText& text) const {
   text.value(all, {}, "_count");
 }
 
-void Metrics::render_refusals(MetricsText& text) const {
+void Metrics::render_drop_in(MetricsText& text) const {
   text.metric("hufu_dropin_errors_total", "counter",
               "Errors in WeChat's shape, which are all HTTP 200, by errcode.");
   for (std::size_t i = 0; i < kErrcodes.size(); ++i) {
     std::uint64_t count = errcodes_[i].load(std::memory_order_relaxed);
     if (count > 0) text.value(count, {{"errcode", name_of_place(i, kErrcodes)}});
   }
+  text.metric("hufu_asked_again_total", "counter",
+              "Tokens that were checked because somebody asked for them twice within seconds.")
+      .value(asked_again_.load(std::memory_order_relaxed));
 }
 
-std::string Metrics::render(const Scene& scene) const {
+std::string Metrics::render(const Snapshot& snapshot) const {
   MetricsText text;
-  render_health(text, scene);
-  if (scene.keeper != nullptr) scene.keeper->render(text);
-  render_tokens(text, scene.tokens);
+  render_health(text, snapshot);
+  if (snapshot.keeper != nullptr) snapshot.keeper->render(text);
+  render_counts(text, snapshot.counts);
+  render_tokens(text, snapshot.tokens);
   render_requests(text);
   render_durations(text);
-  render_refusals(text);
+  render_drop_in(text);
   return text.take();
 }
 

@@ -35,27 +35,30 @@ class Metrics {
   void answered_at_once(std::size_t route, int status) noexcept;
   void answered_later(std::size_t route, int status, Milliseconds took) noexcept;
   /// An error in WeChat's shape, which hides behind HTTP 200.
-  void refused_as_platform(int errcode) noexcept;
+  void drop_in_error(int errcode) noexcept;
+  /// Somebody asked again, so the token was checked: see RecentAsks.
+  void asked_again() noexcept;
 
   /// What a scrape shows besides: read at the moment of the scrape.
-  struct Scene {
+  struct Snapshot {
     std::string_view version;
     WallTime now{};
     keeper::Health health;
     const KeeperCounters* keeper = nullptr;  ///< May be none.
     std::size_t api_keys = 0;
+    keeper::TokenCounts counts;
     std::vector<TokenStatus> tokens;  ///< Empty where there are more than kMostApps apps.
   };
-  [[nodiscard]] std::string render(const Scene& scene) const;
+  [[nodiscard]] std::string render(const Snapshot& snapshot) const;
 
  private:
   // A fixed list, so that a series is an index and nobody from outside can make new ones. The last
   // of each stands for all others.
   static constexpr std::array kStatuses = {200, 201, 204, 304, 400, 401, 403, 404,
                                            405, 409, 413, 429, 500, 503, 0};
-  static constexpr std::array kErrcodes = {-1,    40002, 40013, 40066, 40125, 40164, 40243,
-                                           41002, 41004, 43001, 43002, 45009, 45011, 50002,
-                                           61024, 89501, 89503, 89506, 89507, 0};
+  static constexpr std::array kErrcodes = {-1,    40001, 40002, 40013, 40035, 40066, 40097, 40125,
+                                           40164, 40243, 41001, 41002, 41004, 43001, 43002, 45009,
+                                           45011, 50002, 61024, 89501, 89503, 89506, 89507, 0};
   static constexpr std::array kBuckets = {1, 5, 10, 50, 100, 500, 1000, 5000, 10'000, 60'000};
   static constexpr std::size_t kStripes = 8;
 
@@ -69,11 +72,12 @@ class Metrics {
 
   void render_requests(MetricsText& text) const;
   void render_durations(MetricsText& text) const;
-  void render_refusals(MetricsText& text) const;
+  void render_drop_in(MetricsText& text) const;
 
   std::vector<std::string> labels_;
   std::array<Stripe, kStripes> stripes_;
   std::array<Counter, kErrcodes.size()> errcodes_{};
+  Counter asked_again_{0};
   std::array<Counter, kBuckets.size() + 1> later_{};  // Not cumulative; the last is +Inf.
   Counter later_ms_{0};
 };

@@ -2,16 +2,18 @@
 
 #include <string>
 #include <utility>
-#include <vector>
 
 namespace hufu::server {
 namespace {
 
+/// For each of a few apps, some kinds.
+constexpr std::size_t kMostTokens = 4 * Metrics::kMostApps;
+
 void reply_metrics(const Answer& answer, Services& services, keeper::Health health,
-                   std::vector<TokenStatus> tokens) {
-  std::string body =
-      services.metrics.render({services.version, services.clock.wall(), std::move(health),
-                               services.counters.get(), services.keys.size(), std::move(tokens)});
+                   keeper::StatusPage page) {
+  const std::string body = services.metrics.render(
+      {services.version, services.clock.wall(), std::move(health), services.counters.get(),
+       services.keys.size(), page.counts, std::move(page.tokens)});
   answer.reply({200, "text/plain; version=0.0.4; charset=utf-8", {}, body});
 }
 
@@ -19,16 +21,16 @@ void reply_metrics(const Answer& answer, Services& services, keeper::Health heal
 
 void metrics(const Call& call) {
   keeper::Health health = call.services().keeper.health();
-  if (!health.started || health.apps > Metrics::kMostApps) {
-    return reply_metrics(call, call.services(), std::move(health), {});
-  }
-  call.services().keeper.status([answer = call.later(), health = std::move(health)](
-                                    Result<std::vector<TokenStatus>> status) mutable {
-    // Numbers about the rest are better than none.
-    std::vector<TokenStatus> tokens;
-    if (status) tokens = *std::move(status);
-    reply_metrics(answer, answer.services(), std::move(health), std::move(tokens));
-  });
+  if (!health.started) return reply_metrics(call, call.services(), std::move(health), {});
+  keeper::StatusQuery query;
+  query.limit = health.apps > Metrics::kMostApps ? 0 : kMostTokens;
+  call.services().keeper.status(
+      std::move(query),
+      [answer = call.later(), health = std::move(health)](Result<keeper::StatusPage> page) mutable {
+        // Numbers about the rest are better than none.
+        reply_metrics(answer, answer.services(), std::move(health),
+                      page ? *std::move(page) : keeper::StatusPage{});
+      });
 }
 
 }  // namespace hufu::server

@@ -56,6 +56,7 @@ TEST_F(MetricsPage, HasTheseMetricsAndNoOthers) {
                        "hufu_api_keys gauge",
                        "hufu_apps gauge",
                        "hufu_apps_usable gauge",
+                       "hufu_asked_again_total counter",
                        "hufu_build_info gauge",
                        "hufu_clock_steps_total counter",
                        "hufu_commit_failed_total counter",
@@ -79,6 +80,8 @@ TEST_F(MetricsPage, HasTheseMetricsAndNoOthers) {
                        "hufu_token_refresh_duration_seconds histogram",
                        "hufu_token_refresh_total counter",
                        "hufu_token_state gauge",
+                       "hufu_tokens gauge",
+                       "hufu_tokens_failing gauge",
                    }));
 }
 
@@ -125,6 +128,14 @@ TEST_F(MetricsPage, CountsErrorsInWeChatsShape) {
   EXPECT_TRUE(has_line(text, R"(hufu_dropin_errors_total{errcode="other"} 1)"));
 }
 
+TEST_F(MetricsPage, CountsWhoAsksAgain) {
+  fixture.keeper.add("wx1", "TOKEN-1");
+  for (int asked = 0; asked < 3; ++asked) {
+    fixture.ask({"GET", "/cgi-bin/token?appid=wx1&grant_type=client_credential&secret=" + key});
+  }
+  EXPECT_TRUE(has_line(page(), "hufu_asked_again_total 1"));
+}
+
 TEST_F(MetricsPage, MeasuresOnlyWhatHadToWait) {
   Metrics metrics({"GET /a"});
   metrics.answered_at_once(0, 200);
@@ -160,11 +171,16 @@ TEST_F(MetricsPage, ShowsEachTokenOfAFewApps) {
 TEST_F(MetricsPage, ShowsJustTheSumsOfMany) {
   fixture.keeper.statuses.push_back(token("wx1", TokenState::fresh));
   fixture.keeper.healthy = {true, true, 1'000'000, 999'998, {}};
+  fixture.keeper.counts = keeper::TokenCounts{999'990, 8, 1, 1, 2};
   std::string text = page();
   EXPECT_TRUE(has_line(text, "hufu_apps 1000000"));
   EXPECT_TRUE(has_line(text, "hufu_apps_usable 999998"));
+  EXPECT_TRUE(has_line(text, R"(hufu_tokens{state="fresh"} 999990)"));
+  EXPECT_TRUE(has_line(text, R"(hufu_tokens{state="stale"} 8)"));
+  EXPECT_TRUE(has_line(text, R"(hufu_tokens{state="unusable"} 1)"));
+  EXPECT_TRUE(has_line(text, R"(hufu_tokens{state="missing"} 1)"));
+  EXPECT_TRUE(has_line(text, "hufu_tokens_failing 2"));
   EXPECT_EQ(text.find("wx1"), std::string::npos);
-  EXPECT_TRUE(fixture.keeper.asked.empty());
 }
 
 TEST_F(MetricsPage, CountsWhatTheKeeperTells) {
@@ -179,6 +195,8 @@ TEST_F(MetricsPage, CountsWhatTheKeeperTells) {
   told.called("wechat/stable/access_token", 0);
   told.called("wechat/stable/access_token", 40164);
   told.called("wechat/classic/access_token", {});
+  told.called("feishu/tenant_access_token", 0);
+  told.renewed({"wx1", "jsapi_ticket"}, keeper::Cause::schedule, 2, {}, Milliseconds(20));
   told.waiting(3);
   told.waiting(-1);
   told.lease("held");
@@ -187,55 +205,71 @@ TEST_F(MetricsPage, CountsWhatTheKeeperTells) {
   told.commit_failed(wx1, {});
   told.probed(wx1, ProbeResult::dead);
   told.reported(wx1, ReportOutcome::throttled);
+  told.reported(wx1, ReportOutcome::unverified);
   told.clock_stepped(Milliseconds(5));
   told.unconfirmed(2);
   told.unconfirmed(1);
   told.sink_written("redis", keeper::SinkResult::failed);
   told.sink_written("file", keeper::SinkResult::put);
   std::string text = page();
-  for (const char* line : {
-           R"(hufu_token_refresh_total{result="renewed",reason="demand"} 1)",
-           R"(hufu_token_refresh_total{result="unreachable",reason="schedule"} 1)",
-           R"(hufu_token_refresh_total{result="other",reason="report"} 1)",
-           R"(hufu_token_refresh_total{result="renewed",reason="refresh"} 0)",
-           R"(hufu_token_refresh_duration_seconds_bucket{le="0.1"} 0)",
-           R"(hufu_token_refresh_duration_seconds_bucket{le="0.25"} 1)",
-           "hufu_token_refresh_duration_seconds_sum 0.120",
-           R"(hufu_platform_requests_total{endpoint="wechat/stable/access_token",code="0"} 2)",
-           R"(hufu_platform_requests_total{endpoint="wechat/stable/access_token",code="40164"} 1)",
-           R"(hufu_platform_requests_total{endpoint="wechat/classic/access_token",code="none"} 1)",
-           "hufu_singleflight_waiters 2",
-           R"(hufu_lease_acquire_total{result="held"} 1)",
-           R"(hufu_lease_acquire_total{result="other"} 1)",
-           "hufu_store_unconfirmed_total 3",
-           "hufu_fence_rejected_total 1",
-           "hufu_commit_failed_total 1",
-           R"(hufu_probe_total{result="dead"} 1)",
-           R"(hufu_report_total{outcome="throttled"} 1)",
-           R"(hufu_report_total{outcome="renewed"} 0)",
-           "hufu_clock_steps_total 1",
-           R"(hufu_sink_writes_total{sink="redis",result="failed"} 1)",
-           R"(hufu_sink_writes_total{sink="redis",result="put"} 0)",
-           R"(hufu_sink_writes_total{sink="file",result="put"} 1)",
-           R"(hufu_sink_writes_total{sink="file",result="withdrawn"} 0)",
-           R"(hufu_build_info{version="1.2.3"} 1)",
-           "hufu_api_keys 1",
-           "hufu_store_up 1",
-           "hufu_started 1",
-           "hufu_time_seconds 1800000000.000",
-       }) {
+  for (
+      const char* line : {
+          R"(hufu_token_refresh_total{kind="access_token",result="renewed",reason="demand"} 1)",
+          R"(hufu_token_refresh_total{kind="access_token",result="unreachable",reason="schedule"} 1)",
+          R"(hufu_token_refresh_total{kind="access_token",result="other",reason="report"} 1)",
+          R"(hufu_token_refresh_total{kind="access_token",result="renewed",reason="refresh"} 0)",
+          R"(hufu_token_refresh_duration_seconds_bucket{le="0.1"} 1)",
+          R"(hufu_token_refresh_duration_seconds_bucket{le="0.25"} 2)",
+          "hufu_token_refresh_duration_seconds_sum 0.140",
+          R"(hufu_platform_requests_total{platform="wechat",endpoint="stable",kind="access_token",code="0"} 2)",
+          R"(hufu_platform_requests_total{platform="wechat",endpoint="stable",kind="access_token",code="40164"} 1)",
+          R"(hufu_platform_requests_total{platform="wechat",endpoint="classic",kind="access_token",code="none"} 1)",
+          R"(hufu_platform_requests_total{platform="feishu",endpoint="",kind="tenant_access_token",code="0"} 1)",
+          R"(hufu_token_refresh_total{kind="jsapi_ticket",result="renewed",reason="schedule"} 1)",
+          "hufu_singleflight_waiters 2",
+          R"(hufu_lease_acquire_total{result="held"} 1)",
+          R"(hufu_lease_acquire_total{result="other"} 1)",
+          "hufu_store_unconfirmed_total 3",
+          "hufu_fence_rejected_total 1",
+          "hufu_commit_failed_total 1",
+          R"(hufu_probe_total{result="dead"} 1)",
+          R"(hufu_report_total{outcome="throttled"} 1)",
+          R"(hufu_report_total{outcome="renewed"} 0)",
+          R"(hufu_report_total{outcome="unverified"} 1)",
+          "hufu_clock_steps_total 1",
+          R"(hufu_sink_writes_total{sink="redis",result="failed"} 1)",
+          R"(hufu_sink_writes_total{sink="redis",result="put"} 0)",
+          R"(hufu_sink_writes_total{sink="file",result="put"} 1)",
+          R"(hufu_sink_writes_total{sink="file",result="withdrawn"} 0)",
+          R"(hufu_build_info{version="1.2.3"} 1)",
+          "hufu_api_keys 1",
+          "hufu_store_up 1",
+          "hufu_started 1",
+          "hufu_time_seconds 1800000000.000",
+      }) {
     EXPECT_TRUE(has_line(text, line)) << line << "\n" << text;
   }
 }
 
-TEST_F(MetricsPage, IsNotFilledByAPlatformGoneMad) {
-  for (int code = 0; code < 10'000; ++code) fixture.counters->called("i", code);
+TEST_F(MetricsPage, BoundsTheSeriesThatAPlatformCanCause) {
+  for (int code = 0; code < 10'000; ++code) {
+    fixture.counters->called("i", code);
+    fixture.counters->renewed({"wx1", "kind " + std::to_string(code)}, keeper::Cause::schedule, 2,
+                              {}, {});
+  }
   std::vector<std::string> lines = lines_of(page());
   auto codes = std::count_if(lines.begin(), lines.end(), [](const std::string& line) {
     return line.starts_with("hufu_platform_requests_total{");
   });
   EXPECT_LE(codes, 201);
-  EXPECT_TRUE(has_line(page(), R"(hufu_platform_requests_total{endpoint="i",code="other"} 9800)"));
+  EXPECT_TRUE(has_line(
+      page(),
+      R"(hufu_platform_requests_total{platform="i",endpoint="",kind="",code="other"} 9800)"));
+  const auto renewals = std::count_if(lines.begin(), lines.end(), [](const std::string& line) {
+    return line.starts_with("hufu_token_refresh_total{") &&
+           line.find("renewed") != std::string::npos;
+  });
+  EXPECT_LE(renewals, 4 * 65);
 }
 
 TEST_F(MetricsPage, HoldsNoToken) {

@@ -105,6 +105,15 @@ void reply_forbidden(const Answer& answer, Right right) {
                  {}});
 }
 
+void reply_starting(const Answer& answer) {
+  reply_problem(answer, 503,
+                {Fault::store,
+                 "The store is still being read after the start",
+                 "Ask again in a second",
+                 {},
+                 {}});
+}
+
 Error unknown_app() {
   return {Fault::unknown_app,
           "There is no such app here",

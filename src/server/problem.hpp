@@ -24,6 +24,8 @@ void reply_error(const Answer& answer, const Error& error);
 void reply_unauthenticated(const Answer& answer);
 /// 403, for want of `right` or of the app.
 void reply_forbidden(const Answer& answer, Right right);
+/// 503: whether there is such an app is not known yet, as the store is still being read.
+void reply_starting(const Answer& answer);
 Error unknown_app();
 
 }  // namespace hufu::server

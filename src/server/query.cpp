@@ -15,13 +15,29 @@ int hex_digit(char c) noexcept {
   return -1;
 }
 
+/// Whether `sent`, decoded, is `name`.
+bool is_name(std::string_view sent, std::string_view name) noexcept {
+  for (; !sent.empty() && !name.empty(); name.remove_prefix(1)) {
+    char c = sent.front();
+    std::size_t size = 1;
+    if (c == '%' && sent.size() > 2 && hex_digit(sent[1]) >= 0 && hex_digit(sent[2]) >= 0) {
+      c = static_cast<char>(hex_digit(sent[1]) * 16 + hex_digit(sent[2]));
+      size = 3;
+    }
+    if (c != name.front()) return false;
+    sent.remove_prefix(size);
+  }
+  return sent.empty() && name.empty();
+}
+
 /// The raw value of the first parameter of that name; empty if there is none.
 std::string_view find(std::string_view query, std::string_view name) noexcept {
   while (!query.empty()) {
-    std::size_t end = query.find('&');
-    std::string_view pair = query.substr(0, end);
-    if (pair.size() > name.size() && pair[name.size()] == '=' && pair.starts_with(name)) {
-      return pair.substr(name.size() + 1);
+    const std::size_t end = query.find('&');
+    const std::string_view pair = query.substr(0, end);
+    const std::size_t equals = pair.find('=');
+    if (equals != std::string_view::npos && is_name(pair.substr(0, equals), name)) {
+      return pair.substr(equals + 1);
     }
     if (end == std::string_view::npos) break;
     query.remove_prefix(end + 1);

@@ -18,7 +18,8 @@ class Value {
   static constexpr std::size_t kLongestDecoded = 512;
 
   /// The value of the first parameter called `name` in `query` ("a=1&b=2"). The first, because that
-  /// is what the caller wrote and a proxy appends. Names are compared as sent; '+' is a space.
+  /// is what the caller wrote and a proxy appends. Names may be percent-encoded, too; '+' is a
+  /// space.
   Value(std::string_view query, std::string_view name) noexcept;
   /// The decoded form of one segment of a path, in which '+' is itself.
   static Value of_path(std::string_view segment) noexcept { return Value(segment); }

@@ -36,6 +36,18 @@ TEST(Value, IsDecodedWhereItIsEncoded) {
   EXPECT_EQ(Value::of_path("a+b%2Fc").text(), "a+b/c");
 }
 
+TEST(Value, MayHaveItsNamePercentEncoded) {
+  for (const char* query :
+       {"%61ppid=wx1", "app%69d=wx1", "%61%70%70%69%64=wx1", "x=1&appi%64=wx1"}) {
+    EXPECT_EQ(Value(query, "appid").text(), "wx1") << query;
+  }
+  EXPECT_EQ(Value("a%5Fb=1", "a_b").text(), "1");
+  EXPECT_EQ(Value("%61=1&a=2", "a").text(), "1");
+  for (const char* query : {"%=1", "%6=1", "%61%=1", "%zz=1", "a%00=1", "%2561=1", "b%3Da=1"}) {
+    EXPECT_FALSE(Value(query, "a").present()) << query;
+  }
+}
+
 TEST(Value, IsBrokenWhereItCannotBeDecoded) {
   for (const char* raw : {"%", "%4", "%4g", "%g4", "ab%", "%00", "a%00b", "%ff", "%C0%80",
                           "%ED%A0%80", "%E8%99", "%F5%80%80%80", "\xff", "%-1", "%+1"}) {

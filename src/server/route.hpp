@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <memory>
 #include <span>
@@ -9,23 +10,41 @@
 #include "hufu/clock.hpp"
 #include "keeper/async_keeper.hpp"
 #include "net/http_server.hpp"
+#include "server/authority.hpp"
 #include "server/key_table.hpp"
 #include "server/metrics.hpp"
+#include "server/rate_limit.hpp"
+#include "server/recent_asks.hpp"
 
 namespace hufu::server {
 
 /// What the routes work with. Shared with every answer that is still under way, so that one that
 /// comes after the server was stopped finds everything in place.
 struct Services {
+  /// `base_path` ("" or "/wechat") stands before every path of the table.
   Services(keeper::AsyncKeeper& the_keeper, const Clock& the_clock, std::string the_version,
-           std::shared_ptr<const KeeperCounters> the_counters = nullptr);
+           std::shared_ptr<const KeeperCounters> the_counters = nullptr,
+           std::string the_base_path = {});
 
   keeper::AsyncKeeper& keeper;  ///< Outlives this object.
   const Clock& clock;           ///< Outlives this object.
   std::string version;
+  std::string base_path;                           ///< Without a slash at its end.
   std::shared_ptr<const KeeperCounters> counters;  ///< What the keeper has told; may be none.
+  std::string platforms;                           ///< What /v1/platforms answers.
   KeyTable keys;
   Metrics metrics;
+  RecentAsks recent_asks;
+  RateLimit refused_credentials;  ///< Of the log lines about them.
+  bool (*carries_authority)(std::string_view kind) noexcept = server::carries_authority;
+
+  /// Whether the store is still being read after the start.
+  [[nodiscard]] bool starting() const;
+  /// Whether `app` is not known, but may be as soon as the store has been read.
+  [[nodiscard]] bool may_yet_know(std::string_view app) const;
+
+ private:
+  mutable std::atomic<bool> started_{false};
 };
 
 struct Route;
@@ -57,18 +76,34 @@ class LaterAnswer final : public Answer {
 /// One request on its way through the handler of its route. Lives until the handler returns.
 class Call final : public Answer {
  public:
+  /// How often the request has been handled before: at most once, see `handle_when_started`.
+  enum class Attempt { first, second };
+
   Call(const std::shared_ptr<Services>& services, const net::Request& request,
-       net::Exchange& exchange, const Route* route, std::string_view app)
-      : request_(request), app_(app), services_(services), exchange_(exchange), route_(route) {}
+       net::Exchange& exchange, const Route* route, std::string_view app, Attempt attempt,
+       Admission admission = {})
+      : request_(request),
+        app_(app),
+        services_(services),
+        exchange_(exchange),
+        route_(route),
+        attempt_(attempt),
+        admission_(admission) {}
 
   [[nodiscard]] const net::Request& request() const noexcept { return request_; }
   /// The {app} of the path, decoded; empty where the route has none.
   [[nodiscard]] std::string_view app() const noexcept { return app_; }
   [[nodiscard]] Services& services() const noexcept { return *services_; }
+  /// What the key is worth that a route with Guard::key was asked with.
+  [[nodiscard]] const Admission& admission() const noexcept { return admission_; }
 
   void reply(const net::Reply& reply) const override;
   /// Takes the answer out of this call's hands.
   [[nodiscard]] LaterAnswer later() const;
+  /// While the store is being read after a start: takes the request out of this call's hands, has
+  /// it handled anew when that is over, or after a second, and returns true. False where there is
+  /// nothing to wait for, or was waited before.
+  [[nodiscard]] bool handle_when_started() const;
 
  private:
   const net::Request& request_;
@@ -76,13 +111,15 @@ class Call final : public Answer {
   const std::shared_ptr<Services>& services_;
   net::Exchange& exchange_;
   const Route* route_;
+  Attempt attempt_;
+  Admission admission_;
 };
 
 /// What a caller has to show.
 enum class Guard {
-  open,      ///< Nothing: what the route tells is no secret.
-  platform,  ///< A `secret` among the parameters, as WeChat wants it; judged by the route itself.
-  key,       ///< `Authorization: Bearer KEY`, with the right and the app.
+  open,     ///< Nothing: what the route tells is no secret.
+  drop_in,  ///< A credential where the platform itself wants it; judged by the route.
+  key,      ///< `Authorization: Bearer KEY`, with the right and the app.
 };
 
 /// One line of the table of everything that can be asked.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <boost/json.hpp>
 #include <functional>
 #include <map>
@@ -32,70 +33,147 @@ inline Grant grant(std::string app, std::string_view token, std::uint64_t revisi
           false};
 }
 
-/// Answers at once, on the calling thread. What it was asked is in `asked`, in order.
+/// Answers at once, on the calling thread, but for what a test holds back. What it was asked is in
+/// `asked`, in order.
 class FakeKeeper final : public keeper::AsyncKeeper {
  public:
   struct App {
     keeper::AppInfo info;
     std::string secret;
-    std::optional<Grant> readable;  ///< What the hot path finds.
+    /// What the hot path finds, by kind.
+    std::map<std::string, Grant, std::less<>> readable;
   };
 
   App& add(const std::string& id, std::string_view token = {}) {
     App& app = apps_[id];
-    app.info = {id, "wechat", "stable", true, false};
-    if (!token.empty()) app.readable = grant(id, token);
+    app.info = {};
+    app.info.id = id;
+    app.info.platform = "wechat";
+    app.info.settings = {{"endpoint", "stable"}};
+    app.info.credentials = {"secret"};
+    if (!token.empty()) put_token(id, kAccessToken, token);
     return app;
   }
+  void put_token(const std::string& id, std::string_view kind, std::string_view token,
+                 std::uint64_t revision = 1) {
+    Grant readable = grant(id, token, revision);
+    readable.key.kind = kind;
+    apps_.at(id).readable.insert_or_assign(std::string(kind), std::move(readable));
+  }
+  void add_child(const std::string& id, const std::string& parent, std::string_view token = {}) {
+    add(id, token).info.parent = parent;
+  }
   App& at(const std::string& id) { return apps_.at(id); }
+  void erase(const std::string& id) { apps_.erase(id); }
 
   /// Called instead of the default behaviour, where set.
   std::function<Result<Grant>(const Key&)> on_get;
   std::function<void(Done<Result<Grant>>)> on_get_later;  ///< Keeps `done` for another moment.
+  std::function<Result<Grant>(const Key&)> on_recheck;
   std::function<Result<Report>(const Key&)> on_report;
-  std::function<Result<Grant>(const Key&)> on_refresh;
+  std::function<Result<keeper::Refreshed>(const Key&)> on_refresh;
   std::function<Result<std::optional<Grant>>()> on_wait;
   std::optional<Error> change_error;
   std::vector<TokenStatus> statuses;
+  std::optional<keeper::TokenCounts> counts;  ///< Of the statuses, where it is not set.
+  std::string next_status;
   store::ClusterView view;
   keeper::Health healthy{true, true, 1, 1, {}};
   std::vector<std::string> asked;
   std::optional<AppConfig> put;
+  std::optional<keeper::AppQuery> apps_query;
+  std::optional<keeper::StatusQuery> status_query;
 
-  bool read(std::string_view app, std::string_view kind, std::int64_t /*min_ttl*/,
+  /// While this is set, `wait` and `when_started` hold back their answers.
+  bool holds = false;
+  std::function<void()> on_held;  ///< Called after `wait` has held back an answer, where set.
+  std::vector<Done<Result<std::optional<Grant>>>> waiting;
+  std::vector<Done<bool>> starting;
+
+  /// What is held back of `wait` is answered.
+  void answer_waits(const std::function<Result<std::optional<Grant>>()>& outcome) {
+    auto answered = std::exchange(waiting, {});
+    for (auto& done : answered) done(outcome());
+  }
+  /// Everything in the store has been read, or a second has passed.
+  void end_start(bool started) {
+    healthy.started = started;
+    auto answered = std::exchange(starting, {});
+    for (auto& done : answered) done(started);
+  }
+
+  bool read(std::string_view app, std::string_view kind, keeper::Wish /*wish*/,
             void (*use)(void*, const keeper::TokenView&), void* target) const override {
     auto found = apps_.find(app);
-    if (found == apps_.end() || !found->second.readable || kind != kAccessToken) return false;
-    const Grant& there = *found->second.readable;
+    if (found == apps_.end()) return false;
+    auto readable = found->second.readable.find(kind.empty() ? kAccessToken : kind);
+    if (readable == found->second.readable.end()) return false;
+    const Grant& there = readable->second;
     use(target, {there.token.reveal(), there.expires_in.count(), there.expires_at, there.revision,
-                 there.fingerprint});
+                 there.fingerprint, readable->first});
     return true;
   }
   using AsyncKeeper::read;
 
-  void get(Key key, std::chrono::seconds min_ttl, Done<Result<Grant>> done) override {
-    asked.push_back("get " + key.app + " " + key.kind + " " + std::to_string(min_ttl.count()));
+  void get(Key key, keeper::Wish wish, Done<Result<Grant>> done) override {
+    asked.push_back("get " + name_of(key) + " " + std::to_string(wish.min_ttl) +
+                    (wish.outside_window ? " outside the window" : ""));
     if (!apps_.contains(key.app)) return done(fail(Fault::unknown_app, "no such app"));
     if (on_get_later) return on_get_later(std::move(done));
-    done(on_get ? on_get(key) : grant(key.app, "fetched", 2));
+    if (on_get) return done(on_get(key));
+    Grant fetched = grant(key.app, "fetched", 2);
+    if (!key.kind.empty()) fetched.key.kind = key.kind;
+    done(std::move(fetched));
+  }
+  void recheck(Key key, Milliseconds patience, Done<Result<Grant>> done) override {
+    asked.push_back("recheck " + name_of(key) + " " + std::to_string(patience.count()));
+    done(on_recheck ? on_recheck(key) : grant(key.app, "rechecked", 2));
   }
   void report(Key key, keeper::Refused refused, Done<Result<Report>> done) override {
-    asked.push_back("report " + key.app + " " + key.kind + " " + name_of(refused));
+    asked.push_back("report " + name_of(key) + " " + name_of(refused));
     if (!apps_.contains(key.app)) return done(fail(Fault::unknown_app, "no such app"));
     done(on_report ? on_report(key) : Report{ReportOutcome::renewed, grant(key.app, "renewed", 3)});
   }
-  void refresh(Key key, Done<Result<Grant>> done) override {
-    asked.push_back("refresh " + key.app + " " + key.kind);
+  void refresh(Key key, Done<Result<keeper::Refreshed>> done) override {
+    asked.push_back("refresh " + name_of(key));
     if (!apps_.contains(key.app)) return done(fail(Fault::unknown_app, "no such app"));
-    done(on_refresh ? on_refresh(key) : grant(key.app, "refreshed", 4));
+    done(on_refresh ? on_refresh(key) : keeper::Refreshed{grant(key.app, "refreshed", 4)});
   }
-  void wait(Key key, std::uint64_t seen, Milliseconds patience,
+  void wait(Key key, keeper::Seen seen, Milliseconds patience,
             Done<Result<std::optional<Grant>>> done) override {
-    asked.push_back("wait " + key.app + " " + std::to_string(seen) + " " +
-                    std::to_string(patience.count()));
+    asked.push_back("wait " + name_of(key) + " " + std::to_string(seen.revision) + "-" +
+                    seen.fingerprint.hex() + " " + std::to_string(patience.count()));
+    if (holds) {
+      waiting.push_back(std::move(done));
+      if (on_held) on_held();
+      return;
+    }
     done(on_wait ? on_wait() : Result<std::optional<Grant>>());
   }
+  void interrupt_waits() override {
+    answer_waits([] { return std::optional<Grant>(); });
+  }
   void end_waits() override { asked.emplace_back("end_waits"); }
+  void when_started(Milliseconds patience, Done<bool> done) override {
+    asked.push_back("when_started " + std::to_string(patience.count()));
+    if (holds) return starting.push_back(std::move(done));
+    done(healthy.started);
+  }
+  void try_credentials(std::string /*app*/, Done<Result<void>> done) override { done({}); }
+
+  bool owner_of(std::string_view token,
+                void (*use)(void*, std::string_view app, std::string_view kind),
+                void* target) const override {
+    for (const auto& [id, app] : apps_) {
+      for (const auto& [kind, readable] : app.readable) {
+        if (readable.token.reveal() != token) continue;
+        use(target, id, kind);
+        return true;
+      }
+    }
+    return false;
+  }
+  using AsyncKeeper::owner_of;
   [[nodiscard]] bool is_secret_of(std::string_view app, std::string_view secret) const override {
     auto found = apps_.find(app);
     return found != apps_.end() && found->second.info.secret_login &&
@@ -104,16 +182,25 @@ class FakeKeeper final : public keeper::AsyncKeeper {
   [[nodiscard]] bool knows(std::string_view app) const override {
     return apps_.find(app) != apps_.end();
   }
+  [[nodiscard]] bool is_child_of(std::string_view app, std::string_view parent) const override {
+    auto found = apps_.find(app);
+    return found != apps_.end() && !parent.empty() && found->second.info.parent == parent;
+  }
   [[nodiscard]] std::optional<keeper::AppInfo> app(std::string_view id) const override {
     auto found = apps_.find(id);
     if (found == apps_.end()) return std::nullopt;
     return found->second.info;
   }
-  [[nodiscard]] std::vector<keeper::AppInfo> apps(std::string_view after,
-                                                  std::size_t limit) const override {
-    std::vector<keeper::AppInfo> page;
-    for (auto app = apps_.upper_bound(after); app != apps_.end() && page.size() < limit; ++app) {
-      page.push_back(app->second.info);
+  [[nodiscard]] keeper::AppPage apps(const keeper::AppQuery& query) const override {
+    const_cast<FakeKeeper*>(this)->apps_query = query;
+    keeper::AppPage page;
+    for (auto app = apps_.upper_bound(query.after); app != apps_.end(); ++app) {
+      if (!is_in(query.scope, app->first)) continue;
+      if (page.apps.size() == query.limit) {
+        page.next = page.apps.back().id;
+        break;
+      }
+      page.apps.push_back(app->second.info);
     }
     return page;
   }
@@ -124,7 +211,10 @@ class FakeKeeper final : public keeper::AsyncKeeper {
     info.id = app.id;
     info.platform = app.platform;
     info.settings = app.settings;
+    info.parent = app.parent;
+    info.keep = app.keep;
     info.secret_login = app.secret_login;
+    for (const auto& [name, secret] : app.credentials) info.credentials.push_back(name);
     put = std::move(app);
     done(info);
   }
@@ -134,16 +224,44 @@ class FakeKeeper final : public keeper::AsyncKeeper {
     done(apps_.contains(id));
   }
   void cluster(Done<Result<store::ClusterView>> done) override { done(view); }
-  void status(Done<Result<std::vector<TokenStatus>>> done) override {
+  void status(keeper::StatusQuery query, Done<Result<keeper::StatusPage>> done) override {
     asked.emplace_back("status");
-    done(statuses);
+    keeper::StatusPage page;
+    for (const TokenStatus& status : statuses) {
+      if (!is_in(query.scope, status.key.app)) continue;
+      count(page.counts, status);
+      if (page.tokens.size() < query.limit) page.tokens.push_back(status);
+    }
+    if (counts) page.counts = *counts;
+    page.next = next_status;
+    status_query = std::move(query);
+    done(std::move(page));
   }
   [[nodiscard]] keeper::Health health() const override { return healthy; }
 
  private:
+  static std::string name_of(const Key& key) {
+    return key.app + (key.kind.empty() ? "" : " " + key.kind);
+  }
   static std::string name_of(const keeper::Refused& refused) {
     if (const auto* token = std::get_if<Secret>(&refused)) return std::string(token->reveal());
     return "#" + std::get<Fingerprint>(refused).hex();
+  }
+  [[nodiscard]] bool is_in(const keeper::Scope& scope, std::string_view app) const {
+    return scope.empty() || std::any_of(scope.begin(), scope.end(), [&](const std::string& part) {
+             return part.ends_with('/')
+                        ? is_child_of(app, std::string_view(part).substr(0, part.size() - 1))
+                        : part == app;
+           });
+  }
+  static void count(keeper::TokenCounts& counts, const TokenStatus& status) {
+    switch (status.state) {
+      case TokenState::fresh: ++counts.fresh; break;
+      case TokenState::stale: ++counts.stale; break;
+      case TokenState::unusable: ++counts.unusable; break;
+      case TokenState::missing: ++counts.missing; break;
+    }
+    if (status.failure) ++counts.failing;
   }
 
   std::map<std::string, App, std::less<>> apps_;
@@ -212,16 +330,29 @@ class FakeExchange final : public net::Exchange {
 class RouteFixture {
  public:
   explicit RouteFixture(std::string base_path = {})
-      : services(std::make_shared<Services>(keeper, clock, "1.2.3", counters)),
-        routes(services, std::move(base_path)) {}
+      : services(
+            std::make_shared<Services>(keeper, clock, "1.2.3", counters, std::move(base_path))),
+        routes(services) {}
 
   /// A key that is known from now on.
-  std::string key(store::Rights rights, std::vector<std::string> apps = {}) {
+  std::string key(store::Rights rights, std::vector<std::string> apps = {},
+                  std::chrono::seconds margin = {}) {
     NewApiKey made = make_api_key().value();
-    rows_.push_back(
-        {"key " + std::to_string(rows_.size()), made.hash, std::move(apps), rights, {}});
+    store::ApiKeyRow row;
+    row.name = "key " + std::to_string(rows_.size());
+    row.hash = made.hash;
+    row.apps = std::move(apps);
+    row.rights = rights;
+    row.margin = margin;
+    rows_.push_back(std::move(row));
     services->keys.reload(rows_);
     return std::string(made.key.reveal());
+  }
+  /// What Server does when the keys changed: from now on none is known.
+  void revoke_keys() {
+    rows_.clear();
+    services->keys.reload(rows_);
+    keeper.interrupt_waits();
   }
 
   struct Ask {
@@ -230,22 +361,24 @@ class RouteFixture {
     std::string key{};
     std::string body{};
     std::vector<std::pair<std::string, std::string>> headers{};
+    std::string_view peer = "192.0.2.1";
   };
-  Answered ask(Ask what) {
+  Answered ask(Ask what) { return *ask_later(std::move(what)); }
+  /// The same where the answer may come later.
+  std::shared_ptr<Answered> ask_later(Ask what) {
     FakeRequest request;
-    std::size_t in_doubt_call = what.target.find('?');
+    std::size_t question = what.target.find('?');
     request.method = what.method;
-    request.path = what.target.substr(0, in_doubt_call);
-    if (in_doubt_call != std::string_view::npos)
-      request.query = what.target.substr(in_doubt_call + 1);
+    request.path = what.target.substr(0, question);
+    if (question != std::string_view::npos) request.query = what.target.substr(question + 1);
     request.body = what.body;
-    request.peer = "192.0.2.1";
+    request.peer = what.peer;
     request.headers = std::move(what.headers);
     if (!what.key.empty()) request.headers.emplace_back("authorization", "Bearer " + what.key);
     auto answered = std::make_shared<Answered>();
     FakeExchange exchange(answered);
     routes.handle(request, exchange);
-    return *answered;
+    return answered;
   }
 
   hufu::testing::FakeClock clock;

@@ -7,19 +7,23 @@
 #include "server/health_routes.hpp"
 #include "server/metrics_route.hpp"
 #include "server/openapi.hpp"
-#include "server/platform_routes.hpp"
 #include "server/problem.hpp"
 #include "server/query.hpp"
-#include "server/v1_routes.hpp"
+#include "server/v1_apps.hpp"
+#include "server/v1_status.hpp"
+#include "server/v1_tokens.hpp"
+#include "server/wechat_routes.hpp"
 
 namespace hufu::server {
 namespace {
 
 constexpr std::array kTable = {
-    // As the platform itself.
-    Route{"GET", "/cgi-bin/token", Guard::platform, Right::read, token_as_platform},
-    Route{"POST", "/cgi-bin/token", Guard::platform, Right::read, token_as_platform},
-    Route{"POST", "/cgi-bin/stable_token", Guard::platform, Right::read, stable_token_as_platform},
+    // As WeChat itself.
+    Route{"GET", "/cgi-bin/token", Guard::drop_in, Right::read, wechat_token},
+    Route{"POST", "/cgi-bin/token", Guard::drop_in, Right::read, wechat_token},
+    Route{"POST", "/cgi-bin/stable_token", Guard::drop_in, Right::read, wechat_stable_token},
+    Route{"GET", "/cgi-bin/ticket/getticket", Guard::drop_in, Right::read, wechat_ticket},
+    Route{"POST", "/cgi-bin/ticket/getticket", Guard::drop_in, Right::read, wechat_ticket},
 
     // Hufu's own.
     Route{"GET", "/v1/apps/{app}/token", Guard::key, Right::read, get_token},
@@ -29,7 +33,8 @@ constexpr std::array kTable = {
     Route{"GET", "/v1/apps/{app}", Guard::key, Right::admin, get_app},
     Route{"PUT", "/v1/apps/{app}", Guard::key, Right::admin, put_app},
     Route{"DELETE", "/v1/apps/{app}", Guard::key, Right::admin, delete_app},
-    Route{"GET", "/v1/status", Guard::key, Right::read, get_status},
+    Route{"GET", "/v1/platforms", Guard::key, Right::see, list_platforms},
+    Route{"GET", "/v1/status", Guard::key, Right::see, get_status},
 
     // For whoever watches over it.
     Route{"GET", "/healthz", Guard::open, Right::read, healthz},
@@ -39,7 +44,10 @@ constexpr std::array kTable = {
 };
 static_assert(kTable.size() <= Metrics::kMostRoutes);
 
-constexpr std::string_view kPlatformPrefix = "/cgi-bin/";
+/// How long a request waits for the store to be read.
+constexpr Milliseconds kStartPatience = std::chrono::seconds(1);
+
+constexpr std::string_view kWeChatPrefix = "/cgi-bin/";
 
 /// `path` without `base`, which must end where a segment ends.
 bool strip(std::string_view& path, std::string_view base) noexcept {
@@ -52,16 +60,16 @@ bool strip(std::string_view& path, std::string_view base) noexcept {
 void drop_extra_slashes(std::string_view& path) noexcept {
   std::size_t name = path.find_first_not_of('/');
   if (name == std::string_view::npos || name < 2) return;
-  if (path.substr(name - 1).starts_with(kPlatformPrefix)) path.remove_prefix(name - 1);
+  if (path.substr(name - 1).starts_with(kWeChatPrefix)) path.remove_prefix(name - 1);
 }
 
 /// Whether `path` is what `pattern` says; `app` is what stands in the place of "{app}".
 bool matches(std::string_view pattern, std::string_view path, std::string_view& app) noexcept {
-  std::size_t hole = pattern.find("{app}");
-  if (hole == std::string_view::npos) return pattern == path;
-  if (!path.starts_with(pattern.substr(0, hole))) return false;
-  path.remove_prefix(hole);
-  pattern.remove_prefix(hole + std::string_view("{app}").size());
+  std::size_t placeholder = pattern.find("{app}");
+  if (placeholder == std::string_view::npos) return pattern == path;
+  if (!path.starts_with(pattern.substr(0, placeholder))) return false;
+  path.remove_prefix(placeholder);
+  pattern.remove_prefix(placeholder + std::string_view("{app}").size());
   app = path.substr(0, path.find('/'));
   return !app.empty() && path.substr(app.size()) == pattern;
 }
@@ -90,8 +98,8 @@ Found find_route(std::string_view method, std::string_view path) {
   return found;
 }
 
-void answer_stray(const Call& call, std::string_view path, const std::string& allowed) {
-  if (path.starts_with(kPlatformPrefix)) return stray_as_platform(call, path);
+void reply_unmatched(const Call& call, std::string_view path, const std::string& allowed) {
+  if (path.starts_with(kWeChatPrefix)) return wechat_unmatched(call, path);
   if (allowed.empty()) {
     return reply_problem(call, 404,
                          {Fault::usage,
@@ -102,6 +110,95 @@ void answer_stray(const Call& call, std::string_view path, const std::string& al
   }
   reply_problem(call, 405, {Fault::usage, "This path does not know this method", {}, {}, {}},
                 "Allow: " + allowed + "\r\n");
+}
+
+/// A request that is handled after its own memory is gone. Of its headers, those that a handler
+/// looks at.
+class KeptRequest final : public net::Request {
+ public:
+  explicit KeptRequest(const net::Request& request)
+      : method_(request.method),
+        path_(request.path),
+        query_(request.query),
+        body_(request.body),
+        peer_(request.peer),
+        authorization_(request.header("Authorization")),
+        if_none_match_(request.header("If-None-Match")) {
+    method = method_;
+    path = path_;
+    query = query_.reveal();
+    body = body_.reveal();
+    peer = peer_;
+  }
+  [[nodiscard]] std::string_view header(std::string_view name) const noexcept override {
+    if (same_but_case(name, "Authorization")) return authorization_.reveal();
+    if (same_but_case(name, "If-None-Match")) return if_none_match_;
+    return {};
+  }
+
+ private:
+  std::string method_;
+  std::string path_;
+  Secret query_;
+  Secret body_;
+  std::string peer_;
+  Secret authorization_;
+  std::string if_none_match_;
+};
+
+/// The exchange of such a request.
+class KeptExchange final : public net::Exchange {
+ public:
+  explicit KeptExchange(std::shared_ptr<net::Pending> pending) : pending_(std::move(pending)) {}
+  void reply(const net::Reply& reply) override { pending_->reply(reply); }
+  std::shared_ptr<net::Pending> defer() override { return pending_; }
+
+ private:
+  std::shared_ptr<net::Pending> pending_;
+};
+
+/// An app whose name cannot be read is one that nobody has been given.
+std::string_view asked_for(const Value& app) noexcept {
+  return app.broken() ? std::string_view("%") : app.text();
+}
+
+void handle_guarded(const Call& call, const Route& route, const Value& app) {
+  const Services& services = call.services();
+  if (call.admission().access == Access::unauthenticated) return reply_unauthenticated(call);
+  const bool may_come = !app.text().empty() && services.may_yet_know(app.text());
+  if (may_come && call.handle_when_started()) return;
+  if (!call.admission().granted()) return reply_forbidden(call, route.right);
+  if (app.broken()) return reply_problem(call, 404, unknown_app());
+  if (may_come) return reply_starting(call);
+  route.handle(call);
+}
+
+void dispatch(const std::shared_ptr<Services>& services, const net::Request& request,
+              net::Exchange& exchange, Call::Attempt attempt) {
+  std::string_view path = request.path;
+  const bool ours = strip(path, services->base_path);
+  if (ours) drop_extra_slashes(path);
+
+  const Found found = ours ? find_route(request.method, path) : Found{};
+  if (found.route == nullptr) {
+    const Call call(services, request, exchange, nullptr, {}, attempt);
+    return reply_unmatched(call, ours ? path : std::string_view(), found.allowed);
+  }
+
+  const Route& route = *found.route;
+  const Value app = Value::of_path(found.app);
+  if (route.guard != Guard::key) {
+    return route.handle(Call(services, request, exchange, &route, app.text(), attempt));
+  }
+  const Admission admission =
+      services->keys.check(bearer_key(request), route.right, asked_for(app));
+  handle_guarded(Call(services, request, exchange, &route, app.text(), attempt, admission), route,
+                 app);
+}
+
+std::string without_slash_at_end(std::string path) {
+  while (path.ends_with('/')) path.pop_back();
+  return path;
 }
 
 }  // namespace
@@ -122,43 +219,18 @@ std::size_t index_of(const Route* route) noexcept {
   return route == nullptr ? kTable.size() : static_cast<std::size_t>(route - kTable.data());
 }
 
-Routes::Routes(std::shared_ptr<Services> services, std::string base_path)
-    : services_(std::move(services)), base_path_(std::move(base_path)) {
-  while (base_path_.ends_with('/')) base_path_.pop_back();
-}
-
 void Routes::handle(const net::Request& request, net::Exchange& exchange) {
-  std::string_view path = request.path;
-  bool ours = strip(path, base_path_);
-  if (ours) drop_extra_slashes(path);
-
-  Found found = ours ? find_route(request.method, path) : Found{};
-  if (found.route == nullptr) {
-    Call call(services_, request, exchange, nullptr, {});
-    return answer_stray(call, ours ? path : std::string_view(), found.allowed);
-  }
-
-  Value app = Value::of_path(found.app);
-  Call call(services_, request, exchange, found.route, app.text());
-  if (found.route->guard == Guard::key) {
-    // An app whose name cannot be read is one that nobody has been given.
-    std::string_view asked = app.broken() ? std::string_view("%") : app.text();
-    switch (services_->keys.check(bearer_key(request), found.route->right, asked)) {
-      case Access::granted: break;
-      case Access::unauthenticated: return reply_unauthenticated(call);
-      case Access::forbidden: return reply_forbidden(call, found.route->right);
-    }
-    if (app.broken()) return reply_problem(call, 404, unknown_app());
-  }
-  found.route->handle(call);
+  dispatch(services_, request, exchange, Call::Attempt::first);
 }
 
 Services::Services(keeper::AsyncKeeper& the_keeper, const Clock& the_clock, std::string the_version,
-                   std::shared_ptr<const KeeperCounters> the_counters)
+                   std::shared_ptr<const KeeperCounters> the_counters, std::string the_base_path)
     : keeper(the_keeper),
       clock(the_clock),
       version(std::move(the_version)),
+      base_path(without_slash_at_end(std::move(the_base_path))),
       counters(std::move(the_counters)),
+      keys(the_keeper),
       metrics([] {
         std::vector<std::string> labels;
         for (const Route& route : kTable) {
@@ -166,6 +238,17 @@ Services::Services(keeper::AsyncKeeper& the_keeper, const Clock& the_clock, std:
         }
         return labels;
       }()) {}
+
+bool Services::starting() const {
+  if (started_.load(std::memory_order_acquire)) return false;
+  if (!keeper.health().started) return true;
+  started_.store(true, std::memory_order_release);
+  return false;
+}
+
+bool Services::may_yet_know(std::string_view app) const {
+  return !started_.load(std::memory_order_acquire) && !keeper.knows(app) && starting();
+}
 
 LaterAnswer::LaterAnswer(std::shared_ptr<Services> services, std::shared_ptr<net::Pending> pending,
                          const Route* route, std::string_view peer)
@@ -186,6 +269,17 @@ void Call::reply(const net::Reply& reply) const {
   services_->metrics.answered_at_once(index_of(route_), reply.status);
   log_request(route_, reply.status, request_.peer);
   exchange_.reply(reply);
+}
+
+bool Call::handle_when_started() const {
+  if (attempt_ == Attempt::second || !services_->starting()) return false;
+  services_->keeper.when_started(
+      kStartPatience, [services = services_, request = std::make_shared<KeptRequest>(request_),
+                       pending = exchange_.defer()](bool /*started*/) {
+        KeptExchange exchange(pending);
+        dispatch(services, *request, exchange, Attempt::second);
+      });
+  return true;
 }
 
 LaterAnswer Call::later() const { return {services_, exchange_.defer(), route_, request_.peer}; }

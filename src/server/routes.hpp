@@ -1,7 +1,6 @@
 #pragma once
 
 #include <memory>
-#include <string>
 
 #include "net/http_server.hpp"
 #include "server/route.hpp"
@@ -13,13 +12,11 @@ namespace hufu::server {
 /// Thread-safety: `handle` may be called from any thread.
 class Routes final : public net::Handler {
  public:
-  /// `base_path` ("" or "/wechat") stands before every path of the table.
-  Routes(std::shared_ptr<Services> services, std::string base_path);
+  explicit Routes(std::shared_ptr<Services> services) : services_(std::move(services)) {}
   void handle(const net::Request& request, net::Exchange& exchange) override;
 
  private:
   std::shared_ptr<Services> services_;
-  std::string base_path_;
 };
 
 }  // namespace hufu::server

@@ -68,7 +68,7 @@ TEST(Routes, AnswerHeadWhereTheyAnswerGet) {
   EXPECT_EQ(fixture.ask({"HEAD", "/v1/apps"}).status, 401);
 }
 
-TEST(Routes, StandBehindTheirBasePath) {
+TEST(Routes, BeginWithTheirBasePath) {
   for (const char* base : {"/wechat", "/wechat/"}) {
     RouteFixture fixture(base);
     fixture.keeper.add("wx1", "TOKEN-1");

@@ -39,6 +39,7 @@ class Server::KeyReader : public std::enable_shared_from_this<KeyReader> {
       Result<void> outcome;
       if (rows) {
         self->services_->keys.reload(*std::move(rows));
+        self->services_->keeper.interrupt_waits();  // Whoever waits is judged by the new keys.
       } else {
         outcome = tl::unexpected<Error>(rows.error());
       }
@@ -71,8 +72,10 @@ Server::~Server() = default;
 Result<std::unique_ptr<Server>> Server::start(Options options, keeper::AsyncKeeper& keeper,
                                               std::shared_ptr<store::Registry> registry,
                                               const Clock& clock) {
-  auto services = std::make_shared<Services>(keeper, clock, std::move(options.version),
-                                             std::move(options.counters));
+  auto services =
+      std::make_shared<Services>(keeper, clock, std::move(options.version),
+                                 std::move(options.counters), std::move(options.base_path));
+  services->platforms = std::move(options.platforms);
   std::unique_ptr<Server> server(new Server);
   server->key_reader_ = std::make_shared<KeyReader>(std::move(registry), services);
 
@@ -82,7 +85,7 @@ Result<std::unique_ptr<Server>> Server::start(Options options, keeper::AsyncKeep
     return tl::unexpected<Error>(std::move(outcome.error()));
   }
 
-  server->routes_ = std::make_unique<Routes>(services, std::move(options.base_path));
+  server->routes_ = std::make_unique<Routes>(services);
   auto http = net::HttpServer::start({std::move(options.listen), options.threads, options.limits},
                                      *server->routes_);
   if (!http) return tl::unexpected<Error>(std::move(http.error()));
@@ -94,6 +97,6 @@ const std::string& Server::address() const noexcept { return http_->address(); }
 
 void Server::reload_keys(Done<Result<void>> done) { key_reader_->read(std::move(done)); }
 
-void Server::stop(Milliseconds patience, Milliseconds parting) { http_->stop(patience, parting); }
+void Server::stop(Milliseconds timeout, Milliseconds drain) { http_->stop(timeout, drain); }
 
 }  // namespace hufu::server

@@ -25,6 +25,8 @@ class Server {
     int threads = 1;
     ServerLimits limits;
     std::string version;  ///< Shown in /metrics.
+    /// What /v1/platforms answers: the catalog as JSON.
+    std::string platforms = R"({"platforms":[]})";
     /// The keeper's observer, or one of them, for /metrics; may be none.
     std::shared_ptr<const KeeperCounters> counters;
   };
@@ -43,14 +45,14 @@ class Server {
 
   /// Reads the API keys again: to be called when the store's feed says that some were made or
   /// revoked (`Changes::keys`, `Observer::keys_changed`). Returns at once. `done` is called once
-  /// the keys as they are now, or later ones, are in force; after a failure the old ones stay, and
-  /// it is time to try again.
+  /// the keys as they are now, or later ones, are in force, for requests that wait as well; after a
+  /// failure the old ones stay, and it is time to try again.
   void reload_keys(Done<Result<void>> done);
 
-  /// Stops to accept, lets what has begun be answered, returns after at most `patience`. What is
-  /// still waiting then gets no answer. Idle connections are left open for `parting` before that:
-  /// see net::HttpServer::stop.
-  void stop(Milliseconds patience, Milliseconds parting = Milliseconds(0));
+  /// Stops to accept, lets what has begun be answered, returns after at most `timeout`. What is
+  /// still waiting then gets no answer. Idle connections are drained before that: see
+  /// net::HttpServer::stop.
+  void stop(Milliseconds timeout, Milliseconds drain = Milliseconds(0));
 
  private:
   class KeyReader;

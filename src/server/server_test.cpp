@@ -30,7 +30,11 @@ class FakeRegistry final : public store::Registry {
   std::string add_key(store::Rights rights) {
     NewApiKey made = make_api_key().value();
     std::lock_guard lock(mutex_);
-    rows_.push_back({"key " + std::to_string(rows_.size()), made.hash, {}, rights, {}});
+    store::ApiKeyRow row;
+    row.name = "key " + std::to_string(rows_.size());
+    row.hash = made.hash;
+    row.rights = rights;
+    rows_.push_back(std::move(row));
     return std::string(made.key.reveal());
   }
   void revoke_all() {
@@ -178,10 +182,11 @@ TEST_F(ServerTest, SendsNoBodyWhereNoneBelongs) {
   Client client(server->address());
   auto head = client.ask("HEAD", "/v1/apps/wx1/token", key);
   EXPECT_EQ(head.status, 200);
-  EXPECT_NE(head.head.find("ETag: \"1\"\r\n"), std::string::npos);
-  auto unchanged = client.ask("GET", "/v1/apps/wx1/token", key, {}, "If-None-Match: \"1\"\r\n");
+  EXPECT_NE(head.head.find("ETag: \"1-0a1b2c3d\"\r\n"), std::string::npos);
+  auto unchanged =
+      client.ask("GET", "/v1/apps/wx1/token", key, {}, "If-None-Match: \"1-0a1b2c3d\"\r\n");
   EXPECT_EQ(unchanged.status, 304);
-  EXPECT_NE(unchanged.head.find("ETag: \"1\"\r\n"), std::string::npos);
+  EXPECT_NE(unchanged.head.find("ETag: \"1-0a1b2c3d\"\r\n"), std::string::npos);
   // Nothing was left over that would be taken for the next answer.
   EXPECT_EQ(client.ask("GET", "/healthz").body, R"({"alive":true})");
 }
@@ -213,6 +218,20 @@ TEST_F(ServerTest, KnowsAKeyOnceItIsReloadedAndForgetsARevokedOne) {
   registry->revoke_all();
   server->reload_keys([](Result<void>) {});
   EXPECT_EQ(client.ask("GET", "/v1/apps/wx1/token", fresh).status, 401);
+}
+
+TEST_F(ServerTest, EndsTheLongPollsOfARevokedKey) {
+  std::promise<void> held;
+  keeper.holds = true;
+  keeper.on_held = [&] { held.set_value(); };
+  auto server = start();
+  Client client(server->address());
+  client.send_request("GET", "/v1/apps/wx1/token?wait=60", key, {},
+                      "If-None-Match: \"1-0a1b2c3d\"\r\n");
+  held.get_future().get();
+  registry->revoke_all();
+  server->reload_keys([](Result<void>) {});
+  EXPECT_EQ(client.receive().status, 401);
 }
 
 TEST_F(ServerTest, KeepsTheKeysItHasWhenTheStoreIsOutAndSaysSo) {

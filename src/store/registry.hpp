@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -43,6 +44,7 @@ struct Rights {
   bool refresh = false;
   bool gateway = false;
   bool admin = false;
+  bool see = false;  ///< The status without tokens; `read` includes it.
   bool operator==(const Rights&) const = default;
 };
 
@@ -50,9 +52,12 @@ struct Rights {
 struct ApiKeyRow {
   std::string name;
   std::array<std::uint8_t, 32> hash{};  ///< SHA-256 of the whole key.
-  std::vector<std::string> apps;        ///< Empty: all.
+  std::vector<std::string> apps;  ///< Ids, and "PARENT/" for all children of an app; empty: all.
   Rights rights;
   WallTime created_at{};  ///< Set by the registry.
+  /// What the platforms' own routes add to the `expires_in` that they answer this key with, for an
+  /// SDK that takes as much off again; at most an hour.
+  std::chrono::seconds margin{0};
 };
 
 /// Apps and API keys in the database. The same promises as TokenStore: success is durable, `done`

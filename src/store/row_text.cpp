@@ -10,11 +10,9 @@
 namespace hufu::store {
 namespace {
 
-constexpr std::pair<bool Rights::*, std::string_view> kRights[] = {{&Rights::read, "read"},
-                                                                   {&Rights::report, "report"},
-                                                                   {&Rights::refresh, "refresh"},
-                                                                   {&Rights::gateway, "gateway"},
-                                                                   {&Rights::admin, "admin"}};
+constexpr std::pair<bool Rights::*, std::string_view> kRights[] = {
+    {&Rights::see, "see"},         {&Rights::read, "read"},       {&Rights::report, "report"},
+    {&Rights::refresh, "refresh"}, {&Rights::gateway, "gateway"}, {&Rights::admin, "admin"}};
 
 namespace json = boost::json;
 

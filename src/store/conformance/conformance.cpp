@@ -832,7 +832,8 @@ TEST_P(RegistryConformance, EachRightIsKeptOnItsOwn) {
                          {false, true},
                          {false, false, true},
                          {false, false, false, true},
-                         {false, false, false, false, true}};
+                         {false, false, false, false, true},
+                         {false, false, false, false, false, true}};
   for (const Rights& rights : each) {
     ApiKeyRow shop = api_key("one");
     shop.apps.clear();
