@@ -395,6 +395,7 @@ AppPage AppDirectory::page(const AppQuery& query, WallTime now) const {
       }
       after = id;
       ++looked_at;
+      if (!is_in_scope(query.scope, id)) continue;
       if (!query.part.empty() && id.find(query.part) == std::string::npos) continue;
       auto info = this->info(id);
       if (!info) continue;
@@ -419,6 +420,21 @@ bool AppDirectory::is_in(StateFilter filter, const std::string& app, WallTime no
     case StateFilter::missing: return table().state_of(app, now) == TokenState::missing;
   }
   return false;
+}
+
+bool AppDirectory::is_child_of(std::string_view app, std::string_view parent) const {
+  std::shared_lock lock(mutex_);
+  const More* more = more_of(app);
+  return more != nullptr && !more->parent.empty() && more->parent == parent;
+}
+
+bool AppDirectory::is_in_scope(const Scope& scope, std::string_view app) const {
+  if (scope.empty()) return true;
+  return std::any_of(scope.begin(), scope.end(), [&](std::string_view entry) {
+    if (!entry.ends_with('/')) return entry == app;
+    entry.remove_suffix(1);
+    return is_child_of(app, entry);
+  });
 }
 
 bool AppDirectory::is_secret_of(std::string_view app, std::string_view secret) const {

@@ -75,6 +75,9 @@ class AppDirectory {
   [[nodiscard]] std::optional<AppInfo> info(std::string_view id) const;
   [[nodiscard]] AppPage page(const AppQuery& query, WallTime now) const;
   [[nodiscard]] bool is_secret_of(std::string_view app, std::string_view secret) const;
+  [[nodiscard]] bool is_child_of(std::string_view app, std::string_view parent) const;
+  /// Whether the app is one of those that `scope` names.
+  [[nodiscard]] bool is_in_scope(const Scope& scope, std::string_view app) const;
 
   [[nodiscard]] static Error unknown_app(std::string_view app);
 

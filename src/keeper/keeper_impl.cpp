@@ -84,9 +84,27 @@ Task<Result<void>> KeeperImpl::begin_work() {
     if (parts_.cluster) loop_.spawn(membership_.announce());
     clock_.watch_wall_clock();
   }
-  started_ = true;
-  loop_.rescheduled();
+  set_started();
   co_return Result<void>();
+}
+
+void KeeperImpl::set_started() {
+  started_ = true;
+  for (auto& answer : std::exchange(waiting_for_start_, {})) answer(true);
+  loop_.rescheduled();
+}
+
+void KeeperImpl::when_started(Milliseconds patience, Done<bool> done) {
+  loop_.post([this, patience, done = std::move(done)] {
+    if (started_) return done(true);
+    auto over = std::make_shared<bool>(false);
+    waiting_for_start_.push_back([over, done](bool started) {
+      if (!std::exchange(*over, true)) done(started);
+    });
+    loop_.at(now() + patience, [over, done] {
+      if (!std::exchange(*over, true)) done(false);
+    });
+  });
 }
 
 void KeeperImpl::stop(std::function<void()> done) {
@@ -264,9 +282,13 @@ void KeeperImpl::end_waits() {
   loop_.post([this] { answers_.end_waits(); });
 }
 
-std::optional<Key> KeeperImpl::owner_of(std::string_view token) const {
-  if (token.empty()) return std::nullopt;
-  return table_.owner_of(token, parts_.sealer->fingerprint(token), now());
+bool KeeperImpl::owner_of(std::string_view token,
+                          void (*use)(void*, std::string_view app, std::string_view kind),
+                          void* target) const {
+  if (token.empty()) return false;
+  return table_.read_by_token(
+      token, parts_.sealer->fingerprint(token), now(),
+      [use, target](std::string_view app, std::string_view kind) { use(target, app, kind); });
 }
 
 // ---- apps
@@ -276,6 +298,10 @@ bool KeeperImpl::is_secret_of(std::string_view app, std::string_view secret) con
 }
 
 bool KeeperImpl::knows(std::string_view app) const { return table_.knows(app); }
+
+bool KeeperImpl::is_child_of(std::string_view app, std::string_view parent) const {
+  return apps_.is_child_of(app, parent);
+}
 
 std::optional<AppInfo> KeeperImpl::app(std::string_view id) const { return apps_.info(id); }
 

@@ -85,9 +85,14 @@ class KeeperImpl final : public AsyncKeeper {
   void interrupt_waits() override;
   void end_waits() override;
   void try_credentials(std::string app, Done<Result<void>> done) override;
-  [[nodiscard]] std::optional<Key> owner_of(std::string_view token) const override;
+  void when_started(Milliseconds patience, Done<bool> done) override;
+  using AsyncKeeper::owner_of;
+  bool owner_of(std::string_view token,
+                void (*use)(void*, std::string_view app, std::string_view kind),
+                void* target) const override;
   [[nodiscard]] bool is_secret_of(std::string_view app, std::string_view secret) const override;
   [[nodiscard]] bool knows(std::string_view app) const override;
+  [[nodiscard]] bool is_child_of(std::string_view app, std::string_view parent) const override;
   [[nodiscard]] std::optional<AppInfo> app(std::string_view id) const override;
   [[nodiscard]] AppPage apps(const AppQuery& query) const override;
   void put_app(AppConfig app, Done<Result<AppInfo>> done) override;
@@ -102,6 +107,7 @@ class KeeperImpl final : public AsyncKeeper {
   Task<void> try_replaced_secret(std::string app);
   Task<void> write_back(RowHandle row);
   void token_replaced(RowHandle row);
+  void set_started();
   void row_removed(const Key& key, KeyState state);
 
   Parts parts_;
@@ -123,6 +129,7 @@ class KeeperImpl final : public AsyncKeeper {
   Membership membership_;
   StatusView status_;
   std::atomic<bool> started_{false};
+  std::vector<Done<bool>> waiting_for_start_;
 };
 
 }  // namespace hufu::keeper

@@ -35,7 +35,7 @@ std::string cursor_of(const Key& key) { return key.app + "/" + key.kind; }
 
 StatusPage StatusView::page(const StatusQuery& query) {
   StatusPage page;
-  page.counts = counts();
+  page.counts = query.scope.empty() ? counts() : counts_of(query.scope);
   const auto slash = query.after.find('/');
   const std::string after_app = query.after.substr(0, slash);
   const std::string after_kind = slash == std::string::npos ? "" : query.after.substr(slash + 1);
@@ -50,6 +50,11 @@ StatusPage StatusView::page(const StatusQuery& query) {
   std::string last_app = after_app;
   for (std::size_t looked_at = 0;;) {
     for (const std::string& app : apps) {
+      last_app = app;
+      if (!parts_.apps.is_in_scope(query.scope, app)) {
+        ++looked_at;
+        continue;
+      }
       std::vector<TokenStatus> lines;
       for (const RowHandle row : table().rows_of(app)) lines.push_back(status_of(row));
       std::sort(lines.begin(), lines.end(),
@@ -64,7 +69,6 @@ StatusPage StatusView::page(const StatusQuery& query) {
         }
         page.tokens.push_back(std::move(line));
       }
-      last_app = app;
     }
     if (!query.app.empty()) return page;
     if (looked_at >= kMostLookedAt) {
@@ -83,24 +87,42 @@ TokenCounts StatusView::counts() {
   // A few rows are counted anew each time, so that a command is told of what it has just done.
   if (many && !old && table().size() == counted_rows_) return counts_;
   counts_ = {};
-  table().for_each([&](RowHandle row) {
-    const RowState state = *table().state(row);
-    if (!state.has_token) {
-      ++counts_.missing;
-    } else if (state.bounds.promise(now()) < 1 && !parts_.answers.suspect(row)) {
-      ++counts_.unusable;
-    } else if (now() < state.bounds.renew_at) {
-      ++counts_.fresh;
-    } else {
-      ++counts_.stale;
-    }
-  });
-  parts_.records.states().for_each([&](RowHandle, const KeyState& state) {
-    if (state.failure) ++counts_.failing;
-  });
+  table().for_each([&](RowHandle row) { count(row, counts_); });
   counted_at_ = now();
   counted_rows_ = table().size();
   return counts_;
+}
+
+TokenCounts StatusView::counts_of(const Scope& scope) const {
+  TokenCounts counts;
+  const auto count_app = [&](const std::string& app) {
+    for (const RowHandle row : table().rows_of(app)) count(row, counts);
+  };
+  for (const std::string& entry : scope) {
+    if (!entry.ends_with('/')) {
+      count_app(entry);
+    } else {
+      for (const std::string& child : parts_.apps.children_of(entry.substr(0, entry.size() - 1))) {
+        count_app(child);
+      }
+    }
+  }
+  return counts;
+}
+
+void StatusView::count(RowHandle row, TokenCounts& counts) const {
+  const RowState state = *table().state(row);
+  if (!state.has_token) {
+    ++counts.missing;
+  } else if (state.bounds.promise(now()) < 1 && !parts_.answers.suspect(row)) {
+    ++counts.unusable;
+  } else if (now() < state.bounds.renew_at) {
+    ++counts.fresh;
+  } else {
+    ++counts.stale;
+  }
+  const KeyState* more = parts_.records.states().find(row);
+  if (more != nullptr && more->failure) ++counts.failing;
 }
 
 TokenStatus StatusView::status_of(RowHandle row) const {

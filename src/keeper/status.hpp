@@ -24,6 +24,8 @@ class StatusView {
 
  private:
   [[nodiscard]] TokenCounts counts();
+  [[nodiscard]] TokenCounts counts_of(const Scope& scope) const;
+  void count(RowHandle row, TokenCounts& counts) const;
   [[nodiscard]] TokenStatus status_of(RowHandle row) const;
   [[nodiscard]] std::string notice_of(RowHandle row) const;
   [[nodiscard]] TokenTable& table() const noexcept { return parts_.records.table(); }

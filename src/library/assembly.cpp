@@ -7,13 +7,15 @@
 #include "library/loop.hpp"
 #include "net/http_client.hpp"
 #include "platform/catalog.hpp"
+#include "platform/timing.hpp"
+#include "sink/legacy_document_sink.hpp"
 #include "sink/sinks.hpp"
 #include "store/blocking.hpp"
 #include "store/opening/open_store.hpp"
 
 namespace hufu::library {
 
-/// Dies in this order: the heart stops, nothing can call back any more, the loop ends, the heart
+/// Dies in this order: the keeper stops, nothing can call back any more, the loop ends, the keeper
 /// goes.
 class Assembly::Impl {
  public:
@@ -24,11 +26,15 @@ class Assembly::Impl {
         observer(surroundings.observer != nullptr ? *surroundings.observer : nobody),
         background(surroundings.background),
         version(std::move(surroundings.version)),
+        catalog(config),
         sinks(clock, observer),
         loop(clock) {}
 
   Result<void> open() {
-    if (auto checked = config::check_timing(config.timing); !checked) return checked;
+    for (const platform::PlatformDescription* used : catalog.in_use(config)) {
+      auto checked = config::check_timing(platform::timing_for(config, *used));
+      if (!checked) return checked;
+    }
     const bool custom = config.custom_store != nullptr;
     auto opened = store::open_store(
         {custom ? "memory:" : config.store, config.key_file, config.store_password.clone()}, clock);
@@ -41,8 +47,7 @@ class Assembly::Impl {
     }
     // One issuer of every platform that the config names, so that a bad address is told at once.
     for (const AppConfig& app : config.apps) {
-      auto issuer = make_issuer(app.platform, std::string(setting(app.settings, "endpoint")),
-                                std::string(kAccessToken));
+      auto issuer = make_issuer(app.platform, std::string(setting(app.settings, "endpoint")), {});
       if (!issuer) return tl::unexpected(issuer.error());
     }
     if (auto prepared = prepare_sinks(config.apps); !prepared) return prepared;
@@ -59,35 +64,59 @@ class Assembly::Impl {
                                const std::string& kind) {
       return make_issuer(platform, endpoint, kind);
     };
-    parts.timing = config.timing;
+    parts.timing = platform::timing_for(config, *catalog.find(AppConfig().platform));
+    if (store.legacy_documents) {
+      parts.find_imported = sink::import_from(store.legacy_documents, find_legacy_name());
+    }
     parts.apps = std::move(config.apps);
     parts.background = background;
     parts.version = std::move(version);
-    heart = std::make_unique<keeper::Heart>(loop.context(), std::move(parts));
+    keeper = std::make_unique<keeper::KeeperImpl>(loop.context(), std::move(parts));
     return {};
   }
 
-  Result<std::shared_ptr<Issuer>> make_issuer(const std::string& platform,
-                                              const std::string& endpoint,
-                                              const std::string& kind) {
-    const auto found = config.platforms.find(platform);
-    const PlatformConfig reached =
-        found == config.platforms.end() ? PlatformConfig() : found->second;
-    return platform::make_issuer(platform, endpoint, kind, config.timing, reached, client);
+  Result<keeper::IssuerSetup> make_issuer(const std::string& platform, const std::string& endpoint,
+                                          const std::string& kind) const {
+    auto issuer = platform::make_issuer(catalog, config, platform, endpoint, kind, client);
+    if (!issuer) return tl::unexpected(issuer.error());
+    const platform::PlatformDescription& described = *catalog.find(platform);
+    const std::string& main = platform::main_kind(described);
+    return keeper::IssuerSetup{std::move(*issuer), kind.empty() ? main : kind, main,
+                               platform::timing_for(config, described)};
+  }
+
+  /// Which legacy document an app has, as long as there is a keeper to tell.
+  sink::FindLegacyName find_legacy_name() const {
+    return [this](const std::string& app) -> std::optional<store::LegacyName> {
+      const auto info = keeper->app(app);
+      if (!info || info->legacy_document.empty()) return std::nullopt;
+      return store::LegacyName{info->legacy_collection, info->legacy_document};
+    };
   }
 
   /// A command is over before anything could be brought anywhere; a keeper that goes on does it.
   Result<void> prepare_sinks(const std::vector<AppConfig>& apps) {
-    return background ? sinks.prepare(apps) : Result<void>();
+    if (!background) return {};
+    return sinks.prepare(apps, [this](const std::string& platform) {
+      const platform::PlatformDescription* described = catalog.find(platform);
+      return described == nullptr ? std::string() : platform::main_kind(*described);
+    });
   }
-  void begin_sinks() {
-    sinks.begin([this](const Key& key) { return handed_out(key); });
+  void start_sinks() {
+    sinks.start([this](const Key& key) { return handed_out(key); });
+  }
+  void start_legacy_documents() {
+    if (!background || !store.legacy_documents) return;
+    auto target = std::make_shared<sink::LegacyDocumentTarget>(store.legacy_documents, store.tokens,
+                                                               store.sealer, clock);
+    sinks.start_legacy_documents(std::move(target), find_legacy_name(),
+                                 [this](const Key& key) { return handed_out(key); });
   }
 
   /// What any caller would be given for `key` now.
   std::optional<Grant> handed_out(const Key& key) const {
     std::optional<Grant> grant;
-    heart->read(key.app, key.kind, 0, [&](const keeper::TokenView& view) {
+    keeper->read(key.app, key.kind, keeper::Wish{}, [&](const keeper::TokenView& view) {
       grant = Grant{key,
                     Secret(view.token),
                     std::chrono::seconds(view.expires_in),
@@ -100,10 +129,10 @@ class Assembly::Impl {
   }
 
   ~Impl() {
-    sinks.end();
+    sinks.stop();
     if (!running) return;
     std::promise<void> stopped;
-    heart->stop([&stopped] { stopped.set_value(); });
+    keeper->stop([&stopped] { stopped.set_value(); });
     stopped.get_future().wait();
     // Nothing may call back any more while the loop ends: stores and platforms first.
     client.reset();
@@ -121,10 +150,11 @@ class Assembly::Impl {
   bool background;
   std::string version;
   std::shared_ptr<net::HttpClient> client = std::make_shared<net::HttpClient>();
+  platform::Catalog catalog;
   store::OpenStore store;
   sink::Sinks sinks;
   Loop loop;
-  std::unique_ptr<keeper::Heart> heart;
+  std::unique_ptr<keeper::KeeperImpl> keeper;
   bool running = false;
 };
 
@@ -143,25 +173,26 @@ Result<void> Assembly::start() {
 
 void Assembly::start(Done<Result<void>> done) {
   impl_->running = true;
-  impl_->begin_sinks();
-  impl_->loop.run(*impl_->heart);
-  impl_->heart->start(std::move(done));
+  impl_->start_sinks();
+  impl_->start_legacy_documents();
+  impl_->loop.run(*impl_->keeper);
+  impl_->keeper->start(std::move(done));
 }
 
-void Assembly::set_address(std::string address) { impl_->heart->set_address(std::move(address)); }
+void Assembly::set_address(std::string address) { impl_->keeper->set_address(std::move(address)); }
 
 Result<void> Assembly::set_apps(std::vector<AppConfig> apps) {
   if (auto prepared = impl_->prepare_sinks(apps); !prepared) return prepared;
   // Shared, because the function that carries it must be copyable and an AppConfig is not.
   auto shared = std::make_shared<std::vector<AppConfig>>(std::move(apps));
   auto taken = store::await<Result<void>>([this, shared](auto done) {
-    impl_->heart->set_config_apps(std::move(*shared), std::move(done));
+    impl_->keeper->set_config_apps(std::move(*shared), std::move(done));
   });
-  if (taken) impl_->begin_sinks();
+  if (taken) impl_->start_sinks();
   return taken;
 }
 
-keeper::AsyncKeeper& Assembly::keeper() noexcept { return *impl_->heart; }
+keeper::AsyncKeeper& Assembly::keeper() noexcept { return *impl_->keeper; }
 const std::shared_ptr<TokenStore>& Assembly::tokens() const noexcept { return impl_->store.tokens; }
 const std::shared_ptr<store::Registry>& Assembly::registry() const noexcept {
   return impl_->store.registry;
@@ -170,7 +201,7 @@ const std::shared_ptr<const store::Sealer>& Assembly::sealer() const noexcept {
   return impl_->store.sealer;
 }
 const Clock& Assembly::clock() const noexcept { return impl_->clock; }
-WallTime Assembly::now() const noexcept { return impl_->heart->now(); }
+WallTime Assembly::now() const noexcept { return impl_->keeper->now(); }
 const std::vector<std::string>& Assembly::store_warnings() const noexcept {
   return impl_->store.warnings;
 }

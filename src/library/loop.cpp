@@ -25,10 +25,10 @@ void Loop::stop() {
   if (thread_.joinable()) thread_.join();
 }
 
-void Loop::run(keeper::Heart& heart) {
-  heart_ = &heart;
+void Loop::run(keeper::KeeperImpl& keeper) {
+  keeper_ = &keeper;
   // Many rows are rescheduled in one go; one turn serves them all.
-  heart.on_rescheduled([this] {
+  keeper.on_rescheduled([this] {
     if (turning_soon_) return;
     turning_soon_ = true;
     asio::post(context_, [this] { turn(); });
@@ -42,11 +42,11 @@ void Loop::run(keeper::Heart& heart) {
 
 void Loop::turn() {
   turning_soon_ = false;
-  set_timer(heart_->run_due());
+  set_timer(keeper_->run_due());
 }
 
 void Loop::set_timer(WallTime next) {
-  const WallTime now = heart_->now();
+  const WallTime now = keeper_->now();
   Milliseconds nap = kLongestNap;
   if (next <= now) {
     nap = Milliseconds(0);

@@ -6,7 +6,7 @@
 #include <thread>
 
 #include "hufu/clock.hpp"
-#include "keeper/heart.hpp"
+#include "keeper/keeper_impl.hpp"
 
 namespace hufu::library {
 
@@ -19,9 +19,9 @@ class Loop {
   Loop& operator=(const Loop&) = delete;
 
   boost::asio::io_context& context() noexcept { return context_; }
-  /// Begins to turn, for `heart`.
-  void run(keeper::Heart& heart);
-  /// Ends the thread, after which the heart may go. It must have stopped before.
+  /// Begins to turn, for `keeper`.
+  void run(keeper::KeeperImpl& keeper);
+  /// Ends the thread, after which the keeper may go. It must have stopped before.
   void stop();
 
  private:
@@ -32,7 +32,7 @@ class Loop {
   boost::asio::io_context context_{1};
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
   boost::asio::steady_timer timer_;
-  keeper::Heart* heart_ = nullptr;
+  keeper::KeeperImpl* keeper_ = nullptr;
   bool turning_soon_ = false;
   std::thread thread_;
 };

@@ -1,3 +1,4 @@
+#include <iterator>
 #include <utility>
 
 #include "hufu/keeper.hpp"
@@ -16,16 +17,16 @@ class BlockingKeeper final : public Keeper {
   Result<Grant> get(std::string_view app, const GetOptions& options) override {
     auto key = key_of(app, options.kind);
     if (!key) return tl::unexpected(key.error());
+    const keeper::Wish wish{options.min_ttl.count(), false};
     Grant grant;
-    const bool at_once =
-        keeper_.read(key->app, key->kind, options.min_ttl.count(), [&](const keeper::TokenView& v) {
-          grant = Grant{*key,         Secret(v.token), std::chrono::seconds(v.expires_in),
-                        v.expires_at, v.revision,      v.fingerprint,
-                        false};
-        });
+    const bool at_once = keeper_.read(key->app, key->kind, wish, [&](const keeper::TokenView& v) {
+      grant = Grant{*key,         Secret(v.token), std::chrono::seconds(v.expires_in),
+                    v.expires_at, v.revision,      v.fingerprint,
+                    false};
+    });
     if (at_once) return grant;
     return store::await<Result<Grant>>(
-        [&](auto done) { keeper_.get(*key, options.min_ttl, std::move(done)); });
+        [&](auto done) { keeper_.get(*key, wish, std::move(done)); });
   }
 
   Result<Report> report(std::string_view app, const Secret& token, std::string_view kind) override {
@@ -38,18 +39,32 @@ class BlockingKeeper final : public Keeper {
   Result<Grant> refresh(std::string_view app, std::string_view kind) override {
     auto key = key_of(app, kind);
     if (!key) return tl::unexpected(key.error());
-    return store::await<Result<Grant>>([&](auto done) { keeper_.refresh(*key, std::move(done)); });
+    auto refreshed = store::await<Result<keeper::Refreshed>>(
+        [&](auto done) { keeper_.refresh(*key, std::move(done)); });
+    if (!refreshed) return tl::unexpected(refreshed.error());
+    return std::move(refreshed->grant);
   }
 
   Result<std::vector<TokenStatus>> status() override {
-    return store::await<Result<std::vector<TokenStatus>>>(
-        [&](auto done) { keeper_.status(std::move(done)); });
+    std::vector<TokenStatus> all;
+    keeper::StatusQuery query;
+    query.limit = 1000;
+    do {
+      auto page = store::await<Result<keeper::StatusPage>>(
+          [&](auto done) { keeper_.status(query, std::move(done)); });
+      if (!page) return tl::unexpected(page.error());
+      std::move(page->tokens.begin(), page->tokens.end(), std::back_inserter(all));
+      query.after = std::move(page->next);
+    } while (!query.after.empty());
+    return all;
   }
 
  private:
   [[nodiscard]] Result<Key> key_of(std::string_view app, std::string_view kind) const {
     if (!app.empty()) return Key{std::string(app), std::string(kind)};
-    const auto apps = keeper_.apps({}, 2);
+    keeper::AppQuery query;
+    query.limit = 2;
+    const auto apps = keeper_.apps(query).apps;
     if (apps.size() == 1) return Key{apps.front().id, std::string(kind)};
     return fail(Fault::unknown_app,
                 apps.empty() ? "no app is configured" : "several apps are configured",
