@@ -27,7 +27,7 @@ KeeperImpl::KeeperImpl(boost::asio::io_context& context, Parts parts)
                 parts_.listener}),
       apps_({records_, parts_.registry, parts_.background, parts_.find_imported != nullptr}),
       dependencies_(records_, apps_),
-      probes_(records_, *parts_.observer),
+      probes_(records_, apps_, *parts_.observer),
       context_{records_,
                apps_,
                dependencies_,

@@ -78,7 +78,7 @@ class FakePlatform final : public Issuer {
     }
   }
 
-  void probe(const Secret& token, Milliseconds, Done<ProbeResult> done) override {
+  void probe(IssueRequest, const Secret& token, Done<ProbeResult> done) override {
     ++probes;
     const ProbeResult verdict = !reachable              ? ProbeResult::unknown
                                 : alive(token.reveal()) ? ProbeResult::alive

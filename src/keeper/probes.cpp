@@ -23,10 +23,22 @@ Task<ProbeResult> Probes::probe(RowHandle row) {
       before.issued_by == Issuers::kUnknown ? before.issuer : before.issued_by;
   const KnownIssuer& issuer = records_.issuers().at(asked);
   const std::shared_ptr<Issuer> call = issuer.issuer;
-  const Milliseconds timeout = issuer.terms.request_timeout;
+  IssueRequest request;
+  request.app = key.app;
+  request.timeout = issuer.terms.request_timeout;
+  bool can_ask = true;
+  if (call->probe_needs_credentials()) {
+    auto credentials = co_await apps_.credentials_of(key.app);
+    can_ask = credentials.has_value();
+    if (can_ask) request.credentials = std::move(*credentials);
+    request.settings = apps_.settings_of(key.app);
+  }
   const WallTime asked_at = records_.now();
-  const ProbeResult result =
-      co_await await<ProbeResult>([&](auto done) { call->probe(token, timeout, std::move(done)); });
+  ProbeResult result = ProbeResult::unknown;
+  if (can_ask) {
+    result = co_await await<ProbeResult>(
+        [&](auto done) { call->probe(std::move(request), token, std::move(done)); });
+  }
   observer_.probed(key, result);
 
   if (records_.table().stands(row)) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "keeper/app_directory.hpp"
 #include "keeper/observer.hpp"
 #include "keeper/records.hpp"
 
@@ -11,7 +12,8 @@ namespace hufu::keeper {
 /// Not thread-safe: the keeper's own thread only.
 class Probes {
  public:
-  Probes(Records& records, Observer& observer) : records_(records), observer_(observer) {}
+  Probes(Records& records, AppDirectory& apps, Observer& observer)
+      : records_(records), apps_(apps), observer_(observer) {}
 
   /// What the platform says of the row's present token. Takes the verdict into the records: a token
   /// that is dead is handed out no more, one that is alive is cleared of calls that would have
@@ -22,6 +24,7 @@ class Probes {
 
  private:
   Records& records_;
+  AppDirectory& apps_;
   Observer& observer_;
 };
 

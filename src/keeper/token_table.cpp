@@ -163,7 +163,7 @@ TokenState TokenTable::state_of(std::string_view app, WallTime now) const {
   const auto found = shard.index.find(sought);
   if (found == shard.index.end()) return TokenState::missing;
   const Row& main = shard.apps[*found].main;
-  if (main.token == nullptr) return TokenState::missing;
+  if (!main.token()) return TokenState::missing;
   const Bounds bounds = main.times.bounds();
   if (bounds.promise(now) < 1) return TokenState::unusable;
   return now < bounds.renew_at ? TokenState::fresh : TokenState::stale;
