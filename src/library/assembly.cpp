@@ -7,6 +7,8 @@
 #include "library/loop.hpp"
 #include "net/http_client.hpp"
 #include "platform/catalog.hpp"
+#include "platform/custom_platform.hpp"
+#include "platform/timing.hpp"
 #include "sink/sinks.hpp"
 #include "store/blocking.hpp"
 #include "store/opening/open_store.hpp"
@@ -19,6 +21,7 @@ class Assembly::Impl {
  public:
   Impl(Config given, Surroundings surroundings)
       : config(std::move(given)),
+        catalog(config),
         clock(surroundings.clock != nullptr ? *surroundings.clock : system_clock()),
         random(surroundings.random != nullptr ? *surroundings.random : own_random),
         observer(surroundings.observer != nullptr ? *surroundings.observer : nobody),
@@ -28,7 +31,7 @@ class Assembly::Impl {
         loop(clock) {}
 
   Result<void> open() {
-    if (auto checked = config::check_timing(config.timing); !checked) return checked;
+    if (auto checked = check_config(); !checked) return checked;
     const bool custom = config.custom_store != nullptr;
     auto opened = store::open_store(
         {custom ? "memory:" : config.store, config.key_file, config.store_password.clone()}, clock);
@@ -39,10 +42,10 @@ class Assembly::Impl {
       store.registry = nullptr;
       store.cluster = nullptr;
     }
-    // One issuer of every platform that the config names, so that a bad address is told at once.
+    // One issuer for each app of the config, so that a bad address is told at once.
     for (const AppConfig& app : config.apps) {
-      auto issuer = make_issuer(app.platform, std::string(setting(app.settings, "endpoint")),
-                                std::string(kAccessToken));
+      auto issuer =
+          make_issuer(app.platform, std::string(setting(app.settings, "endpoint")), std::string());
       if (!issuer) return tl::unexpected(issuer.error());
     }
     if (auto prepared = prepare_sinks(config.apps); !prepared) return prepared;
@@ -59,7 +62,7 @@ class Assembly::Impl {
                                const std::string& kind) {
       return make_issuer(platform, endpoint, kind);
     };
-    parts.timing = config.timing;
+    parts.timing = platform::timing_for(config, *catalog.find(AppConfig().platform));
     parts.apps = std::move(config.apps);
     parts.background = background;
     parts.version = std::move(version);
@@ -70,10 +73,23 @@ class Assembly::Impl {
   Result<std::shared_ptr<Issuer>> make_issuer(const std::string& platform,
                                               const std::string& endpoint,
                                               const std::string& kind) {
-    const auto found = config.platforms.find(platform);
-    const PlatformConfig reached =
-        found == config.platforms.end() ? PlatformConfig() : found->second;
-    return platform::make_issuer(platform, endpoint, kind, config.timing, reached, client);
+    return platform::make_issuer(catalog, config, platform, endpoint, kind, client);
+  }
+
+  /// What `config::load` has checked already, where the configuration came from there.
+  Result<void> check_config() const {
+    for (const auto& [name, reached] : config.platforms) {
+      if (!reached.custom) continue;
+      for (platform::PlatformProblem& problem : platform::check_custom_platform(name, reached)) {
+        const std::string key = problem.key.empty() ? "" : "." + problem.key;
+        problem.error.message = "platform." + name + key + ": " + problem.error.message;
+        return tl::unexpected(std::move(problem.error));
+      }
+    }
+    for (Error& problem : config::check_timings(config, catalog)) {
+      return tl::unexpected(std::move(problem));
+    }
+    return {};
   }
 
   /// A command is over before anything could be brought anywhere; a keeper that goes on does it.
@@ -113,6 +129,7 @@ class Assembly::Impl {
   }
 
   Config config;
+  const platform::Catalog catalog;
   SystemRandom own_random;
   keeper::Observer nobody;
   const Clock& clock;
