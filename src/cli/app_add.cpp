@@ -24,9 +24,6 @@ Result<AppConfig> app_from(const Options& options, const Context& context) {
   if (auto checked = config::check_app_id(options.id); !checked) {
     return tl::unexpected(checked.error());
   }
-  if (auto checked = config::check_issuer(options.platform, options.endpoint); !checked) {
-    return tl::unexpected(checked.error());
-  }
   if (!options.legacy_document.empty()) {
     // Whether the store keeps any is for whoever opens it to say.
     auto checked = config::check_legacy_document(options.legacy_document, options.legacy_collection,

@@ -20,6 +20,8 @@
 #include "config/store_uri.hpp"
 #include "net/http_client.hpp"
 #include "platform/base_url.hpp"
+#include "platform/catalog.hpp"
+#include "platform/timing.hpp"
 #include "store/blocking.hpp"
 #include "store/opening/raw_store.hpp"
 
@@ -206,15 +208,34 @@ void examine_clock(Findings& findings, const std::string& platform, Milliseconds
                 "Keep it right by NTP: systemd-timesyncd or chrony");
 }
 
+/// Where a platform is called.
+struct Way {
+  std::string platform;
+  Result<platform::PlatformAddress> address;
+  Milliseconds timeout{};
+};
+
+/// To each platform that `config` uses.
+std::vector<Way> ways_of(const Config& config) {
+  const platform::Catalog catalog(config);
+  std::vector<Way> ways;
+  for (const platform::PlatformDescription* each : catalog.in_use(config)) {
+    ways.push_back({each->name,
+                    platform::address_of(*each, platform::config_of(config, each->name)),
+                    platform::timing_for(config, *each).request_timeout});
+  }
+  return ways;
+}
+
 /// Whether the platform answers at all.
-bool examine_way(Findings& findings, const std::string& platform, const PlatformConfig& config,
-                 Milliseconds timeout, const Context& context) {
-  auto base_url = platform::checked_base_url(platform, config);
-  if (!base_url) {
-    findings.fail(platform, base_url.error());
+bool examine_way(Findings& findings, const Way& way, const Context& context) {
+  const std::string& platform = way.platform;
+  if (!way.address) {
+    findings.fail(platform, way.address.error());
     return false;
   }
-  const std::string host = host_of(*base_url);
+  const std::string& base_url = way.address->base_urls.front();
+  const std::string host = host_of(base_url);
   std::optional<std::string> unresolved;
   WallTime before{};
   WallTime after{};
@@ -223,8 +244,9 @@ bool examine_way(Findings& findings, const std::string& platform, const Platform
     unresolved = no_address(host);
     net::HttpClient client;
     net::HttpRequest request;
-    request.url = Secret(*base_url + "/");
-    request.timeout = timeout;
+    request.url = Secret(base_url + "/");
+    request.timeout = way.timeout;
+    request.proxy = Secret(std::string_view(way.address->proxy));
     request.largest_body = kLargestPage;
     before = context.clock->wall();
     auto answer = store::await<net::HttpOutcome>(
@@ -251,8 +273,8 @@ bool examine_way(Findings& findings, const std::string& platform, const Platform
   } else {
     findings.ok("dns", host + " has an address");
   }
-  findings.ok(platform, *base_url + " answers" +
-                            (base_url->starts_with("https:") ? ", its certificate is good" : ""));
+  findings.ok(platform, base_url + " answers" +
+                            (base_url.starts_with("https:") ? ", its certificate is good" : ""));
   if (auto ahead = clock_ahead(outcome->date, before, after)) {
     examine_clock(findings, platform, *ahead);
   }
@@ -296,14 +318,11 @@ void examine_here(Findings& findings, const std::string& app, const Context& con
   auto config = examine_config(findings, context);
   if (!config) return;
   examine_limits(findings, *config);
-  const auto platforms = config->platforms;
-  const Milliseconds timeout = config->timing.request_timeout;
+  const std::vector<Way> ways = ways_of(*config);
   auto local = examine_store(findings, std::move(*config), context);
 
   bool reached = true;
-  for (const auto& [platform, reach] : platforms) {
-    reached = examine_way(findings, platform, reach, timeout, context) && reached;
-  }
+  for (const Way& way : ways) reached = examine_way(findings, way, context) && reached;
   if (!local) return;
   if (!app.empty()) {
     if (auto known = local->app(app); !known) return findings.fail(app, known.error());

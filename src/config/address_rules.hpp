@@ -16,11 +16,10 @@ Result<std::string> check_listen(std::string_view text);
 /// A prefix of every route: "" or "/wechat"; one slash at its end is dropped.
 Result<std::string> check_base_path(std::string_view text);
 
-/// http:// or https:// with a host, perhaps a port and a path; without user, query and fragment. A
-/// slash at its end is dropped.
+/// As platform::check_base_url: also for the URL of another Hufu.
 Result<std::string> check_base_url(std::string_view text);
 
-/// Whether `url` (checked) is plain http:// to something else than this machine.
+/// As platform::leaves_in_the_clear.
 bool leaves_in_the_clear(std::string_view url);
 
 }  // namespace hufu::config

@@ -13,13 +13,17 @@ struct Unit {
   std::int64_t milliseconds;
 };
 // "ms" stands before "m" and "s": the first one that ends a text is its unit.
-constexpr std::array<Unit, 4> kUnits = {{{"ms", 1}, {"s", 1'000}, {"m", 60'000}, {"h", 3'600'000}}};
+constexpr std::int64_t kHour = 3'600'000;
+constexpr std::int64_t kDay = 24 * kHour;
+constexpr std::array<Unit, 5> kUnits = {
+    {{"ms", 1}, {"s", 1'000}, {"m", 60'000}, {"h", kHour}, {"d", kDay}}};
 
 constexpr bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
 
 tl::unexpected<Error> bad(std::string_view text, std::string_view why) {
-  return fail(Fault::config, quoted(text) + " is not a length of time: " + std::string(why),
-              "Write a number and a unit, like \"90s\", \"1.5s\", \"500ms\", \"30m\" or \"2h\"");
+  return fail(
+      Fault::config, quoted(text) + " is not a length of time: " + std::string(why),
+      "Write a number and a unit, like \"90s\", \"1.5s\", \"500ms\", \"30m\", \"2h\" or \"30d\"");
 }
 
 }  // namespace
@@ -55,10 +59,10 @@ Result<Milliseconds> parse_duration(std::string_view text) {
   }
   if (units > kLimit / unit->milliseconds) return bad(text, "it is longer than a year");
 
-  // As a whole number over a power of ten, so that no rounding of binary fractions creeps in. An
-  // hour has 3,600,000 = 2^7·3^2·5^5 milliseconds: with more than 7 digits none comes out whole.
+  // As a whole number over a power of ten, so that no rounding of binary fractions creeps in. A day
+  // has 86,400,000 = 2^10·3^3·5^5 milliseconds: with more than 10 digits none comes out whole.
   while (fraction.ends_with('0')) fraction.remove_suffix(1);
-  if (fraction.size() > 7) return bad(text, "it is finer than a millisecond");
+  if (fraction.size() > 10) return bad(text, "it is finer than a millisecond");
   std::int64_t part = 0;
   std::int64_t scale = 1;
   for (char c : fraction) {
@@ -76,7 +80,8 @@ Result<Milliseconds> parse_duration(std::string_view text) {
 std::string format_duration(Milliseconds duration) {
   std::int64_t count = duration.count();
   if (count == 0) return "0s";
-  if (count % 3'600'000 == 0) return std::to_string(count / 3'600'000) + "h";
+  if (count % kDay == 0) return std::to_string(count / kDay) + "d";
+  if (count % kHour == 0) return std::to_string(count / kHour) + "h";
   if (count % 60'000 == 0) return std::to_string(count / 60'000) + "m";
   if (count < 1'000) return std::to_string(count) + "ms";
 

@@ -13,6 +13,7 @@ TEST(Duration, ReadsANumberAndItsUnit) {
   EXPECT_EQ(parse_duration("500ms"), 500ms);
   EXPECT_EQ(parse_duration("30m"), 30min);
   EXPECT_EQ(parse_duration("2h"), 2h);
+  EXPECT_EQ(parse_duration("30d"), 720h);
   EXPECT_EQ(parse_duration("0s"), 0s);
 }
 
@@ -23,10 +24,13 @@ TEST(Duration, ReadsFractionsExactly) {
   EXPECT_EQ(parse_duration("0.5h"), 30min);
   EXPECT_EQ(parse_duration("0.00005h"), 180ms);
   EXPECT_EQ(parse_duration("1.0ms"), 1ms);
+  EXPECT_EQ(parse_duration("1.5d"), 36h);
+  EXPECT_EQ(parse_duration("0.0000009375d"), 81ms);
 }
 
 TEST(Duration, ReadsUpToAYear) {
   EXPECT_EQ(parse_duration("8784h"), kLongestDuration);
+  EXPECT_EQ(parse_duration("366d"), kLongestDuration);
   for (const char* text : {"8785h", "8784.1h", "99999999999999999999s", "9223372036854775807ms",
                            "9223372036854775808ms", "18446744073709551616h"}) {
     auto result = parse_duration(text);
@@ -44,7 +48,7 @@ TEST(Duration, RefusesEverythingElseAndSaysWhy) {
       {"30", "unit is missing"},
       {"-5s", "negative"},
       {"30x", "unit is unknown"},
-      {"30d", "unit is unknown"},
+      {"30w", "unit is unknown"},
       {"1e9h", "digits"},
       {"+5s", "digits"},
       {" 5s", "digits"},
@@ -86,6 +90,7 @@ TEST(Duration, IsWrittenInItsShortestForm) {
   EXPECT_EQ(format_duration(90s), "90s");
   EXPECT_EQ(format_duration(1800s), "30m");
   EXPECT_EQ(format_duration(7200s), "2h");
+  EXPECT_EQ(format_duration(720h), "30d");
 }
 
 TEST(Duration, ReadsBackWhatItWrites) {

@@ -9,6 +9,7 @@
 #include "config/address_rules.hpp"
 #include "config/duration.hpp"
 #include "core/text.hpp"
+#include "platform/base_url.hpp"
 
 namespace hufu::config {
 namespace {
@@ -28,6 +29,8 @@ Result<std::string> check_log_format(std::string_view text) {
 }
 
 Result<std::string> check_format(std::string_view text) { return one_of(text, {"raw", "json"}); }
+
+Result<std::string> check_proxy(std::string_view text) { return platform::check_proxy(text); }
 
 Result<std::string> not_empty(std::string_view text) {
   if (!text.empty()) return std::string(text);
@@ -55,6 +58,14 @@ constexpr Rule range(std::int64_t low, std::int64_t high) { return {nullptr, low
 constexpr std::int64_t kKibi = 1024;
 constexpr Rule kSpan = range(0, kLongestDuration.count());
 constexpr Rule kPatience = range(100, 3'600'000);
+constexpr Rule kNumbersToo = {.numbers_too = true};
+
+// Of [timing] and of [platform.NAME.timing].
+constexpr std::string_view kUseSlack = "a token with less than this left is not handed out";
+constexpr std::string_view kRefreshAhead = "how long before its end a token is renewed";
+constexpr std::string_view kOverlap = "how long the platform keeps a displaced token alive";
+constexpr std::string_view kLease = "how long one process may take for one renewal";
+constexpr std::string_view kRequestTimeout = "how long one call to the platform may take";
 
 constexpr std::array kSettings = {
     set(
@@ -81,20 +92,17 @@ constexpr std::array kSettings = {
         "server threads; 0 is one a core", range(0, 1024)),
 
     set(
-        "timing.use_slack", [](auto& c) { return &c.timing.use_slack; }, "", "",
-        "a token with less than this left is not handed out", kSpan),
+        "timing.use_slack", [](auto& c) { return &c.timing.use_slack; }, "", "", kUseSlack, kSpan),
     set(
         "timing.refresh_ahead", [](auto& c) { return &c.timing.refresh_ahead; }, "", "",
-        "how long before its end a token is renewed", kSpan),
+        kRefreshAhead, kSpan),
     set(
-        "timing.overlap", [](auto& c) { return &c.timing.overlap; }, "", "",
-        "how long the platform keeps a displaced token alive", kSpan),
+        "timing.overlap", [](auto& c) { return &c.timing.overlap; }, "", "", kOverlap, kSpan),
     set(
-        "timing.lease", [](auto& c) { return &c.timing.lease; }, "", "",
-        "how long one process may take for one renewal", kSpan),
+        "timing.lease", [](auto& c) { return &c.timing.lease; }, "", "", kLease, kSpan),
     set(
         "timing.request_timeout", [](auto& c) { return &c.timing.request_timeout; }, "", "",
-        "how long one call to the platform may take", kSpan),
+        kRequestTimeout, kSpan),
 
     set(
         "server.max_header_bytes", [](auto& c) { return &c.limits.header_bytes; }, "", "",
@@ -115,18 +123,110 @@ constexpr std::array kSettings = {
 
 constexpr std::array kPlatformFields = {
     line<PlatformConfig>(
-        "base_url", [](auto& p) { return &p.base_url; }, "WECHAT_BASE_URL", "",
-        "URL of the platform", Rule{check_base_url}),
+        "base_url", [](auto& p) { return &p.base_url; }, "", "", "URL of the platform",
+        Rule{check_base_url}),
     line<PlatformConfig>(
         "allow_http", [](auto& p) { return &p.allow_http; }, "", "",
-        "lets base_url be plain http:// to another machine"),
+        "lets its URLs be plain http:// to another machine"),
+    line<PlatformConfig>(
+        "fallback", [](auto& p) { return &p.fallback; }, "", "",
+        "URLs to try where no connection can be made", Rule{check_base_url}),
+    line<PlatformConfig>(
+        "proxy", [](auto& p) { return &p.proxy; }, "", "", "the proxy on the way there",
+        Rule{check_proxy}),
+};
+
+constexpr std::array kTimingFields = {
+    line<TimingOverrides>(
+        "use_slack", [](auto& t) { return &t.use_slack; }, "", "", kUseSlack, kSpan),
+    line<TimingOverrides>(
+        "refresh_ahead", [](auto& t) { return &t.refresh_ahead; }, "", "", kRefreshAhead, kSpan),
+    line<TimingOverrides>(
+        "overlap", [](auto& t) { return &t.overlap; }, "", "", kOverlap, kSpan),
+    line<TimingOverrides>(
+        "lease", [](auto& t) { return &t.lease; }, "", "", kLease, kSpan),
+    line<TimingOverrides>(
+        "request_timeout", [](auto& t) { return &t.request_timeout; }, "", "", kRequestTimeout,
+        kSpan),
+};
+
+constexpr std::array kCustomPlatformFields = {
+    line<CustomPlatform>(
+        "path", [](auto& p) { return &p.path; }, "", "", "path of the call for a token"),
+    line<CustomPlatform>(
+        "method", [](auto& p) { return &p.method; }, "", "", "POST, or GET"),
+    line<CustomPlatform>(
+        "encoding", [](auto& p) { return &p.encoding; }, "", "", "of the body: form or json"),
+    line<CustomPlatform>(
+        "client_auth", [](auto& p) { return &p.client_auth; }, "", "",
+        "how the app proves itself: basic or body"),
+    line<CustomPlatform>(
+        "client_id_name", [](auto& p) { return &p.client_id_name; }, "", "",
+        "of the parameter with the app's id"),
+    line<CustomPlatform>(
+        "client_secret_name", [](auto& p) { return &p.client_secret_name; }, "", "",
+        "of the parameter with its secret"),
+    line<CustomPlatform>(
+        "parameters", [](auto& p) { return &p.parameters; }, "", "", "what else the call carries",
+        kNumbersToo),
+    line<CustomPlatform>(
+        "kind", [](auto& p) { return &p.kind; }, "", "", "what the token is called here"),
+    line<CustomPlatform>(
+        "token", [](auto& p) { return &p.token; }, "", "", "where the answer holds the token"),
+    line<CustomPlatform>(
+        "lifetime", [](auto& p) { return &p.lifetime; }, "", "",
+        "where the answer holds its lifetime in seconds"),
+    line<CustomPlatform>(
+        "default_lifetime", [](auto& p) { return &p.default_lifetime; }, "", "",
+        "where the answer names none", kSpan),
+    line<CustomPlatform>(
+        "longest_lifetime", [](auto& p) { return &p.longest_lifetime; }, "", "",
+        "a longer one is cut to this", kSpan),
+    line<CustomPlatform>(
+        "error", [](auto& p) { return &p.error; }, "", "", "where the answer holds an error code"),
+    line<CustomPlatform>(
+        "error_text", [](auto& p) { return &p.error_text; }, "", "", "and its words"),
+    line<CustomPlatform>(
+        "success", [](auto& p) { return &p.success; }, "", "",
+        "the code that means success, beside none", kNumbersToo),
+    line<CustomPlatform>(
+        "renewal", [](auto& p) { return &p.renewal; }, "", "",
+        "independent, rotating, windowed or sticky"),
+    line<CustomPlatform>(
+        "overlap", [](auto& p) { return &p.overlap; }, "", "",
+        "rotating: how long the token before lives on", kSpan),
+    line<CustomPlatform>(
+        "window", [](auto& p) { return &p.window; }, "", "",
+        "windowed: how long before its end there is a new one", kSpan),
+    line<CustomPlatform>(
+        "permanent", [](auto& p) { return &p.permanent; }, "", "",
+        "codes of errors that cannot heal by themselves", kNumbersToo),
+};
+
+constexpr std::array kProbeFields = {
+    line<CustomProbe>(
+        "path", [](auto& p) { return &p.path; }, "", "", "path of the call that judges a token"),
+    line<CustomProbe>(
+        "method", [](auto& p) { return &p.method; }, "", "", "POST or GET"),
+    line<CustomProbe>(
+        "token", [](auto& p) { return &p.token; }, "", "", "of the parameter with the token"),
+    line<CustomProbe>(
+        "active", [](auto& p) { return &p.active; }, "", "", "where the answer says true or false"),
+    line<CustomProbe>(
+        "dead", [](auto& p) { return &p.dead; }, "", "",
+        "error codes and HTTP statuses that mean a dead token", kNumbersToo),
 };
 
 constexpr std::array kAppFields = {
     line<AppConfig>(
-        "id", [](auto& a) { return &a.id; }, "WECHAT_APPID", "", "the platform's AppID"),
+        "id", [](auto& a) { return &a.id; }, "", "", "its id at the platform"),
     line<AppConfig>(
         "platform", [](auto& a) { return &a.platform; }, "", "", "the platform it is an app of"),
+    line<AppConfig>(
+        "parent", [](auto& a) { return &a.parent; }, "", "", "the app that it belongs to"),
+    line<AppConfig>(
+        "keep", [](auto& a) { return &a.keep; }, "", "",
+        "kinds that are kept ahead, beside the main one"),
     line<AppConfig>(
         "secret_login", [](auto& a) { return &a.secret_login; }, "", "",
         "whether the app's real secret opens the routes of the platform itself"),
@@ -190,6 +290,19 @@ struct Reader {
     return {};
   }
 
+  Result<void> operator()(std::optional<Milliseconds>* slot) const {
+    Milliseconds value{};
+    auto read = (*this)(&value);
+    if (read) *slot = value;
+    return read;
+  }
+
+  template <class Many>
+  requires std::is_same_v<Many, TextList> || std::is_same_v<Many, TextTable> Result<void>
+  operator()(Many* /*slot*/) const {
+    return fail(Fault::config, "it is not one text", "Write it into the configuration file");
+  }
+
   Result<void> operator()(Milliseconds* slot) const {
     auto value = parse_duration(text);
     if (!value) return tl::unexpected(std::move(value.error()));
@@ -220,10 +333,27 @@ struct Reader {
   }
 };
 
+std::string show_many(const TextList& texts) {
+  std::string list;
+  for (const std::string& text : texts) list += (list.empty() ? "" : ", ") + quoted(text);
+  return list.empty() ? list : "[" + list + "]";
+}
+
+std::string show_many(const TextTable& texts) {
+  std::string list;
+  for (const auto& [name, text] : texts) {
+    list += (list.empty() ? "" : ", ") + name + " = " + quoted(text);
+  }
+  return list.empty() ? list : "{ " + list + " }";
+}
+
 }  // namespace
 
 std::span<const Field<Config>> settings() { return kSettings; }
 std::span<const Field<PlatformConfig>> platform_fields() { return kPlatformFields; }
+std::span<const Field<TimingOverrides>> timing_fields() { return kTimingFields; }
+std::span<const Field<CustomPlatform>> custom_platform_fields() { return kCustomPlatformFields; }
+std::span<const Field<CustomProbe>> probe_fields() { return kProbeFields; }
 std::span<const Field<AppConfig>> app_fields() { return kAppFields; }
 std::span<const Field<SinkConfig>> sink_fields() { return kSinkFields; }
 
@@ -237,6 +367,26 @@ Result<void> read_value(const Slot& slot, const Rule& rule, std::string_view tex
   return std::visit(Reader{text, rule}, slot);
 }
 
+Result<void> read_list(TextList& slot, const Rule& rule, const TextList& texts) {
+  TextList checked;
+  for (const std::string& text : texts) {
+    std::string value;
+    if (auto read = read_value(&value, rule, text); !read) return read;
+    checked.push_back(std::move(value));
+  }
+  slot = std::move(checked);
+  return {};
+}
+
+Result<void> read_table(TextTable& slot, const Rule& rule, const TextTable& texts) {
+  TextTable checked;
+  for (const auto& [name, text] : texts) {
+    if (auto read = read_value(&checked[name], rule, text); !read) return read;
+  }
+  slot = std::move(checked);
+  return {};
+}
+
 std::string show_value(const View& view) {
   return std::visit(
       [](const auto* value) -> std::string {
@@ -245,8 +395,12 @@ std::string show_value(const View& view) {
           return *value;
         else if constexpr (std::is_same_v<Value, Milliseconds>)
           return format_duration(*value);
+        else if constexpr (std::is_same_v<Value, std::optional<Milliseconds>>)
+          return *value ? format_duration(**value) : std::string();
         else if constexpr (std::is_same_v<Value, bool>)
           return *value ? "true" : "false";
+        else if constexpr (std::is_same_v<Value, TextList> || std::is_same_v<Value, TextTable>)
+          return show_many(*value);
         else
           return std::to_string(*value);
       },
@@ -254,8 +408,8 @@ std::string show_value(const View& view) {
 }
 
 std::string_view type_of(const View& view) {
-  static constexpr std::string_view kTypes[] = {"text", "duration", "integer", "integer",
-                                                "boolean"};
+  static constexpr std::string_view kTypes[] = {"text",    "duration", "duration", "integer",
+                                                "integer", "boolean",  "list",     "table"};
   return kTypes[view.index()];
 }
 

@@ -29,6 +29,9 @@ struct Loaded {
   /// By key: "store", "timing.lease", "platform.wechat.base_url", "app.wx….secret". What is not
   /// listed is a default.
   std::map<std::string, Origin, std::less<>> origins;
+  /// What can be used but looks wrong, such as a secret in quotation marks: like problems, in the
+  /// order of the apps.
+  std::vector<Error> warnings;
 
   [[nodiscard]] Origin origin(std::string_view key) const;
 };

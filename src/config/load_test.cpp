@@ -5,6 +5,7 @@
 
 #include "config/app_rules.hpp"
 #include "config/fields.hpp"
+#include "platform/catalog.hpp"
 
 namespace hufu::config {
 namespace {
@@ -80,7 +81,7 @@ TEST(ConfigFile, IsNotNeeded) {
   Loaded loaded = Machine().loaded();
   EXPECT_EQ(loaded.file, "");
   EXPECT_EQ(loaded.config.listen, "127.0.0.1:7200");
-  EXPECT_EQ(loaded.config.timing.use_slack, 20s);
+  EXPECT_EQ(loaded.config.timing.use_slack, std::nullopt);
   EXPECT_THAT(loaded.config.apps, IsEmpty());
 }
 
@@ -158,6 +159,7 @@ TEST(ConfigValue, NamesVariableOrFlagWhereOneIsWrong) {
 TEST(ConfigFile, MaySetEverything) {
   Config config = Machine()
                       .variable("WX1", "s")
+                      .variable("TOKEN", "not-a-secret")
                       .file(R"(
 listen = "[::1]:80"
 store = "memory:"
@@ -181,12 +183,18 @@ read_timeout = "500ms"
 [platform.wechat]
 base_url = "http://sim:8080/"
 allow_http = true
+fallback = ["http://sim2:8080/", "https://sim3"]
+proxy = "http://10.0.0.9:3128"
+[platform.wechat.timing]
+lease = "4s"
 [[app]]
 id = "wx1"
 platform = "wechat"
 endpoint = "classic"
 secret = { env = "WX1" }
 secret_login = false
+keep = ["access_token", "jsapi_ticket"]
+callback_token = { env = "TOKEN" }
 )")
                       .config();
   EXPECT_EQ(config.listen, "[::1]:80");
@@ -208,11 +216,17 @@ secret_login = false
   EXPECT_EQ(config.limits.request, 500ms);
   EXPECT_EQ(config.platforms["wechat"].base_url, "http://sim:8080");
   EXPECT_TRUE(config.platforms["wechat"].allow_http);
+  EXPECT_THAT(config.platforms["wechat"].fallback, ElementsAre("http://sim2:8080", "https://sim3"));
+  EXPECT_EQ(config.platforms["wechat"].proxy, "http://10.0.0.9:3128");
+  EXPECT_EQ(config.platforms["wechat"].timing.lease, 4s);
+  EXPECT_EQ(config.platforms["wechat"].timing.overlap, std::nullopt);
   ASSERT_EQ(config.apps.size(), 1U);
   EXPECT_EQ(config.apps[0].id, "wx1");
   EXPECT_EQ(hufu::setting(config.apps[0].settings, "endpoint"), "classic");
   EXPECT_FALSE(config.apps[0].secret_login);
+  EXPECT_THAT(config.apps[0].keep, ElementsAre("access_token", "jsapi_ticket"));
   EXPECT_EQ(credential(config.apps[0].credentials, kSecret).reveal(), "s");
+  EXPECT_EQ(credential(config.apps[0].credentials, "callback_token").reveal(), "not-a-secret");
 }
 
 // ---- Unknown keys and wrong types
@@ -360,7 +374,77 @@ TEST(App, RefusesUnknownPlatformsAndEndpoints) {
                   "\"stable\"?"));
   EXPECT_THAT(
       Machine().variable("WX1", "s").file(std::string(kApp) + "platform = \"x\"").problems(),
-      ElementsAre("./hufu.toml:4: app wx1: unknown platform \"x\" → Known are: wechat"));
+      ElementsAre(AllOf(StartsWith("./hufu.toml:4: app wx1: unknown platform \"x\" → Known are: "),
+                        HasSubstr("wechat"))));
+}
+
+TEST(App, RefusesKindsThatItsPlatformHasNot) {
+  EXPECT_THAT(
+      Machine().variable("WX1", "s").file(std::string(kApp) + "keep = [\"jsapi\"]").problems(),
+      ElementsAre(AllOf(StartsWith("./hufu.toml:4: app wx1: an app of wechat has no \"jsapi\""),
+                        HasSubstr("Known are: access_token, jsapi_ticket, wx_card_ticket"))));
+  EXPECT_THAT(Machine().variable("WX1", "s").file(std::string(kApp) + "keep = \"x\"").problems(),
+              ElementsAre(HasSubstr("app.wx1.keep: text where a list is expected")));
+}
+
+TEST(App, RefusesIdsThatWouldLeadElsewhereInAPath) {
+  for (const char* id : {".", ".."}) {
+    EXPECT_THAT(problems_of("[[app]]\nid = \"" + std::string(id) + "\"\n"),
+                ElementsAre(HasSubstr("is not an app id")));
+  }
+}
+
+TEST(App, BelongsToAnotherOnlyWhereItsPlatformSaysSo) {
+  EXPECT_THAT(
+      Machine().variable("WX1", "s").file(std::string(kApp) + "parent = \"wx9\"").problems(),
+      ElementsAre(HasSubstr("./hufu.toml:4: app wx1: an app of wechat belongs to no other")));
+}
+
+TEST(App, SaysWhereASecretIsDamaged) {
+  const std::string good = "0123456789abcdef0123456789abcdef";
+  Machine machine;
+  machine.file("[[app]]\nid = \"wx0123456789abcdef\"\nsecret = { env = \"WX1\" }\n");
+  EXPECT_THAT(machine.variable("WX1", good).loaded().warnings, IsEmpty());
+  const std::pair<std::string, const char*> damaged[] = {
+      {"\"" + good + "\"", "quotation marks"},
+      {"WX_SECRET=" + good, "a name and an equals sign"},
+      {good.substr(1), "31 characters"},
+      {"0123456789ABCDEF0123456789abcdef", "upper-case letters"},
+  };
+  for (const auto& [secret, told] : damaged) {
+    auto warnings = machine.variable("WX1", secret).loaded().warnings;
+    ASSERT_EQ(warnings.size(), 1U) << told;
+    EXPECT_THAT(warnings[0].message,
+                AllOf(StartsWith("./hufu.toml:3 (environment WX1): app.wx0123456789abcdef.secret: "
+                                 "it looks damaged: "),
+                      HasSubstr(told), Not(HasSubstr("89abcdef0"))));
+    EXPECT_NE(warnings[0].next_step, "");
+  }
+}
+
+TEST(App, RefusesASecretThatCannotBeOneAndSaysWhy) {
+  const std::pair<std::string, const char*> broken[] = {
+      {"\xef\xbb\xbf"
+       "canary",
+       "begins with a byte order mark"},
+      {std::string("\xff\xfe"
+                   "c\0a\0n\0",
+                   8),
+       "UTF-16"},
+      {std::string("c\0a\0n\0a\0", 8), "UTF-16"},
+      {"can\u00a0ary", "a blank that is not seen"},
+      {"can\u200bary", "a blank that is not seen"},
+      {"canary\u3000", "a blank that is not seen"},
+      {"can ary", "white space in its middle"},
+  };
+  for (const auto& [secret, told] : broken) {
+    EXPECT_THAT(Machine()
+                    .file("[[app]]\nid = \"wx1\"\nsecret = { file = \"/s\" }\n")
+                    .file(secret, "/s")
+                    .problems(),
+                ElementsAre(AllOf(HasSubstr("secret file \"/s\""), HasSubstr(told),
+                                  Not(HasSubstr("ary")))));
+  }
 }
 
 TEST(AppFromTheEnvironment, NeedsNoFile) {
@@ -425,7 +509,8 @@ TEST(AppFromTheEnvironment, IsCheckedLikeAnyOther) {
   EXPECT_THAT(machine.problems(),
               ElementsAre(HasSubstr("WECHAT_APPID: \"wx/1\" is not an app id")));
   machine.variable("WECHAT_APPID", "wx1").variable("WECHAT_ENDPOINT", "fast");
-  EXPECT_THAT(machine.problems(), ElementsAre(HasSubstr("WECHAT_ENDPOINT: unknown endpoint")));
+  EXPECT_THAT(machine.problems(),
+              ElementsAre(HasSubstr("environment WECHAT_ENDPOINT: app wx1: unknown endpoint")));
 }
 
 // ---- Rules between values
@@ -518,6 +603,15 @@ TEST(StorePassword, InTheFileItselfIsRefusedWithoutRepeatingIt) {
 
 // ---- What is shown
 
+/// "key=value origin" of each line, sections in order.
+std::string shown(const Machine& machine) {
+  std::string all;
+  for (const Setting& setting : effective(machine.loaded())) {
+    all += setting.key + "=" + setting.value + " " + setting.origin.text() + "\n";
+  }
+  return all;
+}
+
 TEST(EffectiveValues, HoldEveryKeyOnceAndNoSecret) {
   Machine machine;
   machine.variable("WX1", "canary").file(kApp).flag("store", "redis://u:canary@h:1/0?p=canary");
@@ -528,11 +622,217 @@ TEST(EffectiveValues, HoldEveryKeyOnceAndNoSecret) {
     EXPECT_TRUE(keys.insert(setting.key).second) << setting.key;
     all += setting.key + "=" + setting.value + " " + setting.origin.text() + "\n";
   }
-  EXPECT_EQ(keys.size(), settings().size() + platform_fields().size() + app_fields().size() + 2);
+  const platform::Catalog catalog;
+  const auto& wechat = *catalog.find("wechat");
+  EXPECT_EQ(keys.size(), settings().size() + 1 + platform_fields().size() + app_fields().size() +
+                             wechat.settings.size() + wechat.credentials.size());
   EXPECT_THAT(all, Not(HasSubstr("canary")));
   EXPECT_THAT(all, HasSubstr("app.wx1.secret=******** ./hufu.toml:3 (environment WX1)\n"));
   EXPECT_THAT(all, HasSubstr("store=redis://u:********@h:1/0?… flag --store\n"));
   EXPECT_THAT(all, HasSubstr("timing.overlap=5m default\n"));
+}
+
+TEST(EffectiveValues, ShowWhatHoldsForAPlatformAndWhoSaidSo) {
+  Machine machine;
+  machine.file(R"([timing]
+lease = "20s"
+[platform.wechat]
+proxy = "http://user:canary@10.0.0.9:3128"
+[platform.wechat.timing]
+overlap = "200s"
+[platform.acme]
+base_url = "https://login.acme.example"
+renewal = "windowed"
+window = "10m"
+)");
+  const std::string all = shown(machine);
+  EXPECT_THAT(all, Not(HasSubstr("canary")));
+  EXPECT_THAT(all, HasSubstr("timing.lease=20s ./hufu.toml:2\n"));
+  EXPECT_THAT(all, HasSubstr("timing.overlap=5m default\n"));
+  EXPECT_THAT(all, HasSubstr("platform.wechat.base_url=https://api.weixin.qq.com default\n"));
+  EXPECT_THAT(all, HasSubstr("platform.wechat.proxy=http://user:********@10.0.0.9:3128 "));
+  EXPECT_THAT(all, HasSubstr("platform.wechat.timing.overlap=200s ./hufu.toml:6\n"));
+  EXPECT_THAT(all, Not(HasSubstr("platform.wechat.timing.lease")));
+  EXPECT_THAT(all, HasSubstr("platform.acme.window=10m ./hufu.toml:10\n"));
+  EXPECT_THAT(all, HasSubstr("platform.acme.timing.overlap=10m default\n"));
+  EXPECT_THAT(all, HasSubstr("platform.acme.path=/oauth2/token default\n"));
+  EXPECT_THAT(all, HasSubstr("platform.acme.permanent=[\"invalid_client\", "));
+}
+
+TEST(EffectiveValues, ShowSettingsAndCredentialsByTheirPlatform) {
+  Machine machine;
+  machine.variable("S", "canary").file(R"([platform.acme]
+base_url = "https://login.acme.example"
+[[app]]
+id = "shop"
+platform = "acme"
+scope = "orders"
+secret = { env = "S" }
+)");
+  const std::string all = shown(machine);
+  EXPECT_THAT(all, HasSubstr("app.shop.scope=orders ./hufu.toml:6\n"));
+  EXPECT_THAT(all, HasSubstr("app.shop.secret=******** ./hufu.toml:7 (environment S)\n"));
+  EXPECT_THAT(all, Not(HasSubstr("app.shop.endpoint")));
+  EXPECT_THAT(all, Not(HasSubstr("canary")));
+}
+
+// ---- Platforms of one's own
+
+/// A platform and what is said about it, below line 2.
+std::vector<std::string> problems_of_platform(const std::string& lines) {
+  return problems_of("[platform.acme]\nbase_url = \"https://login.acme.example\"\n" + lines);
+}
+
+TEST(CustomPlatform, IsReadWhole) {
+  Config config = Machine()
+                      .variable("S", "s")
+                      .file(R"(
+[platform.acme]
+base_url = "https://login.acme.example"
+path = "/{tenant}/oauth2/token"
+method = "POST"
+encoding = "json"
+client_auth = "body"
+client_id_name = "id"
+client_secret_name = "key"
+parameters = { grant_type = "client_credentials", scope = "{scope}", version = 2 }
+kind = "app_token"
+token = "data.access_token"
+lifetime = "data.expires_in"
+default_lifetime = "1h"
+longest_lifetime = "30d"
+error = "code"
+error_text = "message"
+success = 0
+renewal = "rotating"
+overlap = "10m"
+permanent = ["invalid_client", 10003]
+probe = { path = "/introspect", method = "POST", token = "t", active = "data.active" }
+timing = { refresh_ahead = "1h" }
+[[app]]
+id = "shop"
+platform = "acme"
+tenant = 7
+scope = true
+secret = { env = "S" }
+)")
+                      .config();
+  const PlatformConfig& acme = config.platforms["acme"];
+  ASSERT_TRUE(acme.custom);
+  EXPECT_EQ(acme.custom->path, "/{tenant}/oauth2/token");
+  EXPECT_EQ(acme.custom->encoding, "json");
+  EXPECT_EQ(acme.custom->client_auth, "body");
+  EXPECT_EQ(acme.custom->client_id_name, "id");
+  EXPECT_EQ(acme.custom->client_secret_name, "key");
+  EXPECT_EQ(acme.custom->parameters.size(), 3U);
+  EXPECT_EQ(acme.custom->parameters.at("version"), "2");
+  EXPECT_EQ(acme.custom->kind, "app_token");
+  EXPECT_EQ(acme.custom->token, "data.access_token");
+  EXPECT_EQ(acme.custom->lifetime, "data.expires_in");
+  EXPECT_EQ(acme.custom->default_lifetime, 1h);
+  EXPECT_EQ(acme.custom->longest_lifetime, 720h);
+  EXPECT_EQ(acme.custom->error, "code");
+  EXPECT_EQ(acme.custom->error_text, "message");
+  EXPECT_EQ(acme.custom->success, "0");
+  EXPECT_EQ(acme.custom->renewal, "rotating");
+  EXPECT_EQ(acme.custom->overlap, 10min);
+  EXPECT_THAT(acme.custom->permanent, ElementsAre("invalid_client", "10003"));
+  EXPECT_EQ(acme.custom->probe->path, "/introspect");
+  EXPECT_EQ(acme.custom->probe->token, "t");
+  EXPECT_EQ(acme.custom->probe->active, "data.active");
+  EXPECT_EQ(acme.timing.refresh_ahead, 1h);
+  EXPECT_EQ(config.apps[0].settings, (Settings{{"scope", "true"}, {"tenant", "7"}}));
+}
+
+TEST(CustomPlatform, NeedsNothingButAnAddress) {
+  EXPECT_THAT(problems_of_platform(""), IsEmpty());
+  EXPECT_THAT(problems_of("[platform.acme]\npath = \"/t\"\n"),
+              ElementsAre(StartsWith("./hufu.toml:1: platform.acme: it has no base_url")));
+}
+
+TEST(CustomPlatform, NamesTheLineOfWhatIsWrong) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"pth = \"/t\"", "unknown key platform.acme.pth → Did you mean platform.acme.path?"},
+      {"path = 3", "platform.acme.path: a whole number where a text is expected"},
+      {"path = \"token\"", "platform.acme.path: it is not a path"},
+      {"path = \"/{secret}\"", "platform.acme.path: nobody sets {secret}"},
+      {"method = \"put\"", "platform.acme.method: unknown method"},
+      {"client_auth = \"boddy\"", "Did you mean \"body\"?"},
+      {"parameters = \"x\"", "platform.acme.parameters: text where a table is expected"},
+      {"parameters = { a = [] }", "platform.acme.parameters: a list where a text is expected"},
+      {"parameters = { a = \"{app\" }", "platform.acme.parameters.a: it holds a brace"},
+      {"kind = \"A B\"", "platform.acme.kind: \"A B\" is not a name of a kind"},
+      {"token = \"a..b\"", "platform.acme.token: it is not a path into an answer"},
+      {"default_lifetime = 3600",
+       "platform.acme.default_lifetime: a whole number where a duration"},
+      {"default_lifetime = \"40d\"", "platform.acme.default_lifetime: it is longer than"},
+      {"renewal = \"rotating\"", "platform.acme.renewal: rotating needs overlap"},
+      {"renewal = \"sometimes\"", "platform.acme.renewal: unknown renewal"},
+      {"window = \"5m\"", "platform.acme.window: it goes with renewal = \"windowed\""},
+      {"permanent = \"invalid_client\"", "platform.acme.permanent: text where a list is expected"},
+      {"permanent = [true]", "platform.acme.permanent: true or false where a text is expected"},
+      {"fallback = [\"http://10.0.0.1\"]", "platform.acme.fallback: plain http:// to another"},
+      {"fallback = [\"nowhere\"]", "platform.acme.fallback: this is not a usable URL"},
+      {"proxy = \"10.0.0.9:3128\"", "platform.acme.proxy: this is not a usable proxy"},
+      {"probe = {}", "platform.acme.probe: it has no path"},
+      {"probe = \"/introspect\"", "platform.acme.probe: text where a table is expected"},
+      {"probe = { path = \"/i\", actve = \"a\" }",
+       "unknown key platform.acme.probe.actve → Did you mean platform.acme.probe.active?"},
+      {"timing = { lease = \"0s\" }", "platform.acme.timing.lease must be longer than 0s"},
+      {"timing = { leese = \"3s\" }", "Did you mean platform.acme.timing.lease?"},
+  };
+  for (const auto& [line, told] : cases) {
+    EXPECT_THAT(problems_of_platform(line),
+                ElementsAre(AllOf(StartsWith("./hufu.toml:3: "), HasSubstr(told))))
+        << line;
+  }
+}
+
+TEST(CustomPlatform, IsRefusedWhereItsRenewalIsImpossible) {
+  EXPECT_THAT(
+      problems_of_platform("longest_lifetime = \"1h\"\nrenewal = \"windowed\"\nwindow = \"1h\"\n"),
+      ElementsAre(
+          AllOf(StartsWith("./hufu.toml:5: platform.acme.window: it is not shorter than"))));
+  EXPECT_THAT(problems_of_platform("renewal = \"rotating\"\noverlap = \"40s\"\n"),
+              ElementsAre(AllOf(StartsWith("./hufu.toml:4: timing.lease (30s) must be shorter than "
+                                           "platform.acme.overlap − timing.use_slack"),
+                                HasSubstr("Lower timing.lease below 20s"))));
+  EXPECT_THAT(problems_of_platform("longest_lifetime = \"10s\"\n"),
+              ElementsAre(StartsWith("./hufu.toml:3: timing.use_slack (20s) must be shorter than "
+                                     "platform.acme.longest_lifetime (10s)")));
+}
+
+TEST(CustomPlatform, IsOfAnotherNameThanThoseThatHufuKnows) {
+  EXPECT_THAT(problems_of("[platform.wechat]\npath = \"/token\"\n"),
+              ElementsAre(AllOf(StartsWith("./hufu.toml:2: platform.wechat.path: Hufu knows this"),
+                                HasSubstr("under another name"))));
+  EXPECT_THAT(problems_of("[platform.wecaht]\nbase_url = \"https://h\"\n"),
+              ElementsAre(HasSubstr("Did you mean platform.wechat?")));
+  EXPECT_THAT(problems_of("[platform.wechat2]\nbase_url = \"https://h\"\npath = \"/t\"\n"),
+              IsEmpty());
+}
+
+/// Two apps of a platform whose path has a placeholder, with these lines.
+std::vector<std::string> problems_of_apps(const std::string& one, const std::string& two) {
+  return Machine()
+      .variable("S", "s")
+      .file(
+          "[platform.acme]\nbase_url = \"https://login.acme.example\"\npath = "
+          "\"/{tenant}/token\"\n[[app]]\nid = \"one\"\nplatform = \"acme\"\nsecret = { env = "
+          "\"S\" }\n" +
+          one + "[[app]]\nid = \"two\"\nplatform = \"acme\"\nsecret = { env = \"S\" }\n" + two)
+      .problems();
+}
+
+TEST(CustomPlatform, NamesThePlaceholderThatNobodySets) {
+  EXPECT_THAT(problems_of_apps("", ""),
+              ElementsAre(StartsWith("./hufu.toml:3: platform.acme.path: nobody sets {tenant}: no "
+                                     "app of acme has such a setting")));
+  EXPECT_THAT(problems_of_apps("tenant = \"t\"\n", ""),
+              ElementsAre(StartsWith("./hufu.toml:10: app two: it has no tenant")));
+  EXPECT_THAT(problems_of_apps("tenant = \"t\"\n", "tenant = \"u\"\n"), IsEmpty());
+  EXPECT_THAT(problems_of_apps("tenant = \"t\"\n", "tennant = \"u\"\n"),
+              ::testing::Contains(HasSubstr("Did you mean app.two.tenant?")));
 }
 
 // ---- Sinks
@@ -664,9 +964,9 @@ TEST(ConfigSink, WhoseLineIsNoTomlShowsNoPassword) {
               ElementsAre(Not(HasSubstr("canary"))));
 }
 
-TEST(AppNames, AreThoseOfTheFieldsAndTheSecret) {
-  std::set<std::string_view> names(kAppNames.begin(), kAppNames.end());
-  std::set<std::string_view> fields{"secret"};
+TEST(AppNames, AreThoseOfTheFieldsAndTheSink) {
+  std::set<std::string_view> names(platform::kAppNames.begin(), platform::kAppNames.end());
+  std::set<std::string_view> fields{"sink"};
   for (const auto& field : app_fields()) fields.insert(field.name);
   EXPECT_EQ(names, fields);
 }

@@ -1,11 +1,13 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cctype>
 #include <fstream>
 #include <map>
 
-#include "config/app_rules.hpp"
 #include "config/fields.hpp"
 #include "core/text.hpp"
+#include "platform/catalog.hpp"
 
 namespace hufu::config {
 namespace {
@@ -50,19 +52,49 @@ void add(std::map<std::string, Row>& rows, std::span<const Field<Target>> fields
   }
 }
 
+/// What the catalog says about apps of the platforms that Hufu knows.
+void add_platforms(std::map<std::string, Row>& rows) {
+  const platform::Catalog catalog;
+  for (const platform::PlatformDescription& each : catalog.platforms()) {
+    auto variable = [&](std::string name) {
+      std::transform(name.begin(), name.end(), name.begin(),
+                     [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+      return each.environment.empty() ? "" : each.environment + "_" + name;
+    };
+    for (const platform::SettingDescription& setting : each.settings) {
+      rows["app." + setting.name] = {"text", setting.fallback, variable(setting.name), "", ""};
+    }
+    for (const platform::CredentialDescription& credential : each.credentials) {
+      const bool secret = credential.name == kSecret;
+      rows["app." + credential.name] = {"table", "", secret ? variable("APPSECRET") : "", "", ""};
+    }
+  }
+}
+
 std::map<std::string, Row> known() {
   Config config;
   std::map<std::string, Row> result;
   add(result, settings(), "", config);
-  add(result, platform_fields(), "platform.wechat.", config.platforms["wechat"]);
+  const Timing usual;
+  add(result, timing_fields(), "timing.",
+      TimingOverrides{usual.use_slack, usual.refresh_ahead, usual.overlap, usual.lease,
+                      usual.request_timeout});
+  add(result, platform_fields(), "platform.NAME.", PlatformConfig());
+  add(result, custom_platform_fields(), "platform.NAME.", CustomPlatform());
+  add(result, probe_fields(), "platform.NAME.probe.", CustomProbe());
   add(result, app_fields(), "app.", AppConfig());
   add(result, sink_fields(), "app.sink.", SinkConfig());
+  add_platforms(result);
   result["app.sink.password"] = {"table", "", "", "", ""};
-  result["app.secret"] = {"table", "", "WECHAT_APPSECRET", "", ""};
+  result["app.id"].environment = "WECHAT_APPID";
+  result["platform.NAME.base_url"].environment = "WECHAT_BASE_URL";
   result["store_password"] = {"table", "", "HUFU_STORE_PASSWORD", "", ""};
   result["base_path"].fallback = "empty";
   result["store"].fallback = "see below";
   result["key_file"].fallback = "see below";
+  result["platform.NAME.default_lifetime"].fallback = "";
+  result["platform.NAME.overlap"].fallback = "";
+  result["platform.NAME.window"].fallback = "";
   return result;
 }
 

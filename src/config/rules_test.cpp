@@ -49,22 +49,6 @@ TEST(BasePath, RefusesEverythingElse) {
   }
 }
 
-TEST(BaseUrl, LosesTheSlashAtItsEnd) {
-  EXPECT_EQ(check_base_url("https://api.weixin.qq.com"), "https://api.weixin.qq.com");
-  EXPECT_EQ(check_base_url("https://api.weixin.qq.com/"), "https://api.weixin.qq.com");
-  EXPECT_EQ(check_base_url("http://[::1]:8080/sim/"), "http://[::1]:8080/sim");
-}
-
-TEST(BaseUrl, RefusesEverythingElseWithoutRepeatingIt) {
-  for (const char* text : {"", "api.weixin.qq.com", "ftp://canary", "https://", "https:///canary",
-                           "https://u:canary@h", "https://h/?canary", "https://h/#canary",
-                           "https://h:99999", "https://a b", "HTTPS//canary", "//canary"}) {
-    auto result = check_base_url(text);
-    ASSERT_FALSE(result) << text;
-    EXPECT_EQ(result.error().message.find("canary"), std::string::npos);
-  }
-}
-
 TEST(StoreUri, IsWellFormedAndCompiledIn) {
   std::vector<std::string> all = {"memory", "sqlite", "mongodb", "postgresql", "redis"};
   for (const char* uri :
@@ -121,41 +105,28 @@ TEST(LegacyDocument, IsForAMongoDbStoreAndInACollectionOfAnotherProgram) {
   }
 }
 
-TEST(AppId, IsPrintableAsciiWithoutSpacesAndSlashesAndNoDotSegment) {
-  for (const std::string& id :
-       {std::string("w"), std::string("wx0123456789abcdef"), std::string(128, 'x'),
-        std::string("a.b:c_d-e~"), std::string("..."), std::string(".a")}) {
-    EXPECT_TRUE(check_app_id(id)) << id;
-  }
-  for (const std::string& id :
-       {std::string(), std::string("."), std::string(".."), std::string(129, 'x'),
-        std::string("a b"), std::string("a/b"), std::string("a\n"), std::string("虎"),
-        std::string("a\0b", 3), std::string("a\x7f")}) {
-    EXPECT_FALSE(check_app_id(id)) << id;
-  }
-}
-
-TEST(Issuer, IsAPlatformAndOneOfItsEndpoints) {
-  EXPECT_TRUE(check_issuer("wechat", "stable"));
-  EXPECT_TRUE(check_issuer("wechat", "classic"));
-  EXPECT_THAT(check_issuer("wechta", "stable").error().next_step, HasSubstr("wechat"));
-  EXPECT_EQ(check_issuer("wechat", "").error().fault, Fault::usage);
-}
-
-Timing timing(Milliseconds use_slack, Milliseconds refresh_ahead, Milliseconds overlap,
-              Milliseconds lease, Milliseconds request_timeout) {
+TimingOverrides timing(Milliseconds use_slack, Milliseconds refresh_ahead, Milliseconds overlap,
+                       Milliseconds lease, Milliseconds request_timeout) {
   return {use_slack, refresh_ahead, overlap, lease, request_timeout};
 }
 
+/// Of a configuration with these lengths of time for every platform.
+Result<void> check(const TimingOverrides& timing, const std::string& platform = "wechat") {
+  Config config;
+  config.timing = timing;
+  config.platforms["acme"].custom.emplace();
+  return check_timing(config, *platform::Catalog(config).find(platform));
+}
+
 TEST(Timing, KeepsThePromiseByDefaultAndWhenItIsShort) {
-  EXPECT_TRUE(check_timing(Timing()));
-  EXPECT_TRUE(check_timing(timing(1s, 5s, 6s, 3s, 1s)));
-  EXPECT_TRUE(check_timing(timing(1ms, 2ms, 4ms, 2ms, 1ms)));
+  EXPECT_TRUE(check({}));
+  EXPECT_TRUE(check(timing(1s, 5s, 6s, 3s, 1s)));
+  EXPECT_TRUE(check(timing(1ms, 2ms, 4ms, 2ms, 1ms)));
 }
 
 TEST(Timing, IsRefusedWhereItCannotKeepThePromise) {
   const struct {
-    Timing value;
+    TimingOverrides value;
     std::vector<const char*> named;
   } cases[] = {
       {timing(20s, 30min, 300s, 280s, 8s), {"timing.lease (280s)", "5m − 20s = 280s"}},
@@ -169,14 +140,42 @@ TEST(Timing, IsRefusedWhereItCannotKeepThePromise) {
       {timing(20s, 30min, 0s, 30s, 8s), {"timing.overlap must"}},
       {timing(20s, 30min, 300s, 0s, 8s), {"timing.lease must"}},
       {timing(20s, 30min, 300s, 30s, -1s), {"timing.request_timeout must"}},
+      {timing(2h, 3h, 4h, 30s, 8s), {"timing.use_slack (2h)", "platform.wechat.longest_lifetime"}},
   };
   for (const auto& [value, named] : cases) {
-    auto result = check_timing(value);
+    auto result = check(value);
     ASSERT_FALSE(result) << named[0];
     EXPECT_EQ(result.error().fault, Fault::config);
     EXPECT_FALSE(result.error().next_step.empty());
     for (const char* name : named) EXPECT_THAT(result.error().message, HasSubstr(name));
   }
+}
+
+TEST(Timing, NeedsNoOverlapWhereNoTokenEndsAnother) {
+  EXPECT_FALSE(check(timing(20s, 30min, 10s, 300s, 8s), "wechat"));
+  EXPECT_TRUE(check(timing(20s, 30min, 10s, 300s, 8s), "acme"));
+}
+
+TEST(Timing, IsBlamedOnTheKeyThatSetIt) {
+  Config config;
+  config.timing.lease = 290s;
+  config.platforms["wechat"].timing.overlap = 200s;
+  const platform::Catalog catalog;
+  const auto& wechat = *catalog.find("wechat");
+  EXPECT_THAT(check_timing(config, wechat).error().message,
+              HasSubstr("timing.lease (290s) must be shorter than platform.wechat.timing.overlap"));
+  config.platforms["wechat"].timing.lease = 100s;
+  EXPECT_TRUE(check_timing(config, wechat)) << "what a platform is told wins";
+}
+
+TEST(Timings, TellOfEachFailureOnceAndOfPlatformsInUseOnly) {
+  Config config;
+  config.timing.lease = 1s;
+  config.timing.request_timeout = 2s;
+  for (const char* name : {"acme", "bolt"}) config.platforms[name].custom.emplace();
+  EXPECT_EQ(check_timings(config, platform::Catalog(config)).size(), 1U);
+  config.platforms["bolt"].timing.lease = 2s;
+  EXPECT_EQ(check_timings(config, platform::Catalog(config)).size(), 2U);
 }
 
 TEST(SystemFiles, TellAMissingFileFromOneThatCannotBeRead) {

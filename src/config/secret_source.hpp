@@ -15,8 +15,8 @@ constexpr std::size_t kLongestSecret = 1024;
 
 /// A secret out of what a variable, a file or a pipe held: white space around it is dropped.
 /// Fault::config, in words that name `place` ("file /run/secrets/wx") and never the content, where
-/// nothing is left, or where what is left cannot be one secret (white space or control characters
-/// inside, over `longest` bytes). Wipes `text`.
+/// nothing is left, or where what is left cannot be one secret (a byte order mark or UTF-16, white
+/// space, control characters or unseen blanks inside, over `longest` bytes). Wipes `text`.
 Result<Secret> secret_from_text(std::string&& text, std::string_view place,
                                 std::string_view what = "secret",
                                 std::size_t longest = kLongestSecret);

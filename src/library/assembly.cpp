@@ -7,6 +7,7 @@
 #include "library/loop.hpp"
 #include "net/http_client.hpp"
 #include "platform/catalog.hpp"
+#include "platform/custom_platform.hpp"
 #include "platform/timing.hpp"
 #include "sink/legacy_document_sink.hpp"
 #include "sink/sinks.hpp"
@@ -21,6 +22,7 @@ class Assembly::Impl {
  public:
   Impl(Config given, Surroundings surroundings)
       : config(std::move(given)),
+        catalog(config),
         clock(surroundings.clock != nullptr ? *surroundings.clock : system_clock()),
         random(surroundings.random != nullptr ? *surroundings.random : own_random),
         observer(surroundings.observer != nullptr ? *surroundings.observer : nobody),
@@ -31,10 +33,7 @@ class Assembly::Impl {
         loop(clock) {}
 
   Result<void> open() {
-    for (const platform::PlatformDescription* used : catalog.in_use(config)) {
-      auto checked = config::check_timing(platform::timing_for(config, *used));
-      if (!checked) return checked;
-    }
+    if (auto checked = check_config(); !checked) return checked;
     const bool custom = config.custom_store != nullptr;
     auto opened = store::open_store(
         {custom ? "memory:" : config.store, config.key_file, config.store_password.clone()}, clock);
@@ -45,9 +44,10 @@ class Assembly::Impl {
       store.registry = nullptr;
       store.cluster = nullptr;
     }
-    // One issuer of every platform that the config names, so that a bad address is told at once.
+    // One issuer for each app of the config, so that a bad address is told at once.
     for (const AppConfig& app : config.apps) {
-      auto issuer = make_issuer(app.platform, std::string(setting(app.settings, "endpoint")), {});
+      auto issuer =
+          make_issuer(app.platform, std::string(setting(app.settings, "endpoint")), {});
       if (!issuer) return tl::unexpected(issuer.error());
     }
     if (auto prepared = prepare_sinks(config.apps); !prepared) return prepared;
@@ -92,6 +92,22 @@ class Assembly::Impl {
       if (!info || info->legacy_document.empty()) return std::nullopt;
       return store::LegacyName{info->legacy_collection, info->legacy_document};
     };
+  }
+
+  /// What `config::load` has checked already, where the configuration came from there.
+  Result<void> check_config() const {
+    for (const auto& [name, reached] : config.platforms) {
+      if (!reached.custom) continue;
+      for (platform::PlatformProblem& problem : platform::check_custom_platform(name, reached)) {
+        const std::string key = problem.key.empty() ? "" : "." + problem.key;
+        problem.error.message = "platform." + name + key + ": " + problem.error.message;
+        return tl::unexpected(std::move(problem.error));
+      }
+    }
+    for (Error& problem : config::check_timings(config, catalog)) {
+      return tl::unexpected(std::move(problem));
+    }
+    return {};
   }
 
   /// A command is over before anything could be brought anywhere; a keeper that goes on does it.
@@ -142,6 +158,7 @@ class Assembly::Impl {
   }
 
   Config config;
+  const platform::Catalog catalog;
   SystemRandom own_random;
   keeper::Observer nobody;
   const Clock& clock;

@@ -75,7 +75,7 @@ class Check {
       const bool missing =
           setting.required && effective_setting(platform_, app_.settings, setting.name).empty();
       if (!missing) continue;
-      problems_.push_back(problem("",
+      problems_.push_back(problem(setting.name,
                                   "it has no " + setting.name + ", which " + platform_.name +
                                       " needs as " + setting.meaning,
                                   "Write " + setting.name + " = \"…\""));
@@ -161,7 +161,7 @@ std::optional<AppProblem> missing_credential(const PlatformDescription& platform
   for (const CredentialDescription& each : platform.credentials) {
     if (!each.required || !credential(credentials, each.name).empty()) continue;
     return problem(
-        "", "it has no " + each.name,
+        each.name, "it has no " + each.name,
         "Write " + each.name + " = { env = \"NAME\" } or " + each.name + " = { file = \"PATH\" }");
   }
   return std::nullopt;

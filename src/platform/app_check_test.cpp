@@ -75,7 +75,7 @@ TEST(CheckApp, SuggestsWhatAMistypedNameWasMeantToBe) {
 }
 
 TEST(CheckApp, WantsTheSettingsThatAPathNeeds) {
-  EXPECT_THAT(problems_of(app_of("acme")), ElementsAre(HasSubstr("it has no tenant")));
+  EXPECT_THAT(problems_of(app_of("acme")), ElementsAre(HasSubstr("tenant: it has no tenant")));
   AppConfig app = app_of("acme");
   app.settings["tenant"] = "t1";
   EXPECT_THAT(problems_of(app), IsEmpty());
