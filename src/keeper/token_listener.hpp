@@ -11,8 +11,8 @@ class TokenListener {
  public:
   virtual ~TokenListener() = default;
   /// What readers see of `key` has changed: there is another token, it is promised for longer or
-  /// shorter than before, or no longer. Called on the keeper's own thread; must return at once and
-  /// must not call back into the keeper.
+  /// shorter than before, or no longer. Also after the app itself was put. Called on the keeper's
+  /// own thread; must return at once and must not call back into the keeper.
   virtual void changed(const Key& key) = 0;
 };
 

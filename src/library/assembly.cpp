@@ -55,7 +55,7 @@ class Assembly::Impl {
     parts.clock = &clock;
     parts.random = &random;
     parts.observer = &observer;
-    if (background) parts.listener = &sinks;
+    parts.listener = &sinks;
     parts.tokens = store.tokens;
     parts.registry = store.registry;
     parts.cluster = store.cluster;
@@ -110,7 +110,7 @@ class Assembly::Impl {
     return {};
   }
 
-  /// A command is over before anything could be brought anywhere; a keeper that goes on does it.
+  /// A command has no sinks: nobody would check them afterwards.
   Result<void> prepare_sinks(const std::vector<AppConfig>& apps) {
     if (!background) return {};
     return sinks.prepare(apps, [this](const std::string& platform) {
@@ -121,8 +121,9 @@ class Assembly::Impl {
   void start_sinks() {
     sinks.start([this](const Key& key) { return handed_out(key); });
   }
+  /// For a command, too: programs look for the token that it has fetched.
   void start_legacy_documents() {
-    if (!background || !store.legacy_documents) return;
+    if (!store.legacy_documents) return;
     auto target = std::make_shared<sink::LegacyDocumentTarget>(store.legacy_documents, store.tokens,
                                                                store.sealer, clock);
     sinks.start_legacy_documents(std::move(target), find_legacy_name(),
@@ -145,6 +146,7 @@ class Assembly::Impl {
   }
 
   ~Impl() {
+    if (!background) sinks.drain();
     sinks.stop();
     if (!running) return;
     std::promise<void> stopped;

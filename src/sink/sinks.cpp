@@ -85,7 +85,6 @@ class TargetBuilder {
 
 Result<void> Sinks::prepare(const std::vector<AppConfig>& apps, const MainKindOf& main_kind_of) {
   TargetBuilder builder(clock_);
-  std::vector<Key> with_legacy_document;
   for (const AppConfig& app : apps) {
     for (const SinkConfig& sink : app.sinks) {
       if (auto added = builder.add(app, sink, main_kind_of(app.platform)); !added) {
@@ -93,10 +92,8 @@ Result<void> Sinks::prepare(const std::vector<AppConfig>& apps, const MainKindOf
         return added;
       }
     }
-    if (!app.legacy_document.empty()) with_legacy_document.push_back({app.id});
   }
   prepared_ = std::move(builder).targets();
-  with_legacy_document_ = std::move(with_legacy_document);
   return {};
 }
 
@@ -111,12 +108,8 @@ void Sinks::start(const ReadToken& read) {
   for (SinkWorker::Target& target : std::exchange(prepared_, {})) {
     workers.push_back(std::make_shared<SinkWorker>(std::move(target), read, clock_, observer_));
   }
-  {
-    std::lock_guard lock(mutex_);
-    workers_ = std::move(workers);
-  }
-  // The keeper tells of tokens that change, and not of apps that have a document from now on.
-  for (const Key& key : std::exchange(with_legacy_document_, {})) changed(key);
+  std::lock_guard lock(mutex_);
+  workers_ = std::move(workers);
 }
 
 void Sinks::start_legacy_documents(std::shared_ptr<LegacyDocumentTarget> target,

@@ -38,7 +38,7 @@ class Sinks final : public keeper::TokenListener {
   /// in sinks that are gone is left to its end; a file stays.
   void start(const ReadToken& read);
   /// Keeps legacy documents as well, from now on: which apps have one, `find_name` says whenever
-  /// their token changes. Once, before the keeper starts.
+  /// `changed` tells of them. Once, before the keeper starts.
   void start_legacy_documents(std::shared_ptr<LegacyDocumentTarget> target,
                               FindLegacyName find_name, const ReadToken& read);
   /// Returns when all changes that were told of have been tried once.
@@ -55,8 +55,7 @@ class Sinks final : public keeper::TokenListener {
   const Clock& clock_;
   keeper::Observer& observer_;
   std::vector<SinkWorker::Target> prepared_;
-  std::vector<Key> with_legacy_document_;  ///< Of the apps that were prepared.
-  std::mutex mutex_;                       ///< Of what follows.
+  std::mutex mutex_;  ///< Of what follows.
   Workers workers_;
   std::shared_ptr<SinkWorker> legacy_documents_;
 };

@@ -169,17 +169,6 @@ TEST_F(LegacyDocumentsTest, AreWrittenForWhateverAppHasOneWhenItsTokenChanges) {
   EXPECT_EQ(document(), "A-of-wx1");
 }
 
-TEST_F(LegacyDocumentsTest, OfANewConfigurationAreWrittenAtOnce) {
-  AppConfig app;
-  app.id = "wx1";
-  app.legacy_document = "access_token";
-  std::vector<AppConfig> configured;
-  configured.push_back(std::move(app));
-  ASSERT_TRUE(prepare(configured));
-  sinks.start(read());
-  EXPECT_EQ(document(), "A-of-wx1");
-}
-
 TEST_F(LegacyDocumentsTest, OfAnAppThatGetsOneLaterAreWrittenWithItsNextChange) {
   sinks.changed({"wx2"});
   EXPECT_EQ(document(), "");

@@ -93,14 +93,46 @@ class Legacy(harness.Case):
         for one in found["seen"]:
             self.assertIsNotNone(self.platform.life_of(one["token"]))
 
-    def test_a_token_that_it_saved_first_is_adopted_without_a_call(self):
+    def test_an_older_token_that_it_saves_again_is_replaced_by_the_current_one(self):
+        self.platform.lifetime, self.platform.overlap = 30.0, 12.0
+        instance = self.beside("classic")
+        node = instance.serve().wait_until_ready()
+        harness.wait_until(lambda: self.program("get"), what="the document")
+        saved = self.program("save-late")
+        self.assertIn(saved, [each.value for each in self.platform.issued()])
+        harness.wait_until(lambda: self.program("get")["token"] != saved, 30, "the current token")
+        # Found within the overlap, so nobody was refused who read the older one.
+        found = self.program("get")["token"]
+        self.assertIsNotNone(self.platform.life_of(found), node.stderr())
+        self.assertNotEqual(found, saved)
+
+    def test_an_app_that_is_added_while_the_server_runs_gets_its_document_too(self):
+        instance = self.instance(apps=[], store=self.uri, key_file="hufu.key")
+        instance.serve()
+        secret = secrets.token_hex(16)
+        self.platform.add_app(harness.APP, secret)
+        added = instance.run("app", "add", harness.APP, "--secret-stdin", "--legacy-document", "access_token",
+                             stdin=secret)
+        self.assertEqual(added.returncode, 0, added.stderr)
+        data = harness.wait_until(lambda: self.program("get"), what="the document")
+        self.assertEqual(data["token"], self.platform.issued()[-1].value)
+
+    def test_a_token_that_it_saved_first_is_imported_without_a_call(self):
         self.program("save", "saved-by-the-program", "3600000")
         instance = self.beside("stable")
         self.assertEqual(instance.run("get").stdout, "saved-by-the-program\n")
         self.assertEqual(self.program("get")["token"], "saved-by-the-program")
         self.assertEqual(self.platform.token_calls(), [])
 
-    def test_a_token_of_its_that_has_ended_is_not(self):
+    def test_an_import_is_no_renewal(self):
+        self.program("save", "saved-by-the-program", "3600000")
+        node = self.beside("stable").serve().wait_until_ready()
+        self.assert_token(node.ask())
+        renewals = [line for line in node.get("/metrics").body.decode().splitlines()
+                    if line.startswith("hufu_token_refresh_total{") and not line.endswith(" 0")]
+        self.assertEqual(renewals, [])
+
+    def test_a_token_of_its_that_has_ended_is_not_imported(self):
         self.program("save", "saved-by-the-program", "-1000")
         instance = self.beside("stable")
         token = instance.run("get").stdout.strip()

@@ -236,6 +236,25 @@ class Sinks(harness.Case):
         self.assertLess(time.monotonic(), last.expires)
         self.assertEqual([each for each in os.listdir(instance.directory) if each.startswith(".wx")], [])
 
+    def test_a_ticket_that_is_kept_stands_where_the_sdk_and_a_file_look_for_it(self):
+        self.platform.lifetime = 30.0
+        instance = self.with_redis_sink(app_settings={"keep": ["jsapi_ticket"]})
+        file = instance.directory / "wx.ticket"
+        self.sink(instance, f'file = "{file}"', 'kind = "jsapi_ticket"')
+        instance.serve()
+        key = f"wx:ticket:key:{harness.APP}:jsapi"
+        harness.wait_until(lambda: self.redis.ask("GET", key), what="the ticket in Redis")
+        (ticket,) = self.platform.tickets(harness.APP)
+        asked = time.monotonic()
+        value, left = self.redis.life(key)
+        self.assertEqual(value, ticket.value)
+        self.assertGreaterEqual(ticket.dies, asked + left / 1000)
+        harness.wait_until(lambda: file.exists() and file.read_text() == ticket.value + "\n", what="the file")
+        self.wait_for_key()  # The access token beside it.
+        harness.wait_until(lambda: len(self.platform.tickets(harness.APP)) > 1, 60, "the next ticket")
+        harness.wait_until(lambda: self.redis.ask("GET", key) == self.platform.tickets(harness.APP)[-1].value,
+                           what="the next ticket in Redis")
+
     def test_a_sink_that_cannot_be_used_is_told_and_changes_nothing(self):
         instance = self.instance(endpoint="classic")
         missing = instance.directory / "not-there" / "wx.token"

@@ -1,7 +1,7 @@
 """WeChat as its documents describe it: a judge of Hufu that shares nothing with Hufu.
 
-It issues access tokens over HTTP on a port of its own (`/cgi-bin/token`, `/cgi-bin/stable_token`), judges them
-(`/cgi-bin/getcallbackip`), fails on demand, and remembers every call and the whole life of every token. Where the
+It issues access tokens over HTTP on a port of its own (`/cgi-bin/token`, `/cgi-bin/stable_token`), tickets for them
+(`/cgi-bin/ticket/getticket`), judges them (`/cgi-bin/getcallbackip`), fails on demand, and remembers every call and the whole life of every token. Where the
 documents leave it open, it is as strict as a platform may be: only the newest token and the one before it are alive.
 
 All times are `time.monotonic()`. (The file is not called platform.py: that name is the standard library's.)
@@ -23,6 +23,7 @@ import urllib.parse
 CLASSIC = "classic"
 STABLE = "stable"
 PROBE = "probe"
+TICKET = "ticket"
 
 MESSAGES = {
     -1: "system error",
@@ -158,6 +159,7 @@ class Wechat:
         self._lock = threading.Condition()
         self._apps = {}
         self._families = {}
+        self._tickets = {}  # by appid and type: all of them, oldest first
         self._next = []
         self._always = {}  # by appid; None stands for all the others
         self._released = threading.Event()
@@ -230,7 +232,7 @@ class Wechat:
         with self._lock:
             return [
                 call for call in self.calls
-                if call.endpoint != PROBE and call.started >= since and appid in (None, call.appid)
+                if call.endpoint not in (PROBE, TICKET) and call.started >= since and appid in (None, call.appid)
             ]
 
     def probes(self, since=0.0):
@@ -242,6 +244,11 @@ class Wechat:
         with self._lock:
             tokens = [t for key, f in self._families.items() if appid in (None, key[0]) for t in f.tokens]
         return sorted(tokens, key=lambda token: token.born)
+
+    def tickets(self, appid, kind="jsapi"):
+        """Every ticket of that type ever issued to an app, oldest first."""
+        with self._lock:
+            return list(self._tickets.get((appid, kind), []))
 
     def life_of(self, value):
         """The token of that value, or None."""
@@ -325,6 +332,23 @@ class Wechat:
             call.outcome, call.issued = 0, token.value
             return {"access_token": token.value, "expires_in": int(token.expires - now + 1e-3)}
 
+    def _ticket(self, value, kind):
+        """The same ticket until its end, whoever asks."""
+        with self._lock:
+            now = time.monotonic()
+            code = self._judge(value, now)
+            if code:
+                return self.error(code)
+            appid = next(key[0] for key, family in self._families.items()
+                         if any(token.value == value for token in family.tokens))
+            all_of_them = self._tickets.setdefault((appid, kind), [])
+            if not all_of_them or all_of_them[-1].dies <= now:
+                name = "sM4AOVdWfPE4" + "".join(random.choices(string.ascii_letters, k=74))
+                all_of_them.append(Issued(name, now, now + self.lifetime, now + self.lifetime))
+            ticket = all_of_them[-1]
+            return {"errcode": 0, "errmsg": "ok", "ticket": ticket.value,
+                    "expires_in": int(ticket.expires - now + 1e-3)}
+
     def error(self, code):
         rid = f"{int(time.time()):08x}-{next(self._rid):08x}-{random.getrandbits(32):08x}"
         return {"errcode": code, "errmsg": f"{MESSAGES.get(code, 'error')} rid: {rid}"}
@@ -383,6 +407,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         query = dict(urllib.parse.parse_qsl(url.query))
         if url.path == "/cgi-bin/getcallbackip":
             return self._probe(wechat, query)
+        if url.path == "/cgi-bin/ticket/getticket":
+            return self._get_ticket(wechat, query)
         if url.path == "/cgi-bin/token" and self.command == "GET":
             return self._issue(wechat, CLASSIC, query)
         if url.path == "/cgi-bin/stable_token":
@@ -398,6 +424,14 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         code = wechat.judge(value)
         call.outcome = code
         self._reply(wechat.error(code) if code else {"ip_list": ["203.0.113.10"]})
+        wechat._end(call)
+
+    def _get_ticket(self, wechat, query):
+        value = query.get("access_token", "")
+        call = wechat._begin(TICKET, value, False)
+        answer = wechat._ticket(value, query.get("type", ""))
+        call.outcome = answer["errcode"]
+        self._reply(answer)
         wechat._end(call)
 
     def _issue(self, wechat, endpoint, asked):

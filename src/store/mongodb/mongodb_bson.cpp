@@ -216,6 +216,16 @@ std::optional<std::vector<std::string>> Fields::texts(std::string_view name) con
   return texts;
 }
 
+std::vector<std::string> Fields::names() const {
+  std::vector<std::string> all;
+  Place field{};
+  if (data_ == nullptr || !bson_iter_init_from_data(&field.at, data_, size_)) return all;
+  while (bson_iter_next(&field.at)) {
+    all.emplace_back(bson_iter_key(&field.at), bson_iter_key_len(&field.at));
+  }
+  return all;
+}
+
 void Fields::each(std::string_view name, const std::function<void(const Fields&)>& visit) const {
   const Fields list = doc(name);
   bson_iter_t element;

@@ -87,6 +87,8 @@ class Fields {
   [[nodiscard]] bool is_doc(std::string_view name) const;
   /// The elements of a list of texts; nothing where some are none.
   [[nodiscard]] std::optional<std::vector<std::string>> texts(std::string_view name) const;
+  /// Of all its fields, in order.
+  [[nodiscard]] std::vector<std::string> names() const;
   /// Calls `visit` for each document of a list.
   void each(std::string_view name, const std::function<void(const Fields&)>& visit) const;
   [[nodiscard]] std::optional<Place> find(std::string_view name) const;

@@ -21,9 +21,13 @@ constexpr const char* kRecords = "hufu_records";
 constexpr const char* kSealingKeys = "hufu_sealing_keys";
 constexpr const char* kNodes = "hufu_nodes";
 constexpr const char* kMeta = "hufu_meta";
+constexpr std::string_view kEndpoint = "endpoint";
 
-/// Of the documents that this program writes.
-constexpr std::int64_t kSchema = 1;
+/// Of the documents that this program writes. It reads those of every version before:
+/// - 1: an app has `endpoint` and `secret` alone, a record neither `overlap` nor a refresh token,
+/// and
+///   no in-doubt call bears a fence.
+constexpr std::int64_t kSchema = 2;
 /// Documents that a walk through a collection reads in one go.
 constexpr std::int64_t kPage = 1000;
 /// More changes than this are told as "everything".
@@ -76,19 +80,49 @@ Doc now_and(bool also_created = false) {
   return fields;
 }
 
+/// What a record or an app may lack, and has to be taken away where it was there before.
+constexpr const char* kRecordExtras[] = {"overlap", "refresh_token", "refresh_token_expires_at"};
+
 /// Everything but what has to outlive a removal: the name, the fence and the stamps.
 Doc contents() {
   Doc fields;
-  for (const char* name : {"revision",         "token",      "issuer",       "obtained_at",
-                           "expires_at",       "renew_at",   "displaced_at", "predecessors",
-                           "alive_at",         "marks",      "late_marks",   "late",
-                           "trouble",          "budget",     "holder",       "lease_until",
-                           "lease_for",        "platform",   "endpoint",     "secret_login",
-                           "secret",           "tag",        "hash",         "apps",
-                           "rights",           "created_at", "copy",         "legacy_document",
-                           "legacy_collection"}) {
+  for (const char* name : {"revision",
+                           "token",
+                           "issuer",
+                           "obtained_at",
+                           "expires_at",
+                           "renew_at",
+                           "displaced_at",
+                           "predecessors",
+                           "alive_at",
+                           "marks",
+                           "late_marks",
+                           "late",
+                           "pushed",
+                           "trouble",
+                           "budget",
+                           "holder",
+                           "lease_until",
+                           "lease_for",
+                           "platform",
+                           "parent",
+                           "endpoint",
+                           "settings",
+                           "secret",
+                           "credentials",
+                           "keep",
+                           "secret_login",
+                           "tag",
+                           "hash",
+                           "apps",
+                           "rights",
+                           "created_at",
+                           "legacy_document",
+                           "legacy_collection",
+                           "copy"}) {
     fields.text(name, "");
   }
+  for (const char* name : kRecordExtras) fields.text(name, "");
   return fields;
 }
 
@@ -125,6 +159,11 @@ struct TokenRow {
   std::int64_t late = 0;     ///< How many of the in-doubt calls came while somebody held the lease.
 };
 
+// The in-doubt calls of a record are two lists: `late_marks`, of `late` calls that came while
+// somebody held the lease, and `marks`, of all others. Where `pushed` is set, the last of `marks`
+// was pushed in the step that granted the lease, which draws the fence: the call bears the fence
+// that the document has. Whoever writes the whole list writes each call with its own.
+
 /// Fills everything in as far as it can be read; false where some text makes no sense.
 bool read_row(const Fields& row, TokenRow& out) {
   Record& record = out.record;
@@ -132,7 +171,12 @@ bool read_row(const Fields& row, TokenRow& out) {
   if (const auto token = row.binary("token")) {
     record.token = Token{Secret(*token), row.date_or_epoch("obtained_at"),
                          row.date_or_epoch("expires_at"), std::string(row.text("issuer"))};
+    if (const auto overlap = row.number("overlap")) record.token->overlap = Milliseconds(*overlap);
   }
+  if (const auto refresh_token = row.binary("refresh_token")) {
+    record.refresh_token = Secret(*refresh_token);
+  }
+  record.refresh_token_expires_at = row.date("refresh_token_expires_at");
   record.renew_at = row.date_or_epoch("renew_at");
   record.displaced_at = row.date("displaced_at");
   record.alive_at = row.date("alive_at");
@@ -156,6 +200,8 @@ bool read_row(const Fields& row, TokenRow& out) {
       if (!in_doubt_call || in_doubt_call->size() != 1) return false;
       record.in_doubt.push_back(in_doubt_call->front());
     }
+    const bool has_pushed = list == &*in_doubt && row.flag("pushed") && !list->empty();
+    if (has_pushed) record.in_doubt.back().fence = out.lease.fence;
   }
   if (row.has("trouble")) {
     record.failure = failure_state_from(row.text("trouble"));
@@ -180,6 +226,7 @@ Doc update_for(const Record& next) {
       .text("predecessors", text_of(next.predecessors))
       .date("alive_at", next.alive_at)
       .list("marks", texts_of(next.in_doubt))
+      .flag("pushed", false)
       .text("budget", text_of(next.budget))
       .text("holder", "")
       .date("lease_until", WallTime());
@@ -192,6 +239,17 @@ Doc update_for(const Record& next) {
     for (const char* name : {"token", "issuer", "obtained_at", "expires_at"})
       without.text(name, "");
   }
+  if (next.token && next.token->overlap) {
+    fields.number("overlap", next.token->overlap->count());
+  } else {
+    without.text("overlap", "");
+  }
+  if (next.refresh_token.empty()) {
+    without.text("refresh_token", "");
+  } else {
+    fields.binary("refresh_token", next.refresh_token.reveal());
+  }
+  fields.date("refresh_token_expires_at", next.refresh_token_expires_at);
   if (next.failure) {
     fields.text("trouble", text_of(*next.failure));
   } else {
@@ -230,20 +288,100 @@ Doc one_more_fence() {
 
 // ---- Apps and keys ----
 
-AppRow read_app(const Fields& row) {
-  AppRow app;
+/// A name as a field of a document: in a path, "." stands between two fields, and "$" begins what
+/// is no field at all.
+std::string field_for(std::string_view name) {
+  std::string field;
+  for (const char c : name) {
+    switch (c) {
+      case '.': field += "%2E"; break;
+      case '$': field += "%24"; break;
+      case '%': field += "%25"; break;
+      default: field += c;
+    }
+  }
+  return field;
+}
+std::string name_of_field(std::string_view field) {
+  std::string name;
+  for (std::size_t at = 0; at < field.size(); ++at) {
+    const auto code = field.substr(at, 3);
+    const char c = code == "%2E" ? '.' : code == "%24" ? '$' : code == "%25" ? '%' : '\0';
+    name += c == '\0' ? field[at] : c;
+    if (c != '\0') at += 2;
+  }
+  return name;
+}
+
+/// Where a credential of an app stands. That of every WeChat app stands where it always did.
+std::string place_of_credential(std::string_view name) {
+  return name == kSecret ? std::string(kSecret) : "credentials." + field_for(name);
+}
+
+/// Fields of an app, and those that it must not have. `endpoint` and `secret` stand where they did
+/// when an app had nothing else: so they are read by whatever version.
+Doc update_for(const AppRow& app, bool made) {
+  Doc settings;
+  for (const auto& [name, text] : app.settings) {
+    if (name != kEndpoint) settings.text(field_for(name), text);
+  }
+  Doc credentials;
+  for (const auto& [name, sealed] : app.credentials) {
+    if (name != kSecret) credentials.binary(field_for(name), sealed.reveal());
+  }
+  Doc fields;
+  fields.text("app", app.id)
+      .text("kind", "")
+      .flag("gone", false)
+      .text("platform", app.platform)
+      .text("parent", app.parent)
+      .text("endpoint", setting(app.settings, kEndpoint))
+      .doc("settings", settings)
+      .doc("credentials", credentials)
+      .list("keep", app.keep)
+      .flag("secret_login", app.secret_login)
+      .text("legacy_document", app.legacy_document)
+      .text("legacy_collection", app.legacy_collection)
+      .binary("tag", bytes_of(app.tag));
+  Doc update;
+  if (app.credentials.contains(kSecret)) {
+    fields.binary("secret", credential(app.credentials, kSecret).reveal());
+  } else {
+    update.doc("$unset", Doc().text("secret", ""));
+  }
+  update.doc("$set", fields).doc("$currentDate", now_and(/*also_created=*/made));
+  return update;
+}
+
+/// Fills everything in as far as it can be read; false where something makes no sense.
+bool read_app(const Fields& row, AppRow& app) {
   app.id = row.text("app");
   app.platform = row.text("platform");
-  if (auto endpoint = row.text("endpoint"); !endpoint.empty()) app.settings["endpoint"] = endpoint;
+  app.parent = row.text("parent");
+  const Fields settings = row.doc("settings");
+  for (const std::string& field : settings.names()) {
+    app.settings[name_of_field(field)] = settings.text(field);
+  }
+  if (const auto endpoint = row.text(kEndpoint); !endpoint.empty()) {
+    app.settings[std::string(kEndpoint)] = endpoint;
+  }
+  const Fields credentials = row.doc("credentials");
+  for (const std::string& field : credentials.names()) {
+    const auto sealed = credentials.binary(field);
+    if (!sealed) return false;
+    app.credentials.emplace(name_of_field(field), Secret(*sealed));
+  }
+  if (const auto secret = row.binary(kSecret)) app.credentials.emplace(kSecret, Secret(*secret));
   app.secret_login = row.flag("secret_login");
   app.legacy_document = row.text("legacy_document");
   app.legacy_collection = row.text("legacy_collection");
-  const auto secret = row.binary("secret");
-  app.credentials.emplace(kSecret, secret ? Secret(*secret) : Secret());
   if (const auto tag = row.binary("tag")) copy_bytes(*tag, app.tag);
   app.created_at = row.date_or_epoch("created_at");
   app.updated_at = row.date_or_epoch("updated_at");
-  return app;
+  if (!row.has("keep")) return true;
+  auto keep = row.texts("keep");
+  if (keep) app.keep = std::move(*keep);
+  return keep.has_value();
 }
 
 std::optional<ApiKeyRow> read_api_key(const Fields& row) {
@@ -332,6 +470,12 @@ Result<void> MongoStore::prepare(MongoConnection& connection) {
     connection.insert(kMeta, note);
     look();
   }
+  if (schema < kSchema) {
+    // Programs of an older version may run on, but none of them opens this database any more.
+    Doc older;
+    older.text("_id", "schema").doc("version", Doc().number("$lt", kSchema));
+    connection.update(kMeta, older, Doc().doc("$set", Doc().number("version", kSchema)));
+  }
   if (address_.is_direct() && !connection.set_name().empty()) {
     warnings_.emplace_back(
         "the store's URI is about one member of the replica set " + connection.set_name() +
@@ -387,7 +531,9 @@ void MongoStore::acquire_lease(LeaseRequest lease_request, Done<Result<AcquireOu
 Result<AcquireOutcome> MongoStore::grant(MongoConnection& connection,
                                          const LeaseRequest& lease_request) {
   const std::string id = id_of(lease_request.key);
-  const std::string in_doubt_call = text_of(lease_request.in_doubt_call);
+  InDoubtCall own = lease_request.in_doubt_call;
+  own.fence = 0;  // Drawn by the step that takes the lease.
+  const std::string pushed_call = text_of(own);
   know_the_time(connection);
 
   const auto answer = [&](const std::optional<Doc>& taken) -> Result<AcquireOutcome> {
@@ -415,13 +561,15 @@ Result<AcquireOutcome> MongoStore::grant(MongoConnection& connection,
       Doc filter = living(id);
       filter.doc("revision", Doc().number("$lte", seen))
           .number("late", 0)
+          .doc("pushed", Doc().flag("$ne", true))
           .list("$or", given_back, over);
       Doc fields;
       take(fields, lease_request, clock_);
+      fields.flag("pushed", true);
       Doc update;
       update.doc("$set", fields)
           .doc("$inc", one_more_fence())
-          .doc("$push", Doc().text("marks", in_doubt_call))
+          .doc("$push", Doc().text("marks", pushed_call))
           .doc("$currentDate", now_and());
       if (const auto taken = connection.find_and_modify(kRecords, filter, update)) {
         return answer(taken);
@@ -447,10 +595,14 @@ Result<AcquireOutcome> MongoStore::grant(MongoConnection& connection,
           .date("renew_at", WallTime())
           .text("predecessors", "")
           .text("budget", "")
-          .list("marks", std::vector<std::string>{in_doubt_call})
+          .list("marks", std::vector<std::string>{pushed_call})
+          .flag("pushed", true)
           .list("late_marks", std::vector<std::string>())
           .number("late", 0);
+      Doc without;
+      for (const char* name : kRecordExtras) without.text(name, "");
       update.doc("$set", fields)
+          .doc("$unset", without)
           .doc("$inc", one_more_fence())
           .doc("$currentDate", now_and(/*also_created=*/true));
       const auto made = connection.find_and_modify(kRecords, missing(id), update, /*upsert=*/true);
@@ -462,14 +614,17 @@ Result<AcquireOutcome> MongoStore::grant(MongoConnection& connection,
     if (auto other = held_by(row, clock_.earliest(), lease_request.grace)) {
       return AcquireOutcome(std::move(*other));
     }
-    // Free after all: its holder is gone, or in-doubt calls have to be taken over first.
+    // Free after all: its holder is gone, or in-doubt calls have to be written down first.
     Doc filter = living(id);
     filter.number("fence", static_cast<std::int64_t>(row.lease.fence))
         .text("holder", row.lease.holder)
         .number("late", row.late);
-    auto in_doubt = texts_of(row.record.in_doubt);
-    in_doubt.push_back(in_doubt_call);
-    fields.list("marks", in_doubt).list("late_marks", std::vector<std::string>()).number("late", 0);
+    own.fence = row.lease.fence + 1;
+    row.record.in_doubt.push_back(own);
+    fields.list("marks", texts_of(row.record.in_doubt))
+        .flag("pushed", false)
+        .list("late_marks", std::vector<std::string>())
+        .number("late", 0);
     update.doc("$set", fields).doc("$inc", one_more_fence()).doc("$currentDate", now_and());
     if (const auto taken = connection.find_and_modify(kRecords, filter, update)) {
       return answer(taken);
@@ -597,35 +752,22 @@ Result<Changes> MongoStore::read_changes(MongoConnection& connection, const std:
 void MongoStore::put_app(AppRow app, Done<Result<void>> done) {
   run<void>(std::move(done), [app = std::move(app)](MongoConnection& connection) -> Result<void> {
     const std::string id = id_of_app(app.id);
-    Doc fields;
-    fields.text("app", app.id)
-        .text("kind", "")
-        .flag("gone", false)
-        .text("platform", app.platform)
-        .text("endpoint", setting(app.settings, "endpoint"))
-        .flag("secret_login", app.secret_login)
-        .text("legacy_document", app.legacy_document)
-        .text("legacy_collection", app.legacy_collection)
-        .binary("secret", credential(app.credentials, kSecret).reveal())
-        .binary("tag", bytes_of(app.tag));
     bool put = false;
     for (int tries = 0; tries < kMostTries && !put; ++tries) {
-      Doc change;
-      change.doc("$set", fields).doc("$currentDate", now_and());
-      put = connection.update(kRecords, living(id), change) > 0;
-      if (put) break;
-      Doc make;
-      make.doc("$set", fields).doc("$currentDate", now_and(/*also_created=*/true));
-      put = connection.find_and_modify(kRecords, missing(id), make, /*upsert=*/true).has_value();
+      put = connection.update(kRecords, living(id), update_for(app, /*made=*/false)) > 0 ||
+            connection
+                .find_and_modify(kRecords, missing(id), update_for(app, /*made=*/true),
+                                 /*upsert=*/true)
+                .has_value();
     }
     if (!put) return tl::unexpected(too_busy());
 
-    Doc troubled;
-    troubled.text("app", app.id).flag("gone", false);
-    troubled.doc("trouble", Doc().flag("$exists", true));
-    Doc relief;
-    relief.doc("$unset", Doc().text("trouble", "")).doc("$currentDate", now_and());
-    connection.update(kRecords, troubled, relief, /*many=*/true);
+    Doc failed;
+    failed.text("app", app.id).flag("gone", false);
+    failed.doc("trouble", Doc().flag("$exists", true));
+    Doc forget;
+    forget.doc("$unset", Doc().text("trouble", "")).doc("$currentDate", now_and());
+    connection.update(kRecords, failed, forget, /*many=*/true);
     return {};
   });
 }
@@ -634,8 +776,10 @@ void MongoStore::load_app(const std::string& id, Done<Result<std::optional<AppRo
   using App = std::optional<AppRow>;
   run<App>(std::move(done), [id](MongoConnection& connection) -> Result<App> {
     App app;
+    bool readable = true;
     connection.find(kRecords, living(id_of_app(id)), anything(), anything(), 1,
-                    [&](const Fields& found) { app = read_app(found); });
+                    [&](const Fields& found) { readable = read_app(found, app.emplace()); });
+    if (!readable) return tl::unexpected(damaged_app(id));
     return app;
   });
 }
@@ -675,10 +819,12 @@ void MongoStore::scan_apps(std::function<void(AppRow)> visit, Done<Result<void>>
                 apps.doc("app", above("")).text("kind", "");
                 return apps;
               };
-              Doc without_secret;
-              without_secret.number("secret", 0);
-              each(connection, kRecords, filter, without_secret,
-                   [&](const Fields& found) { visit(read_app(found)); });
+              each(connection, kRecords, filter, anything(), [&](const Fields& found) {
+                AppRow app;
+                read_app(found, app);
+                for (auto& [name, sealed] : app.credentials) sealed = Secret();
+                visit(std::move(app));
+              });
               return {};
             });
 }
@@ -786,7 +932,7 @@ void MongoStore::reseal_refresh_token(const Key& key, Secret from, Secret to,
 
 void MongoStore::reseal_credential(const std::string& app, const std::string& name, Secret from,
                                    Secret to, Done<Result<bool>> done) {
-  swap(id_of_app(app), name, std::move(from), std::move(to), std::move(done));
+  swap(id_of_app(app), place_of_credential(name), std::move(from), std::move(to), std::move(done));
 }
 
 /// Replaces a sealed text where it is still the same.

@@ -99,7 +99,7 @@ class MongoStoreTest : public ::testing::Test {
 TEST_F(MongoStoreTest, ADatabaseOfANewerVersionIsRefused) {
   open();
   database.outsider().update("hufu_meta", with_id("schema"),
-                             Doc().doc("$set", Doc().number("version", 2)));
+                             Doc().doc("$set", Doc().number("version", 3)));
   auto store = try_open(database.uri());
   ASSERT_FALSE(store);
   EXPECT_EQ(store.error().fault, Fault::store);
@@ -240,6 +240,118 @@ TEST_F(MongoStoreTest, APlainTokenThatAnOlderVersionLeftOnARecordGoesWithTheNext
   EXPECT_TRUE(load(*store, key).token->value.same_as("one"));
   put_token(*store, key, "two", now);
   EXPECT_FALSE(Fields(database.find(kRecords, with_id(id)).at(0)).has("copy"));
+}
+
+// ---- Names, and documents of an older version ----
+
+TEST_F(MongoStoreTest, ANameThatWouldBeAPathIsOneFieldAndComesBack) {
+  const auto store = open();
+  AppRow app = app_row("wx1", "secret");
+  for (const char* name : {"a.b", "$where", "50%2E", "%", "plain_1"}) {
+    app.settings[name] = name;
+    app.credentials.emplace(name, Secret(std::string_view("sealed")));
+  }
+  const Settings settings = app.settings;
+  put_app(*store, std::move(app));
+  const auto found = load_app(*store, "wx1");
+  EXPECT_EQ(found->settings, settings);
+  EXPECT_THAT(found->credentials, SizeIs(6));
+  EXPECT_TRUE(reseal_credential(*store, "wx1", "$where", "sealed", "anew"));
+  EXPECT_TRUE(credential(load_app(*store, "wx1")->credentials, "$where").same_as("anew"));
+}
+
+/// A database as version 1 left it: a record with a lease that was not given back, and an app.
+class MongoOlderDatabaseTest : public MongoStoreTest {
+ protected:
+  MongoOlderDatabaseTest() {
+    open();
+    database.outsider().update("hufu_meta", with_id("schema"),
+                               Doc().doc("$set", Doc().number("version", 1)));
+    Doc record = stamped(id);
+    record.text("app", "wx1").text("kind", "access_token").flag("gone", false);
+    record.number("revision", 17).binary("token", "sealed").text("issuer", "wechat/classic");
+    record.date("obtained_at", now).date("expires_at", now + 2h).date("renew_at", now + 1h);
+    record.null("displaced_at").null("alive_at").text("predecessors", "89abcdef;");
+    record.list("marks", {"5:3;", "1:2?;"}).list("late_marks", std::vector<std::string>());
+    record.number("late", 0).text("budget", "").number("fence", 3).text("holder", "");
+    record.date("lease_until", WallTime()).number("lease_for", 30'000);
+    database.outsider().insert(kRecords, record);
+    Doc app = stamped("wx1\n");
+    app.text("app", "wx1").text("kind", "").flag("gone", false).text("platform", "wechat");
+    app.text("endpoint", "classic").flag("secret_login", true).binary("secret", "sealed secret");
+    app.text("legacy_document", "access_token").text("legacy_collection", "");
+    app.binary("tag", "0123456789abcdef");
+    database.outsider().insert(kRecords, app);
+    store = open();
+  }
+  Doc stamped(std::string_view name) const {
+    Doc document = with_id(name);
+    document.stamp("changed", 1).date("created_at", now - 1h).date("updated_at", now);
+    return document;
+  }
+
+  std::shared_ptr<MongoStore> store;
+};
+
+TEST_F(MongoOlderDatabaseTest, IsReadAsItIs) {
+  using State = InDoubtCall::State;
+  const Record record = load(*store, key);
+  ASSERT_TRUE(record.token);
+  EXPECT_TRUE(record.token->value.same_as("sealed"));
+  EXPECT_EQ(record.token->overlap, std::nullopt);
+  EXPECT_EQ(record.revision, 17U);
+  EXPECT_TRUE(record.refresh_token.empty());
+  EXPECT_THAT(record.in_doubt,
+              ElementsAre(InDoubtCall{WallTime(5ms), WallTime(3ms), State::known_dead},
+                          InDoubtCall{WallTime(1ms), WallTime(2ms), State::pending}));
+  const auto app = load_app(*store, "wx1");
+  ASSERT_TRUE(app);
+  EXPECT_EQ(app->settings, (Settings{{"endpoint", "classic"}}));
+  EXPECT_THAT(app->credentials, SizeIs(1));
+  EXPECT_TRUE(credential(app->credentials, kSecret).same_as("sealed secret"));
+  EXPECT_EQ(app->legacy_document, "access_token");
+  EXPECT_EQ(app->parent, "");
+  EXPECT_THAT(app->keep, IsEmpty());
+}
+
+TEST_F(MongoOlderDatabaseTest, IsWrittenOnWhereItStands) {
+  Acquired grant = granted(*store, lease_request(key, 17, now));
+  EXPECT_EQ(grant.lease.fence, 4U);
+  ASSERT_THAT(grant.record.in_doubt, SizeIs(3));
+  EXPECT_EQ(grant.record.in_doubt[2].fence, 4U);
+  EXPECT_EQ(grant.record.in_doubt[1].fence, 0U) << "of a lease that nobody knows any more";
+  EXPECT_EQ(commit(*store, grant.lease, next_token(grant.record, "next", now)),
+            WriteOutcome::written);
+  EXPECT_EQ(load(*store, key).revision, 18U);
+  EXPECT_TRUE(reseal_credential(*store, "wx1", kSecret, "sealed secret", "anew"));
+}
+
+TEST_F(MongoOlderDatabaseTest, IsRefusedToTheOlderVersionFromNowOn) {
+  const Doc schema = std::move(database.find("hufu_meta", with_id("schema")).at(0));
+  EXPECT_EQ(Fields(schema).number("version"), 2);
+  EXPECT_FALSE(Fields(schema).text("identity").empty());
+}
+
+// What it does not know it leaves alone, in whatever it still writes as long as it runs.
+TEST_F(MongoOlderDatabaseTest, AnOlderProgramThatRunsOnTakesNothingWithIt) {
+  AppRow app = app_row("wx1", "secret");
+  app.parent = "wxparent";
+  app.credentials.emplace("aes_key", Secret(std::string_view("sealed key")));
+  put_app(*store, std::move(app));
+  Acquired grant = granted(*store, lease_request(key, 17, now));
+  Record next = next_token(grant.record, "next", now);
+  next.refresh_token = Secret(std::string_view("sealed refresh token"));
+  commit(*store, grant.lease, std::move(next));
+
+  // It replaces the app, removes the record, and makes it again.
+  set(with_id("wx1\n"), Doc().text("endpoint", "stable").binary("secret", "another"));
+  set(with_id(id), Doc().flag("gone", true));
+  const auto found = load_app(*store, "wx1");
+  EXPECT_EQ(found->parent, "wxparent");
+  EXPECT_TRUE(credential(found->credentials, "aes_key").same_as("sealed key"));
+  EXPECT_TRUE(credential(found->credentials, kSecret).same_as("another"));
+  EXPECT_TRUE(granted(*store, lease_request(key, 0, now)).record.refresh_token.empty())
+      << "of a record that was made anew";
 }
 
 // ---- A server in failure ----
