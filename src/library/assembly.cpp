@@ -22,7 +22,6 @@ class Assembly::Impl {
  public:
   Impl(Config given, Surroundings surroundings)
       : config(std::move(given)),
-        catalog(config),
         clock(surroundings.clock != nullptr ? *surroundings.clock : system_clock()),
         random(surroundings.random != nullptr ? *surroundings.random : own_random),
         observer(surroundings.observer != nullptr ? *surroundings.observer : nobody),
@@ -169,7 +168,6 @@ class Assembly::Impl {
   bool background;
   std::string version;
   std::shared_ptr<net::HttpClient> client = std::make_shared<net::HttpClient>();
-  platform::Catalog catalog;
   store::OpenStore store;
   sink::Sinks sinks;
   Loop loop;
