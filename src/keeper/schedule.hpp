@@ -30,7 +30,7 @@ class Schedule {
 
   /// Takes the next row that is due at `now`, if any.
   bool pop(WallTime now, RowHandle& row) {
-    while (next() <= now) {
+    while (next() <= now && !near_.empty()) {
       const Entry entry = near_.front();
       std::pop_heap(near_.begin(), near_.end(), later);
       near_.pop_back();

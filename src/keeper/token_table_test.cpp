@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <thread>
 
-#include "keeper/schedule.hpp"
 #include "testing/fake_clock.hpp"
 
 namespace hufu::keeper {
@@ -506,20 +505,6 @@ TEST(TokenTable, TellsTheKindOfATokenToo) {
   EXPECT_EQ(table.owner("j2"), (Key{"a", std::string(kTicket)}));
 }
 
-TEST(DisplacedTokens, DropsThoseThatHaveExpiredAsOthersCome) {
-  TokenMemory memory;
-  DisplacedTokens displaced(memory);
-  for (std::uint32_t i = 0; i < 10'000; ++i) {
-    const WallTime now = kT0 + Milliseconds(i);
-    displaced.add({i, 0}, memory.store("token"), Fingerprint{i}, now + Milliseconds(100), now);
-  }
-  EXPECT_LT(displaced.size(), 150U);
-  EXPECT_EQ(displaced.find("token", Fingerprint{9'900}, kT0 + Milliseconds(9'999)),
-            (RowHandle{9'900, 0}));
-  for (std::uint32_t i = 0; i < 10'000; ++i) displaced.forget(i);
-  EXPECT_EQ(displaced.size(), 0U);
-}
-
 // ---- lists
 
 TEST(TokenTable, ListsAppsInPages) {
@@ -653,60 +638,6 @@ TEST(TokenTable, IsAskedFromManyThreadsWhileEverythingChanges) {
   }
   stop = true;
   for (auto& reader : readers) reader.join();
-}
-
-// ---- Schedule
-
-TEST(Schedule, TellsWhatIsDueInOrder) {
-  Table table;
-  Schedule schedule(table);
-  const RowHandle a = table.app("a");
-  const RowHandle b = table.app("b");
-  schedule.set(a, kT0 + seconds(20));
-  schedule.set(b, kT0 + seconds(10));
-  EXPECT_EQ(schedule.next(), kT0 + seconds(10));
-  RowHandle row;
-  EXPECT_FALSE(schedule.pop(kT0, row));
-  ASSERT_TRUE(schedule.pop(kT0 + seconds(30), row));
-  EXPECT_EQ(row, b);
-  ASSERT_TRUE(schedule.pop(kT0 + seconds(30), row));
-  EXPECT_EQ(row, a);
-  EXPECT_FALSE(schedule.pop(kT0 + seconds(30), row));
-}
-
-TEST(Schedule, CountsOnlyTheLatestMomentOfARow) {
-  Table table;
-  Schedule schedule(table);
-  const RowHandle a = table.app("a");
-  for (int i = 1; i < 100; ++i) schedule.set(a, kT0 + seconds(i));
-  RowHandle row;
-  EXPECT_FALSE(schedule.pop(kT0 + seconds(98), row));
-  EXPECT_TRUE(schedule.pop(kT0 + seconds(99), row));
-  EXPECT_FALSE(schedule.pop(kT0 + seconds(999), row));
-}
-
-TEST(Schedule, ForgetsWhatWasDueInARemovedRow) {
-  Table table;
-  Schedule schedule(table);
-  schedule.set(table.app("a"), kT0 + seconds(1));
-  table.remove_app("a");
-  const RowHandle next = table.app("a");
-  schedule.set(next, kT0 + seconds(2));
-  RowHandle row;
-  ASSERT_TRUE(schedule.pop(kT0 + seconds(9), row));
-  EXPECT_EQ(row, next);
-  EXPECT_FALSE(schedule.pop(kT0 + seconds(9), row));
-}
-
-TEST(Schedule, DoesNotGrowWithWhatIsOutdated) {
-  Table table;
-  Schedule schedule(table);
-  const RowHandle a = table.app("a");
-  for (int i = 1; i < 10'000; ++i) schedule.set(a, kT0 + seconds(i));
-  EXPECT_LE(schedule.size(), 1025U);
-  RowHandle row;
-  EXPECT_TRUE(schedule.pop(kT0 + seconds(9'999), row));
-  EXPECT_FALSE(schedule.pop(kT0 + seconds(99'999), row));
 }
 
 }  // namespace

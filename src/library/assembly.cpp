@@ -22,12 +22,12 @@ class Assembly::Impl {
  public:
   Impl(Config given, Surroundings surroundings)
       : config(std::move(given)),
+        catalog(config),
         clock(surroundings.clock != nullptr ? *surroundings.clock : system_clock()),
         random(surroundings.random != nullptr ? *surroundings.random : own_random),
         observer(surroundings.observer != nullptr ? *surroundings.observer : nobody),
         background(surroundings.background),
         version(std::move(surroundings.version)),
-        catalog(config),
         sinks(clock, observer),
         loop(clock) {}
 
