@@ -347,9 +347,10 @@ Script answer_once_and_then(const Script& failure, std::size_t first = 0, std::s
   return script;
 }
 
-std::vector<HttpOutcome> fetch_at_once(HttpClient& client, const std::string& url, int count) {
+std::vector<HttpOutcome> fetch_at_once(HttpClient& client, const std::string& url, int count,
+                                       milliseconds timeout = kPatient) {
   std::vector<std::future<HttpOutcome>> started;
-  for (int i = 0; i < count; ++i) started.push_back(start(client, get(url, kUnhurried)));
+  for (int i = 0; i < count; ++i) started.push_back(start(client, get(url, timeout)));
   std::vector<HttpOutcome> outcomes;
   for (auto& each : started) outcomes.push_back(each.get());
   return outcomes;
@@ -391,7 +392,7 @@ TEST_P(HttpClientOnReusedConnections, RecoversWhenSeveralFailAtOnce) {
   ScriptedServer server({answer_once_and_then(GetParam().script, kKept, 2 * kKept)});
   HttpClient client;
   fetch_at_once(client, server.url("/first"), kKept);
-  for (auto& outcome : fetch_at_once(client, server.url("/second"), kKept)) {
+  for (auto& outcome : fetch_at_once(client, server.url("/second"), kKept, kUnhurried)) {
     expect_failure(outcome, Reach::lost, "");
   }
   for (auto& outcome : fetch_at_once(client, server.url("/third"), kKept)) {
