@@ -61,6 +61,16 @@ if(HUFU_BUILD_TESTS)
   include(GoogleTest)
 endif()
 
+# hufu_unit_tests(TARGET): a test for each case. Under a sanitizer, where every process takes its time
+# to start, one for all of them; which cases were skipped, and why, is for the others to say.
+function(hufu_unit_tests target)
+  if(HUFU_SANITIZE)
+    add_test(NAME ${target} COMMAND ${target})
+  else()
+    gtest_discover_tests(${target} DISCOVERY_TIMEOUT 60)
+  endif()
+endfunction()
+
 # hufu_layer(NAME sources… [USES targets…] [TESTS sources…] [TEST_USES targets…] [WITH_SERVER])
 # One folder: a static library hufu_NAME, and hufu_NAME_test from the tests that stand beside it.
 # WITH_SERVER: the tests start a server for themselves, so they run as one, in one process; they
@@ -83,7 +93,7 @@ function(hufu_layer name)
       set_tests_properties(store_${name} PROPERTIES SKIP_REGULAR_EXPRESSION "(^|\n)not run: ")
     else()
       target_link_libraries(hufu_${name}_test PRIVATE GTest::gtest_main)
-      gtest_discover_tests(hufu_${name}_test DISCOVERY_TIMEOUT 60)
+      hufu_unit_tests(hufu_${name}_test)
     endif()
   endif()
 endfunction()
