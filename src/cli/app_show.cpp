@@ -20,7 +20,8 @@ ExitStatus show(const std::string& id, const Context& context) {
   }
   context.out() << "app           " << printable(app->id) << '\n'
                 << "platform      " << printable(app->platform) << '\n'
-                << "endpoint      " << printable(std::string(setting(app->settings, "endpoint"))) << '\n'
+                << "endpoint      " << printable(std::string(setting(app->settings, "endpoint")))
+                << '\n'
                 << "secret        kept, and never shown\n"
                 << "secret login  " << (app->secret_login ? "yes" : "no") << '\n'
                 << "origin        " << (app->from_config ? "config" : "store") << '\n';

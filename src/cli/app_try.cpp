@@ -15,7 +15,7 @@ struct Told {
 constexpr Told told(Trial trial) {
   switch (trial) {
     case Trial::alive:
-      return {"alive", "the platform accepts the stored token; nothing was renewed"};
+      return {"alive", "the platform accepts the credentials; nothing was renewed"};
     case Trial::fetched: return {"fetched", "the platform gave a new token"};
     case Trial::renewed:
       return {"renewed", "the stored token was dead; the platform gave a new one"};

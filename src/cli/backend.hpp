@@ -13,8 +13,8 @@ namespace hufu::cli {
 
 /// What a try of an app's credentials found out.
 enum class Trial {
-  alive,    ///< The platform accepts the stored token; nothing was renewed.
-  fetched,  ///< There was no token to ask about: one was fetched.
+  alive,    ///< The platform accepts them; nothing was renewed.
+  fetched,  ///< The platform accepts them, and a token that was missing was fetched.
   renewed,  ///< The stored token was dead: a new one was fetched.
 };
 
@@ -29,7 +29,8 @@ class Backend {
 
   virtual Result<Grant> get(const Key& key, std::chrono::seconds min_ttl) = 0;
   virtual Result<Report> report(const Key& key, const Secret& refused) = 0;
-  virtual Result<Grant> refresh(const Key& key) = 0;
+  virtual Result<keeper::Refreshed> refresh(const Key& key) = 0;
+  /// All pages of it.
   virtual Result<keeper::Status> status() = 0;
 
   /// Sorted by id.
@@ -39,8 +40,8 @@ class Backend {
   virtual Result<bool> put_app(AppConfig app) = 0;
   virtual Result<void> remove_app(const std::string& id) = 0;
 
-  /// Lets the platform judge the app's credentials, at the least cost: a usable token is probed, a
-  /// new one is fetched only where there is none, or the last renewal failed.
+  /// Lets the platform judge the app's credentials, whatever is stored, by a call that displaces
+  /// nothing. A server is not asked for that: there the stored token is probed.
   virtual Result<Trial> try_app(const std::string& id) = 0;
 
   /// The ids of some apps that there are, none where there is none: enough to tell whether there is

@@ -291,7 +291,8 @@ void examine_app(Findings& findings, Backend& backend, const std::string& id,
   }();
   if (!trial) return findings.fail(id, trial.error());
   switch (*trial) {
-    case Trial::alive: return findings.ok(id, "its stored token works");
+    case Trial::alive:
+      return findings.ok(id, "the platform accepts its secret; this machine may call");
     case Trial::fetched: return findings.ok(id, "its secret works, this machine may call");
     case Trial::renewed:
       return findings.warn(id, "its stored token was dead; a new one was fetched",
@@ -345,7 +346,7 @@ void examine_server(Findings& findings, Server server, const std::string& app,
     return remote.status();
   }();
   if (!status) return findings.fail("server", status.error());
-  std::vector<TokenStatus>& tokens = status->tokens;
+  std::vector<TokenStatus>& tokens = status->page.tokens;
   findings.ok("server", url + " answers, and knows the key");
   if (!app.empty()) {
     std::erase_if(tokens, [&](const TokenStatus& token) { return token.key.app != app; });

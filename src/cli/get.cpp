@@ -11,7 +11,7 @@ namespace {
 
 struct Options {
   std::string app;
-  std::string kind{kAccessToken};
+  std::string kind;  ///< Empty: the platform's main one.
   int min_ttl = 0;
 };
 
@@ -43,7 +43,8 @@ ExitStatus get(const Options& options, const Context& context) {
 Action declare(Parameters& parameters, Context& context) {
   auto options = std::make_shared<Options>();
   parameters.argument("APP", options->app, "Which app; may be left out when there is only one");
-  parameters.option("--kind", options->kind, "What is wanted").show_default();
+  parameters.option("--kind", options->kind, "What is wanted")
+      .show_default("the main kind of the platform");
   parameters
       .option("--min-ttl", options->min_ttl,
               "A wish: renew a stale token first if it lasts less than so many seconds")

@@ -1,15 +1,19 @@
 #include "cli/local.hpp"
 
 #include <algorithm>
-#include <limits>
+#include <iterator>
 #include <optional>
 
-#include "net/http_client.hpp"
-#include "platform/catalog.hpp"
 #include "store/blocking.hpp"
 
 namespace hufu::cli {
 using store::await;
+
+namespace {
+
+constexpr std::size_t kPage = 1000;  // What a keeper shows at once.
+
+}  // namespace
 
 Result<std::unique_ptr<Local>> Local::open(const Context& context) {
   auto loaded = context.config();
@@ -20,8 +24,6 @@ Result<std::unique_ptr<Local>> Local::open(const Context& context) {
 Result<std::unique_ptr<Local>> Local::open(Config config, const Clock& clock) {
   std::unique_ptr<Local> local(new Local);
   local->lasts_ = !config.store.starts_with("memory:");
-  local->timing_ = config.timing;
-  local->platforms_ = config.platforms;
   library::Surroundings surroundings;
   surroundings.clock = &clock;
   surroundings.background = false;
@@ -48,8 +50,9 @@ Result<std::unique_ptr<Local>> open_store_itself(const Context& context) {
 // ---- Tokens
 
 Result<Grant> Local::get(const Key& key, std::chrono::seconds min_ttl) {
+  const keeper::Wish wish{min_ttl.count(), false};
   return await<Result<Grant>>(
-      [&](auto done) { assembly_->keeper().get(key, min_ttl, std::move(done)); });
+      [&](auto done) { assembly_->keeper().get(key, wish, std::move(done)); });
 }
 
 Result<Report> Local::report(const Key& key, const Secret& refused) {
@@ -57,19 +60,28 @@ Result<Report> Local::report(const Key& key, const Secret& refused) {
       [&](auto done) { assembly_->keeper().report(key, refused.clone(), std::move(done)); });
 }
 
-Result<Grant> Local::refresh(const Key& key) {
-  return await<Result<Grant>>(
+Result<keeper::Refreshed> Local::refresh(const Key& key) {
+  return await<Result<keeper::Refreshed>>(
       [&](auto done) { assembly_->keeper().refresh(key, std::move(done)); });
 }
 
 Result<keeper::Status> Local::status() {
-  auto tokens = await<Result<std::vector<TokenStatus>>>(
-      [&](auto done) { assembly_->keeper().status(std::move(done)); });
-  if (!tokens) return tl::unexpected(tokens.error());
+  keeper::Status status;
+  keeper::StatusQuery query;
+  query.limit = kPage;
+  do {
+    auto page = await<Result<keeper::StatusPage>>(
+        [&](auto done) { assembly_->keeper().status(query, std::move(done)); });
+    if (!page) return tl::unexpected(page.error());
+    status.page.counts = page->counts;
+    std::move(page->tokens.begin(), page->tokens.end(), std::back_inserter(status.page.tokens));
+    query.after = std::move(page->next);
+  } while (!query.after.empty());
   auto cluster = await<Result<store::ClusterView>>(
       [&](auto done) { assembly_->keeper().cluster(std::move(done)); });
   if (!cluster) return tl::unexpected(cluster.error());
-  return keeper::Status{std::move(*tokens), std::move(*cluster), true};
+  status.cluster = std::move(*cluster);
+  return status;
 }
 
 // ---- Apps
@@ -81,6 +93,9 @@ keeper::AppInfo info_of(const store::AppRow& app) {
   info.id = app.id;
   info.platform = app.platform;
   info.settings = app.settings;
+  for (const auto& [name, secret] : app.credentials) info.credentials.push_back(name);
+  info.parent = app.parent;
+  info.keep = app.keep;
   info.secret_login = app.secret_login;
   info.legacy_document = app.legacy_document;
   if (!app.legacy_document.empty()) {
@@ -93,9 +108,17 @@ keeper::AppInfo info_of(const store::AppRow& app) {
 }  // namespace
 
 Result<std::vector<keeper::AppInfo>> Local::apps() {
-  auto all = assembly_->keeper().apps({}, std::numeric_limits<std::size_t>::max());
   // Those of the configuration; one of the store by the same name is hidden by it.
-  std::erase_if(all, [](const keeper::AppInfo& app) { return !app.from_config; });
+  std::vector<keeper::AppInfo> all;
+  keeper::AppQuery query;
+  query.limit = kPage;
+  do {
+    keeper::AppPage page = assembly_->keeper().apps(query);
+    std::copy_if(std::make_move_iterator(page.apps.begin()),
+                 std::make_move_iterator(page.apps.end()), std::back_inserter(all),
+                 [](const keeper::AppInfo& app) { return app.from_config; });
+    query.after = std::move(page.next);
+  } while (!query.after.empty());
   const std::size_t configured = all.size();
   auto known = [&](const std::string& id) {
     return std::any_of(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(configured),
@@ -149,7 +172,10 @@ Result<void> Local::remove_app(const std::string& id) {
 
 Result<std::vector<std::string>> Local::first_apps() {
   std::vector<std::string> ids;
-  for (keeper::AppInfo& app : assembly_->keeper().apps({}, 3)) ids.push_back(std::move(app.id));
+  keeper::AppQuery query;
+  query.limit = 3;
+  for (keeper::AppInfo& app : assembly_->keeper().apps(query).apps)
+    ids.push_back(std::move(app.id));
   if (ids.size() > 1) return ids;
   auto all = apps();
   if (!all) return tl::unexpected(all.error());
@@ -168,60 +194,19 @@ Result<void> Local::must_last() const {
 
 // ---- A try of the credentials
 
-Result<Record> Local::load(const Key& key) {
-  return await<Result<Record>>([&](auto done) { assembly_->tokens()->load(key, std::move(done)); });
-}
-
-Result<std::shared_ptr<Issuer>> Local::issuer_of(const std::string& id) {
+Result<Trial> Local::try_app(const std::string& id) {
+  const Key key{id, {}};
   auto app = this->app(id);
   if (!app) return tl::unexpected(app.error());
-  const auto found = platforms_.find(app->platform);
-  return platform::make_issuer(app->platform, setting(app->settings, "endpoint"), kAccessToken,
-                               timing_,
-                               found == platforms_.end() ? PlatformConfig() : found->second,
-                               std::make_shared<net::HttpClient>());
-}
-
-Result<Trial> Local::try_app(const std::string& id) {
-  const Key key{id};
-  auto issuer = issuer_of(id);
-  if (!issuer) return tl::unexpected(issuer.error());
-  auto before = load(key);
-  if (!before) return tl::unexpected(before.error());
-
-  auto grant = get(key, std::chrono::seconds(0));
-  // Whoever asks has mended something a moment ago: a backoff does not count, as for a refresh.
-  const bool backing_off = before->failure && before->failure->next_attempt_at > assembly_->now();
-  if (!grant && backing_off) grant = refresh(key);
-  if (!grant) return tl::unexpected(grant.error());
-  if (grant->revision != before->revision) return Trial::fetched;
-
-  if (before->failure) {
-    // The token lives, but its renewal fails. A rotating one is due anyway; of a windowed one a
-    // refresh would end the living token at once, so what the platform said last has to do.
-    if ((*issuer)->rule().shape != RenewalRule::Shape::rotating) {
-      return tl::unexpected(before->failure->error);
-    }
-    auto renewed = refresh(key);
-    if (renewed) return Trial::fetched;
-    if (renewed.error().fault != Fault::too_soon) return tl::unexpected(renewed.error());
-  }
-
-  const auto result = await<ProbeResult>(
-      [&](auto done) { (*issuer)->probe(grant->token, timing_.request_timeout, std::move(done)); });
-  switch (result) {
-    case ProbeResult::alive: return Trial::alive;
-    case ProbeResult::unknown:
-      return fail(Fault::unreachable, "the platform could not be asked about the token of " + id,
-                  "See what stands in the way: hufu doctor");
-    case ProbeResult::dead: break;
-  }
-  auto judged = report(key, grant->token);
-  if (!judged) return tl::unexpected(judged.error());
-  if (judged->outcome != ReportOutcome::throttled) return Trial::renewed;
-  return fail(Fault::throttled,
-              "the stored token of " + id + " is dead, and its renewal must wait a moment",
-              "Try again in 30 s; find out who else renews this app's token");
+  auto tried = await<Result<void>>(
+      [&](auto done) { assembly_->keeper().try_credentials(id, std::move(done)); });
+  if (!tried) return tl::unexpected(tried.error());
+  // They are good: a token that is missing, for a backoff say, can be had at once.
+  auto before = get(key, std::chrono::seconds(0));
+  if (before) return Trial::alive;
+  auto fetched = refresh(key);
+  if (!fetched) return tl::unexpected(fetched.error());
+  return Trial::fetched;
 }
 
 }  // namespace hufu::cli

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -20,7 +19,7 @@ class Local final : public Backend {
 
   Result<Grant> get(const Key& key, std::chrono::seconds min_ttl) override;
   Result<Report> report(const Key& key, const Secret& refused) override;
-  Result<Grant> refresh(const Key& key) override;
+  Result<keeper::Refreshed> refresh(const Key& key) override;
   Result<keeper::Status> status() override;
   Result<std::vector<keeper::AppInfo>> apps() override;
   Result<keeper::AppInfo> app(const std::string& id) override;
@@ -38,12 +37,8 @@ class Local final : public Backend {
 
  private:
   Local() = default;
-  Result<Record> load(const Key& key);
-  Result<std::shared_ptr<Issuer>> issuer_of(const std::string& id);
 
   bool lasts_ = false;
-  Timing timing_;
-  std::map<std::string, PlatformConfig> platforms_;
   std::unique_ptr<library::Assembly> assembly_;
 };
 

@@ -8,7 +8,9 @@
 #include <charconv>
 #include <cmath>
 #include <cstdio>
+#include <iterator>
 #include <optional>
+#include <utility>
 
 #include "config/address_rules.hpp"
 #include "platform/wiping_memory.hpp"
@@ -31,13 +33,14 @@ std::string encoded(std::string_view text) {
 
 std::string path_of_token(const Key& key, std::string_view verb) {
   return "/v1/apps/" + encoded(key.app) + "/token" + std::string(verb) +
-         "?kind=" + encoded(key.kind);
+         (key.kind.empty() ? "?" : "?kind=" + encoded(key.kind));
 }
 
 /// {"name":"value", …}, in one piece of memory, because a secret is in it.
 class Body {
  public:
-  explicit Body(const Secret& secret) { text_.reserve(512 + 6 * secret.size()); }
+  /// `room` for what is secret in it, as it is written.
+  explicit Body(std::size_t room) { text_.reserve(4096 + room); }
   Body& add(std::string_view name, std::string_view value) {
     open(name);
     server::append_string(text_, value);
@@ -46,6 +49,16 @@ class Body {
   Body& add(std::string_view name, bool value) {
     open(name);
     text_ += value ? "true" : "false";
+    return *this;
+  }
+  Body& add(std::string_view name, const std::vector<std::string>& values) {
+    open(name);
+    char separator = '[';
+    for (const std::string& value : values) {
+      text_ += std::exchange(separator, ',');
+      server::append_string(text_, value);
+    }
+    text_ += values.empty() ? "[]" : "]";
     return *this;
   }
   Secret take() {
@@ -84,6 +97,16 @@ std::int64_t number(const json::object& object, std::string_view name) {
 bool flag(const json::object& object, std::string_view name) {
   const json::value* value = object.if_contains(name);
   return value != nullptr && value->is_bool() && value->get_bool();
+}
+
+std::vector<std::string> texts(const json::object& object, std::string_view name) {
+  std::vector<std::string> found;
+  const json::value* list = object.if_contains(name);
+  if (list == nullptr || !list->is_array()) return found;
+  for (const json::value& item : list->get_array()) {
+    if (item.is_string()) found.emplace_back(std::string_view(item.get_string()));
+  }
+  return found;
 }
 
 /// RFC 3339 in UTC, whole seconds: what the server writes.
@@ -133,11 +156,22 @@ keeper::AppInfo app_from(const json::object& object) {
   keeper::AppInfo info;
   info.id = text(object, "id");
   info.platform = text(object, "platform");
-  info.settings.emplace("endpoint", text(object, "endpoint"));
+  info.parent = text(object, "parent");
+  info.credentials = texts(object, "credentials");
+  info.keep = texts(object, "keep");
   info.secret_login = flag(object, "secret_login");
   info.from_config = text(object, "origin") == "config";
   info.legacy_document = text(object, "legacy_document");
   info.legacy_collection = text(object, "legacy_collection");
+  // What else is a text is a setting.
+  constexpr std::array<std::string_view, 6> kOthers = {
+      "id", "platform", "parent", "origin", "legacy_document", "legacy_collection"};
+  for (const auto& [name, value] : object) {
+    const std::string_view key(name.data(), name.size());
+    if (value.is_string() && std::find(kOthers.begin(), kOthers.end(), key) == kOthers.end()) {
+      info.settings.emplace(key, text(object, key));
+    }
+  }
   return info;
 }
 
@@ -155,9 +189,9 @@ constexpr std::array kFaults = {Fault::usage,        Fault::config,       Fault:
                                 Fault::too_soon,     Fault::throttled,    Fault::internal};
 constexpr std::array kStates = {TokenState::missing, TokenState::fresh, TokenState::stale,
                                 TokenState::unusable};
-constexpr std::array kOutcomes = {ReportOutcome::renewed, ReportOutcome::already_newer,
-                                  ReportOutcome::unknown, ReportOutcome::alive,
-                                  ReportOutcome::throttled};
+constexpr std::array kOutcomes = {ReportOutcome::renewed,    ReportOutcome::already_newer,
+                                  ReportOutcome::unknown,    ReportOutcome::alive,
+                                  ReportOutcome::unverified, ReportOutcome::throttled};
 
 /// The errcode of a problem, and of a failure.
 std::optional<int> errcode_of(const json::object& object) {
@@ -178,6 +212,7 @@ TokenStatus status_from(const json::object& object) {
   status.renew_at = time(object, "renew_at");
   status.suspect = flag(object, "suspect");
   status.renewing = flag(object, "renewing");
+  status.notice = text(object, "notice");
   const json::value* failure = object.if_contains("trouble");
   if (failure != nullptr && failure->is_object()) {
     const json::object& told = failure->get_object();
@@ -301,7 +336,7 @@ Result<Grant> Remote::get(const Key& key, std::chrono::seconds min_ttl) {
 }
 
 Result<Report> Remote::report(const Key& key, const Secret& refused) {
-  Secret body = Body(refused).add("token", refused.reveal()).take();
+  Secret body = Body(6 * refused.size()).add("token", refused.reveal()).take();
   auto response = ask("POST", path_of_token(key, "/report"), std::move(body));
   if (!response) return tl::unexpected(response.error());
   Wiper wiper{*response};
@@ -314,17 +349,38 @@ Result<Report> Remote::report(const Key& key, const Secret& refused) {
   return Report{*outcome, std::move(*grant)};
 }
 
-Result<Grant> Remote::refresh(const Key& key) {
+Result<keeper::Refreshed> Remote::refresh(const Key& key) {
   auto response = ask("POST", path_of_token(key, "/refresh"));
   if (!response) return tl::unexpected(response.error());
   Wiper wiper{*response};
   auto object = object_of(*response);
   if (!object) return tl::unexpected(object.error());
-  return grant_from(*object);
+  auto grant = grant_from(*object);
+  if (!grant) return tl::unexpected(grant.error());
+  keeper::Refreshed refreshed{std::move(*grant), std::nullopt};
+  if (object->contains("older_work_until")) {
+    refreshed.older_work_until = time(*object, "older_work_until");
+  }
+  return refreshed;
 }
 
 Result<keeper::Status> Remote::status() {
-  auto response = ask("GET", "/v1/status");
+  auto status = status_page({});
+  std::string after = status ? status->page.next : std::string();
+  while (status && !after.empty()) {
+    auto more = status_page(after);
+    if (!more) return more;
+    if (more->page.next == after) return not_hufu();  // It would never end.
+    after = std::move(more->page.next);
+    std::move(more->page.tokens.begin(), more->page.tokens.end(),
+              std::back_inserter(status->page.tokens));
+  }
+  return status;
+}
+
+Result<keeper::Status> Remote::status_page(const std::string& after) {
+  auto response = ask("GET", "/v1/status?limit=1000" +
+                                 (after.empty() ? std::string() : "&after=" + encoded(after)));
   if (!response) return tl::unexpected(response.error());
   auto object = object_of(*response);
   if (!object) return tl::unexpected(object.error());
@@ -333,7 +389,16 @@ Result<keeper::Status> Remote::status() {
   keeper::Status status;
   for (const json::value& token : tokens->get_array()) {
     if (!token.is_object()) return not_hufu();
-    status.tokens.push_back(status_from(token.get_object()));
+    status.page.tokens.push_back(status_from(token.get_object()));
+  }
+  status.page.next = text(*object, "next");
+  if (const json::value* counts = object->if_contains("counts"); counts && counts->is_object()) {
+    const json::object& told = counts->get_object();
+    const auto count = [&](std::string_view name) {
+      return static_cast<std::uint64_t>(number(told, name));
+    };
+    status.page.counts = {count("fresh"), count("stale"), count("unusable"), count("missing"),
+                          count("failing")};
   }
   // A server from before this was said is taken to be well.
   status.store_ok = object->if_contains("store_usable") == nullptr || flag(*object, "store_usable");
@@ -383,12 +448,14 @@ Result<bool> Remote::put_app(AppConfig app) {
     return fail(Fault::usage, "the secret would travel to the server in the clear",
                 "Use https://, or run this on the server itself");
   }
-  const Secret& secret = credential(app.credentials, kSecret);
-  Body body(secret);
-  body.add("platform", std::string_view(app.platform))
-      .add("endpoint", setting(app.settings, "endpoint"))
-      .add("secret_login", app.secret_login)
-      .add("secret", secret.reveal());
+  std::size_t room = 0;
+  for (const auto& [name, secret] : app.credentials) room += name.size() + 6 * secret.size();
+  Body body(room);
+  body.add("platform", std::string_view(app.platform)).add("secret_login", app.secret_login);
+  for (const auto& [name, text] : app.settings) body.add(name, std::string_view(text));
+  for (const auto& [name, secret] : app.credentials) body.add(name, secret.reveal());
+  if (!app.parent.empty()) body.add("parent", std::string_view(app.parent));
+  if (!app.keep.empty()) body.add("keep", app.keep);
   if (!app.legacy_document.empty()) {
     body.add("legacy_document", std::string_view(app.legacy_document))
         .add("legacy_collection", std::string_view(app.legacy_collection));
@@ -405,7 +472,7 @@ Result<void> Remote::remove_app(const std::string& id) {
 }
 
 Result<Trial> Remote::try_app(const std::string& id) {
-  const Key key{id};
+  const Key key{id, {}};
   auto grant = get(key, std::chrono::seconds(0));
   if (!grant) return tl::unexpected(grant.error());
   auto judged = report(key, grant->token);
@@ -420,7 +487,7 @@ Result<std::vector<std::string>> Remote::first_apps() {
   auto known = status();
   if (!known) return tl::unexpected(known.error());
   std::vector<std::string> ids;
-  for (TokenStatus& token : known->tokens) {
+  for (TokenStatus& token : known->page.tokens) {
     if (std::find(ids.begin(), ids.end(), token.key.app) == ids.end()) {
       ids.push_back(std::move(token.key.app));
     }

@@ -17,7 +17,7 @@ class Remote final : public Backend {
 
   Result<Grant> get(const Key& key, std::chrono::seconds min_ttl) override;
   Result<Report> report(const Key& key, const Secret& refused) override;
-  Result<Grant> refresh(const Key& key) override;
+  Result<keeper::Refreshed> refresh(const Key& key) override;
   Result<keeper::Status> status() override;
   Result<std::vector<keeper::AppInfo>> apps() override;
   Result<keeper::AppInfo> app(const std::string& id) override;
@@ -31,6 +31,8 @@ class Remote final : public Backend {
  private:
   /// The answer to a request that succeeded.
   Result<net::HttpResponse> ask(std::string method, std::string_view path, Secret body = {});
+
+  Result<keeper::Status> status_page(const std::string& after);
 
   Server server_;
   net::HttpClient client_;

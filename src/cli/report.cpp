@@ -14,7 +14,7 @@ constexpr std::size_t kLongestToken = 4096;
 
 struct Options {
   std::string app;
-  std::string kind{kAccessToken};
+  std::string kind;  ///< Empty: the platform's main one.
 };
 
 Result<Report> tell(Backend& backend, const Options& options, const Secret& refused,
@@ -44,7 +44,8 @@ ExitStatus report(const Options& options, const Context& context) {
 Action declare(Parameters& parameters, Context& context) {
   auto options = std::make_shared<Options>();
   parameters.argument("APP", options->app, "Which app; may be left out when there is only one");
-  parameters.option("--kind", options->kind, "What was refused").show_default();
+  parameters.option("--kind", options->kind, "What was refused")
+      .show_default("the main kind of the platform");
   return [options, &context] { return report(*options, context); };
 }
 

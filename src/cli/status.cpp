@@ -5,6 +5,7 @@
 #include "cli/command.hpp"
 #include "core/process.hpp"
 #include "server/json.hpp"
+#include "server/verdict.hpp"
 
 namespace hufu::cli {
 namespace {
@@ -91,7 +92,7 @@ ExitStatus status(const Context& context) {
     context.out() << server::to_json(*status) << '\n';
     return ExitStatus::done;
   }
-  const std::vector<TokenStatus>& tokens = status->tokens;
+  const std::vector<TokenStatus>& tokens = status->page.tokens;
   const bool tokens_well = std::all_of(tokens.begin(), tokens.end(), [](const TokenStatus& token) {
     return token.expires_in.count() > 0 && !token.failure;
   });
