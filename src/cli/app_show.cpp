@@ -8,6 +8,19 @@
 namespace hufu::cli {
 namespace {
 
+std::string listed(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
+  return text.empty() ? "-" : text;
+}
+
+std::string listed(const Settings& settings) {
+  std::string text;
+  for (const auto& [name, value] : settings)
+    text += (text.empty() ? "" : ", ") + name + "=" + value;
+  return text.empty() ? "the platform's defaults" : text;
+}
+
 ExitStatus show(const std::string& id, const Context& context) {
   auto backend = open_backend(context);
   if (!backend) return context.fail(backend.error());
@@ -20,10 +33,12 @@ ExitStatus show(const std::string& id, const Context& context) {
   }
   context.out() << "app           " << printable(app->id) << '\n'
                 << "platform      " << printable(app->platform) << '\n'
-                << "endpoint      " << printable(std::string(setting(app->settings, "endpoint")))
-                << '\n'
-                << "secret        kept, and never shown\n"
-                << "secret login  " << (app->secret_login ? "yes" : "no") << '\n'
+                << "settings      " << printable(listed(app->settings)) << '\n'
+                << "credentials   " << printable(listed(app->credentials))
+                << ": kept, and never shown\n";
+  if (!app->parent.empty()) context.out() << "parent        " << printable(app->parent) << '\n';
+  if (!app->keep.empty()) context.out() << "keeps         " << printable(listed(app->keep)) << '\n';
+  context.out() << "secret login  " << (app->secret_login ? "yes" : "no") << '\n'
                 << "origin        " << (app->from_config ? "config" : "store") << '\n';
   if (!app->legacy_document.empty()) {
     context.out() << "legacy        " << printable(app->legacy_collection) << " / "

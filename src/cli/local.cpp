@@ -201,12 +201,39 @@ Result<Trial> Local::try_app(const std::string& id) {
   auto tried = await<Result<void>>(
       [&](auto done) { assembly_->keeper().try_credentials(id, std::move(done)); });
   if (!tried) return tl::unexpected(tried.error());
-  // They are good: a token that is missing, for a backoff say, can be had at once.
-  auto before = get(key, std::chrono::seconds(0));
-  if (before) return Trial::alive;
-  auto fetched = refresh(key);
-  if (!fetched) return tl::unexpected(fetched.error());
-  return Trial::fetched;
+
+  // They are good. Then the token: one that is missing, for a backoff say, can be had at once; one
+  // that is there is judged.
+  auto before = main_revision(id);
+  if (!before) return tl::unexpected(before.error());
+  auto grant = get(key, std::chrono::seconds(0));
+  if (!grant) {
+    auto fetched = refresh(key);
+    if (!fetched) return tl::unexpected(fetched.error());
+    return Trial::fetched;
+  }
+  if (grant->revision != *before) return Trial::fetched;
+  auto judged = report(key, grant->token);
+  if (!judged) return tl::unexpected(judged.error());
+  switch (judged->outcome) {
+    case ReportOutcome::alive:
+    case ReportOutcome::unverified: return Trial::alive;
+    case ReportOutcome::throttled: break;
+    default: return Trial::renewed;
+  }
+  return fail(Fault::throttled,
+              "the stored token of " + id + " is dead, and its renewal must wait a moment",
+              "Try again in 30 s; find out who else renews this app's token");
+}
+
+/// The revision of the app's main token; 0 where there is none.
+Result<std::uint64_t> Local::main_revision(const std::string& id) {
+  keeper::StatusQuery query;
+  query.app = id;
+  auto page = await<Result<keeper::StatusPage>>(
+      [&](auto done) { assembly_->keeper().status(query, std::move(done)); });
+  if (!page) return tl::unexpected(page.error());
+  return page->tokens.empty() ? 0 : page->tokens.front().revision;
 }
 
 }  // namespace hufu::cli

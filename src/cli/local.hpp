@@ -37,6 +37,7 @@ class Local final : public Backend {
 
  private:
   Local() = default;
+  Result<std::uint64_t> main_revision(const std::string& id);
 
   bool lasts_ = false;
   std::unique_ptr<library::Assembly> assembly_;

@@ -92,8 +92,8 @@ TEST(LogObserver, SaysOnceAMinuteWhatGoesOn) {
   Log log("warn");
   auto fail = [&](const char* why) {
     log.observer.renewal_failed({"wx1"}, keeper::Cause::schedule,
-                                Error{Fault::unreachable, why, "", {}, {}},
-                                IssueFailure::Lane::backoff, std::chrono::seconds(1));
+                                Error{Fault::unreachable, why, "", {}, {}}, RetryClass::backoff,
+                                std::chrono::seconds(1));
   };
   for (int i = 0; i < 100; ++i) {
     log.observer.reported({"wx1"}, ReportOutcome::throttled);

@@ -81,6 +81,14 @@ TEST(OverAServer, ReportIsJudgedThere) {
   machine.serve(kReader);
   EXPECT_EQ(machine.run({"report", "wx1"}, token).out, "alive\n");
   EXPECT_EQ(machine.run({"app", "test", "wx1"}).status, 0);
+  EXPECT_EQ(machine.asked().tokens_made, 1U);
+}
+
+TEST(OverAServer, ReportOfADeadTokenRenewsIt) {
+  Machine machine;
+  machine.add_app("wx1", "classic");
+  const std::string token = machine.run({"get"}).out;
+  machine.serve(kReader);
   machine.platform->model().revoke_app("wx1");
   EXPECT_EQ(machine.run({"report", "wx1"}, token).out, "renewed\n");
   EXPECT_EQ(machine.run({"report", "wx1"}, token).out, "already_newer\n");
@@ -93,8 +101,10 @@ TEST(OverAServer, AppsAreKeptThere) {
   EXPECT_EQ(machine.run({"app", "add", "wx1", "--secret-stdin"}, kSecret).out, "added wx1\n");
   EXPECT_EQ(machine.run({"app", "add", "wx1", "--secret-stdin"}, kSecret).out, "replaced wx1\n");
   EXPECT_EQ(machine.run({"get", "wx1"}).status, 0);
-  EXPECT_THAT(machine.run({"app", "list"}).out, ContainsRegex("wx1 +wechat +stable +yes +store"));
-  EXPECT_THAT(machine.run({"app", "show", "wx1"}).out, ContainsRegex("endpoint +stable"));
+  EXPECT_THAT(machine.run({"app", "list"}).out,
+              ContainsRegex("wx1 +wechat +endpoint=stable +yes +store"));
+  EXPECT_THAT(machine.run({"app", "show", "wx1"}).out,
+              HasSubstr("settings      the platform's defaults"));
   EXPECT_EQ(machine.run({"app", "remove", "wx1"}).status, 0);
   EXPECT_EQ(machine.run({"app", "remove", "wx1"}).status, 3);
   EXPECT_EQ(machine.run({"app", "show", "wx1"}).status, 3);

@@ -51,9 +51,8 @@ struct ServiceFixture {
   }
 
   Result<Grant> get(const std::string& app) {
-    return store::await<Result<Grant>>([&](auto done) {
-      service->keeper().get(Key{app}, std::chrono::seconds(0), std::move(done));
-    });
+    return store::await<Result<Grant>>(
+        [&](auto done) { service->keeper().get(Key{app}, keeper::Wish{}, std::move(done)); });
   }
 };
 

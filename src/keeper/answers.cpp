@@ -119,18 +119,20 @@ std::optional<Grant> Answers::warm_verdict(RowHandle row) {
 // ---- what can be said of a row
 
 std::optional<Grant> Answers::promised(RowHandle row, Wish wish) const {
-  std::optional<Grant> grant;
-  const Key key = table().key(row);
-  table().read(key.app, key.kind, now(), wish, [&](const TokenView& view) {
-    grant = Grant{key,
-                  Secret(view.token),
-                  seconds(view.expires_in),
-                  view.expires_at,
-                  view.revision,
-                  view.fingerprint,
-                  false};
-  });
-  return grant;
+  // Not by way of TokenTable::read, which notes that somebody has asked.
+  const RowState present = *table().state(row);
+  const std::int64_t promise = present.has_token ? present.bounds.promise(now()) : 0;
+  if (promise < 1) return std::nullopt;
+  const bool windowed = records().token_terms(row).rule.shape == RenewalRule::Shape::windowed;
+  const bool stale = now() >= present.bounds.renew_at;
+  if (stale && (promise < wish.min_ttl || (wish.outside_window && windowed))) return std::nullopt;
+  return Grant{table().key(row),
+               table().token(row),
+               seconds(promise),
+               present.expires_at,
+               present.revision,
+               present.fingerprint,
+               false};
 }
 
 bool Answers::is_in_doubt(RowHandle row) const {
@@ -189,6 +191,8 @@ Error Answers::why_not(RowHandle row, const Failure& failure) const {
     error.fault = Fault::throttled;
     error.message = "the platform refuses the token, and too many renewals were asked for";
     error.next_step = "find out who else renews this app's token: hufu doctor";
+  } else if (state != nullptr && state->blocked_by && state->blocked_until > now()) {
+    error = *state->blocked_by;
   } else {
     error.fault = Fault::unreachable;
     error.message = "there is no usable token yet";

@@ -35,6 +35,7 @@ class FakePlatform final : public Issuer {
     no_connection,  ///< Not sent.
     refuse,         ///< Answered with an errcode that passes by itself.
     refuse_for_good,
+    needed_token_is_dead,  ///< Answered: the token that the call was made with is dead.
   };
 
   FakePlatform(const Clock& clock, RenewalRule rule, std::string name = "fake/e/access_token")
@@ -75,6 +76,9 @@ class FakePlatform final : public Issuer {
         return done(failure(Fault::refused, IssueFailure::Delivery::answered, RetryClass::backoff));
       case Fate::refuse_for_good:
         return done(failure(Fault::refused, IssueFailure::Delivery::answered, RetryClass::slow));
+      case Fate::needed_token_is_dead:
+        return done(
+            failure(Fault::refused, IssueFailure::Delivery::answered, RetryClass::needed_token));
     }
   }
 
@@ -357,6 +361,8 @@ class TestCluster {
   FixedJitter jitter;
   std::shared_ptr<FakePlatform> platform;
   std::map<std::string, std::shared_ptr<FakePlatform>> kinds{{std::string(kAccessToken), platform}};
+  std::map<std::string, std::shared_ptr<FakePlatform>> endpoints{};  ///< Other ways of issuing.
+  std::map<std::string, std::shared_ptr<FakePlatform>> platforms{};  ///< Other platforms.
   std::shared_ptr<store::MemoryStore> store = std::make_shared<store::MemoryStore>(clock);
 };
 
@@ -383,9 +389,15 @@ class Node : public Observer, public TokenListener {
     parts.tokens = store;
     parts.registry = cluster.store;
     parts.sealer = std::make_shared<PlainSealer>();
-    parts.make_issuer = [&cluster](const std::string& platform, const std::string&,
+    parts.make_issuer = [&cluster](const std::string& platform, const std::string& endpoint,
                                    const std::string& kind) -> Result<IssuerSetup> {
       const std::string wanted = kind.empty() ? std::string(kAccessToken) : kind;
+      for (const auto* others : {&cluster.platforms, &cluster.endpoints}) {
+        const auto other = others->find(others == &cluster.platforms ? platform : endpoint);
+        if (other != others->end() && wanted == kAccessToken) {
+          return IssuerSetup{other->second, wanted, std::string(kAccessToken), {}};
+        }
+      }
       const auto found = cluster.kinds.find(wanted);
       if (platform != "fake" || found == cluster.kinds.end()) {
         return hufu::fail(Fault::config, "no such platform or kind");

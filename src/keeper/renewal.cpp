@@ -70,6 +70,7 @@ Task<Failure> Renewal::run() {
     if (!stands()) co_return gone();
     if (!replaced) {
       state().blocked_until = now() + kBlocked;
+      state().blocked_by = outcome.error().error;
       co_return std::move(outcome.error().error);
     }
   }
@@ -87,6 +88,7 @@ Task<Renewal::Over> Renewal::prepare() {
     // Its trouble, not ours: it has a backoff of its own, and tells us when it is over.
     state().blocked_until =
         now() + std::min<Milliseconds>(needed.error().retry_after.value_or(kBlocked), kBlocked);
+    state().blocked_by = needed.error();
     co_return std::move(needed.error());
   }
   needed_ = std::move(*needed);
@@ -492,7 +494,8 @@ bool Renewal::is_on_purpose() const {
 }
 
 bool Renewal::has_usable_token() const {
-  return records().table().read(key_.app, key_.kind, now(), Wish{}, [](const TokenView&) {});
+  const RowState present = *records().table().state(row_);
+  return present.has_token && present.bounds.promise(now()) >= 1;
 }
 
 }  // namespace hufu::keeper
