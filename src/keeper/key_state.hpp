@@ -72,7 +72,6 @@ struct KeyState {
   WallTime refused_here_until{};  ///< The platform refused this machine's address.
   std::optional<Error> blocked_by{};
   WallTime blocked_until{};           ///< A token that it needs is not to be had before then,
-  std::optional<Error> blocked_by{};  ///< for this reason.
   WallTime keep_until{};              ///< The state is not forgotten before then.
   Verdict verdict;
   ProbeBudget probes;
