@@ -206,6 +206,16 @@ void examine_clock(Findings& findings, const std::string& platform, Milliseconds
                 "Keep it right by NTP: systemd-timesyncd or chrony");
 }
 
+std::string next_step_after(const net::HttpFailure& failure, bool unresolved) {
+  if (unresolved) return "Check the name servers of this machine (/etc/resolv.conf), and base_url";
+  using Cause = net::HttpFailure::Cause;
+  const bool general = failure.next_step.empty() || failure.cause == Cause::connection ||
+                       failure.cause == Cause::timeout;
+  return general ? "Check the network, the firewall, HTTPS_PROXY, the certificates of this machine "
+                   "(ca-certificates), and base_url"
+                 : failure.next_step;
+}
+
 /// Whether the platform answers at all.
 bool examine_way(Findings& findings, const std::string& platform, const PlatformConfig& config,
                  Milliseconds timeout, const Context& context) {
@@ -234,15 +244,11 @@ bool examine_way(Findings& findings, const std::string& platform, const Platform
   }();
 
   if (!outcome) {
-    findings.fail(platform,
-                  Error{Fault::unreachable,
-                        outcome.error().message,
-                        unresolved ? "Check the name servers of this machine (/etc/resolv.conf), "
-                                     "and base_url"
-                                   : "Check the network, the firewall, HTTPS_PROXY, the "
-                                     "certificates of this machine (ca-certificates), and base_url",
-                        {},
-                        {}});
+    findings.fail(platform, Error{Fault::unreachable,
+                                  outcome.error().message,
+                                  next_step_after(outcome.error(), unresolved.has_value()),
+                                  {},
+                                  {}});
     return false;
   }
   if (unresolved) {
