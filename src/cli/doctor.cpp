@@ -227,6 +227,16 @@ std::vector<Way> ways_of(const Config& config) {
   return ways;
 }
 
+std::string next_step_after(const net::HttpFailure& failure, bool unresolved) {
+  if (unresolved) return "Check the name servers of this machine (/etc/resolv.conf), and base_url";
+  using Cause = net::HttpFailure::Cause;
+  const bool general = failure.next_step.empty() || failure.cause == Cause::connection ||
+                       failure.cause == Cause::timeout;
+  return general ? "Check the network, the firewall, HTTPS_PROXY, the certificates of this machine "
+                   "(ca-certificates), and base_url"
+                 : failure.next_step;
+}
+
 /// Whether the platform answers at all.
 bool examine_way(Findings& findings, const Way& way, const Context& context) {
   const std::string& platform = way.platform;
@@ -256,15 +266,11 @@ bool examine_way(Findings& findings, const Way& way, const Context& context) {
   }();
 
   if (!outcome) {
-    findings.fail(platform,
-                  Error{Fault::unreachable,
-                        outcome.error().message,
-                        unresolved ? "Check the name servers of this machine (/etc/resolv.conf), "
-                                     "and base_url"
-                                   : "Check the network, the firewall, HTTPS_PROXY, the "
-                                     "certificates of this machine (ca-certificates), and base_url",
-                        {},
-                        {}});
+    findings.fail(platform, Error{Fault::unreachable,
+                                  outcome.error().message,
+                                  next_step_after(outcome.error(), unresolved.has_value()),
+                                  {},
+                                  {}});
     return false;
   }
   if (unresolved) {

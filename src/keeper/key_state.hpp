@@ -70,8 +70,8 @@ struct KeyState {
   bool unsaved = false;          ///< The token is served from memory until the store takes it.
   bool from_the_future = false;  ///< Written under a clock that was ahead: to be settled by a call.
   WallTime refused_here_until{};  ///< The platform refused this machine's address.
-  std::optional<Error> blocked_by{};
   WallTime blocked_until{};           ///< A token that it needs is not to be had before then,
+  std::optional<Error> blocked_by{};  ///< for this reason.
   WallTime keep_until{};              ///< The state is not forgotten before then.
   Verdict verdict;
   ProbeBudget probes;
