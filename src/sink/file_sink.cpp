@@ -79,7 +79,7 @@ FileSink::FileSink(std::string path, Format format) : path_(std::move(path)), fo
 }
 
 Result<void> FileSink::put(const Grant& grant, SteadyTime until) {
-  if (written_.empty()) sweep();
+  if (written_.empty()) remove_stale_drafts();
   std::string text = text_of(format_, grant, grant.expires_in) + "\n";
   auto replaced = replace(text);
   if (replaced) {
@@ -132,8 +132,8 @@ Result<void> FileSink::withdraw(const Secret& token) {
   return {};
 }
 
-/// Removes drafts of processes that were killed at work.
-void FileSink::sweep() const {
+/// Those of processes that were killed while they wrote.
+void FileSink::remove_stale_drafts() const {
   std::error_code ignored;
   for (const auto& entry : fs::directory_iterator(directory_, ignored)) {
     const std::string name = entry.path().filename().string();

@@ -24,7 +24,7 @@ class FileSink final : public Sink {
 
  private:
   Result<void> replace(std::string_view text) const;
-  void sweep() const;
+  void remove_stale_drafts() const;
   [[nodiscard]] tl::unexpected<Error> failure(std::string_view step, int error) const;
 
   std::string path_;

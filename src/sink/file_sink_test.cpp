@@ -116,7 +116,7 @@ TEST_F(FileSinkTest, IsWrittenAgainWhenThePromiseMoved) {
   EXPECT_THAT(content(), HasSubstr(R"("expires_in":580,)"));
 }
 
-TEST_F(FileSinkTest, ComesBackWhenSomebodyRemovedIt) {
+TEST_F(FileSinkTest, IsWrittenAgainWhenSomebodyRemovedIt) {
   FileSink sink(path, Format::raw);
   ASSERT_TRUE(sink.put(grant("TOKEN-1"), at(600)));
   fs::remove(path);
@@ -125,7 +125,7 @@ TEST_F(FileSinkTest, ComesBackWhenSomebodyRemovedIt) {
 }
 
 // A node that is cut off from the store knows nothing of the token that replaced its own.
-TEST_F(FileSinkTest, IsLeftToWhoeverPutAnotherTokenThere) {
+TEST_F(FileSinkTest, IsLeftAloneWhenSomebodyPutAnotherTokenThere) {
   FileSink sink(path, Format::raw);
   ASSERT_TRUE(sink.put(grant("TOKEN-1"), at(600)));
   FileSink other(path, Format::raw);
@@ -136,7 +136,7 @@ TEST_F(FileSinkTest, IsLeftToWhoeverPutAnotherTokenThere) {
   EXPECT_EQ(content(), "TOKEN-3\n");
 }
 
-TEST_F(FileSinkTest, GoesWhenItsTokenIsNotPromisedAnyMore) {
+TEST_F(FileSinkTest, IsRemovedWhenItsTokenIsNotPromisedAnyMore) {
   FileSink sink(path, Format::raw);
   ASSERT_TRUE(sink.put(grant("TOKEN-1"), at(600)));
   ASSERT_TRUE(sink.withdraw(Secret(std::string_view("TOKEN-1"))));
@@ -153,7 +153,7 @@ TEST_F(FileSinkTest, StaysWhenSomebodyWroteAnotherTokenMeanwhile) {
   EXPECT_EQ(content(), "TOKEN-2\n");
 }
 
-TEST_F(FileSinkTest, OfAnEarlierProcessGoesWithWhateverIsInIt) {
+TEST_F(FileSinkTest, OfAnEarlierProcessIsRemovedWhateverIsInIt) {
   std::ofstream(path) << "TOKEN-0\n";
   FileSink sink(path, Format::raw);
   ASSERT_TRUE(sink.withdraw(Secret()));
@@ -189,7 +189,7 @@ TEST_F(FileSinkTest, KeepsTheFileThatIsThereWhenTheDiskIsFull) {
   EXPECT_EQ(content(), "TOKEN-2\n");
 }
 
-TEST_F(FileSinkTest, SweepsAwayWhatAKilledProcessLeftAndNothingElse) {
+TEST_F(FileSinkTest, RemovesTheDraftsOfAKilledProcessAndNothingElse) {
   const auto old = fs::file_time_type::clock::now() - std::chrono::minutes(5);
   for (const char* name : {".wx.token.hufu-abcdef", ".wx.token.hufu-abc", ".other.hufu-abcdef"}) {
     std::ofstream(directory + "/" + name) << "TOK";
@@ -217,7 +217,7 @@ TEST_F(FileSinkTest, IsWholeHoweverOftenItsWriterIsKilled) {
       }
     }
     const ino_t before = inode();
-    while (inode() == before) std::this_thread::yield();  // It is at work.
+    while (inode() == before) std::this_thread::yield();  // It writes.
     for (int i = 0; i < round; ++i) std::this_thread::yield();
     ::kill(child, SIGKILL);
     ::waitpid(child, nullptr, 0);

@@ -100,7 +100,7 @@ Result<void> RedisSink::put(const Grant& grant, SteadyTime until) {
 
 Result<void> RedisSink::keep(const Grant& grant, SteadyTime until) {
   return with_redis([&](RedisConnection& redis) -> Result<void> {
-    auto found = look(redis, grant.token);
+    auto found = watch(redis, grant.token);
     if (!found) return tl::unexpected(std::move(found.error()));
     Keys keys = std::move(found->ours);
     keys.insert(keys.end(), found->free.begin(), found->free.end());
@@ -111,7 +111,7 @@ Result<void> RedisSink::keep(const Grant& grant, SteadyTime until) {
 Result<void> RedisSink::withdraw(const Secret& token) {
   if (token.empty()) return {};  // What an earlier process left has an end of its own.
   return with_redis([&](RedisConnection& redis) -> Result<void> {
-    auto found = look(redis, token);
+    auto found = watch(redis, token);
     if (!found) return tl::unexpected(std::move(found.error()));
     if (found->ours.empty()) return unwatch(redis);
     std::vector<RedisCommand> commands;
@@ -123,7 +123,7 @@ Result<void> RedisSink::withdraw(const Secret& token) {
   });
 }
 
-Result<RedisSink::Found> RedisSink::look(RedisConnection& redis, const Secret& token) const {
+Result<RedisSink::Found> RedisSink::watch(RedisConnection& redis, const Secret& token) const {
   std::vector<RedisCommand> commands{{"WATCH"}};
   for (const std::string& key : layout_.keys) {
     commands.front().push_back(key);

@@ -67,7 +67,7 @@ class RedisSink final : public Sink {
   };
   /// The keys that hold `token`, and those that hold nothing. All are watched from then on, until
   /// the next step or `unwatch`: if somebody writes one meanwhile, the step does nothing.
-  Result<Found> look(net::RedisConnection& redis, const Secret& token) const;
+  Result<Found> watch(net::RedisConnection& redis, const Secret& token) const;
 
   std::shared_ptr<RedisTarget> target_;
   const Layout layout_;

@@ -121,7 +121,7 @@ TEST_F(RedisSinkTest, WritesTheTicketsThatOtherSdksRead) {
               HasSubstr(R"("ticket":"T")"));
 }
 
-TEST_F(RedisSinkTest, StretchesAndShortensTheLifeOfAKeyWithThePromise) {
+TEST_F(RedisSinkTest, SetsTheTtlOfAKeyToWhatIsPromised) {
   auto sink = sink_for("wxjava");
   ASSERT_TRUE(sink->put(grant("TOKEN-1"), after(seconds(60))));
   EXPECT_THAT(ttl("wx:access_token:wx1"), Le(60'000));
@@ -131,12 +131,12 @@ TEST_F(RedisSinkTest, StretchesAndShortensTheLifeOfAKeyWithThePromise) {
   EXPECT_THAT(ttl("wx:access_token:wx1"), Le(30'000));
 }
 
-TEST_F(RedisSinkTest, WritesNothingThatIsAllButOver) {
+TEST_F(RedisSinkTest, WritesNothingThatIsPromisedForLessThanASecond) {
   ASSERT_TRUE(sink_for("wxjava")->put(grant("TOKEN-1"), after(seconds(0))));
   EXPECT_EQ(ask({"DBSIZE"}), "0");
 }
 
-TEST_F(RedisSinkTest, BringsBackWhatWasLost) {
+TEST_F(RedisSinkTest, WritesAKeyAgainThatWasLost) {
   auto sink = sink_for("silenceper");
   ASSERT_TRUE(sink->put(grant("TOKEN-1"), after(seconds(600))));
   ask({"DEL", "gowechat_officialaccount__access_token_wx1"});
@@ -145,7 +145,7 @@ TEST_F(RedisSinkTest, BringsBackWhatWasLost) {
 }
 
 // A node that is cut off from the store knows nothing of the token that replaced its own.
-TEST_F(RedisSinkTest, DoesNotBringATokenBackThatOthersHaveReplaced) {
+TEST_F(RedisSinkTest, DoesNotRestoreATokenThatOthersHaveReplaced) {
   auto sink = sink_for("wxjava");
   ASSERT_TRUE(sink->put(grant("TOKEN-1"), after(seconds(600))));
   ask({"SET", "wx:access_token:wx1", "TOKEN-2", "EX", "500"});
@@ -155,7 +155,7 @@ TEST_F(RedisSinkTest, DoesNotBringATokenBackThatOthersHaveReplaced) {
   EXPECT_EQ(ask({"GET", "wx:access_token:wx1"}), "TOKEN-3");
 }
 
-TEST_F(RedisSinkTest, TakesItsTokenAway) {
+TEST_F(RedisSinkTest, RemovesItsToken) {
   auto sink = sink_for("silenceper");
   ASSERT_TRUE(sink->put(grant("TOKEN-1"), after(seconds(600))));
   ASSERT_TRUE(sink->withdraw(Secret(std::string_view("TOKEN-1"))));
@@ -171,7 +171,7 @@ TEST_F(RedisSinkTest, LeavesATokenAloneThatSomebodyElseWroteMeanwhile) {
   EXPECT_EQ(ask({"GET", "wx:access_token:wx1"}), "TOKEN-2");
 }
 
-TEST_F(RedisSinkTest, SaysWhatRedisRefusedAndGoesOnAfterwards) {
+TEST_F(RedisSinkTest, ReportsARefusalAndGoesOnAfterwards) {
   ask({"CONFIG", "SET", "maxmemory", "1"});
   auto sink = sink_for("wxjava");
   const auto refused = sink->put(grant("TOKEN-1"), after(seconds(600)));
@@ -185,7 +185,7 @@ TEST_F(RedisSinkTest, SaysWhatRedisRefusedAndGoesOnAfterwards) {
 }
 
 // What was sent to a Redis that stood still is carried out when it goes on, however late.
-TEST_F(RedisSinkTest, LeavesNothingThatOutlivesItsPromiseWhenRedisStoodStill) {
+TEST_F(RedisSinkTest, LeavesNoKeyThatOutlivesItsPromiseAfterRedisStoodStill) {
   auto sink = sink_for("wxjava");
   ASSERT_TRUE(sink->put(grant("TOKEN-1"), after(seconds(600))));
   server.freeze();
@@ -196,7 +196,7 @@ TEST_F(RedisSinkTest, LeavesNothingThatOutlivesItsPromiseWhenRedisStoodStill) {
   EXPECT_NE(ask({"GET", "wx:access_token:wx1"}), "TOKEN-2");
 }
 
-TEST_F(RedisSinkTest, ComesBackWithRedis) {
+TEST_F(RedisSinkTest, ReconnectsWhenRedisIsBack) {
   auto sink = sink_for("wxjava");
   ASSERT_TRUE(sink->put(grant("TOKEN-1"), after(seconds(600))));
   server.stop();
@@ -211,7 +211,7 @@ TEST_F(RedisSinkTest, ComesBackWithRedis) {
   EXPECT_EQ(ask({"GET", "wx:access_token:wx1"}), "TOKEN-1");
 }
 
-TEST_F(RedisSinkTest, CostsOneWaitAndNotOneForEachSinkWhereRedisIsOut) {
+TEST_F(RedisSinkTest, CostsOneTimeoutAndNotOneForEachSinkWhileRedisIsDown) {
   hufu::testing::FakeClock clock;
   RedisTarget shared(uri_of(server.uri()), clock);
   server.stop();

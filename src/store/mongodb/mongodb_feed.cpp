@@ -55,35 +55,35 @@ FeedCursor::FeedCursor(std::string database, Stamp newest, Stamp settled)
   advance(settled);
 }
 
-bool FeedCursor::tell(std::string_view id, Stamp stamp) {
+bool FeedCursor::report(std::string_view id, Stamp stamp) {
   seen_ = std::max(seen_, stamp);
   const std::uint32_t hash = hash_of(id);
-  const auto [from, to] = told_.equal_range(stamp);
+  const auto [from, to] = reported_.equal_range(stamp);
   if (std::any_of(from, to, [&](const auto& entry) { return entry.second == hash; })) return false;
-  told_.emplace(stamp, hash);
+  reported_.emplace(stamp, hash);
   return true;
 }
 
 void FeedCursor::advance(WallTime server_now) {
   const Stamp now = stamp_at(server_now);
-  Stamp low = begin_of_next(now);
-  // The clock went back, at most so long ago as it was looked at last.
+  Stamp low = start_of_next(now);
+  // The clock went back, at most so long ago as it was read last.
   if (now < before(seen_, kWindow)) low = std::min(low, before(now, kClockAge + kWindow));
-  end_look(low);
+  end_poll(low);
 }
 
-void FeedCursor::advance(Stamp settled) { end_look(begin_of_next(settled)); }
+void FeedCursor::advance(Stamp settled) { end_poll(start_of_next(settled)); }
 
-Stamp FeedCursor::begin_of_next(Stamp now) const {
+Stamp FeedCursor::start_of_next(Stamp now) const {
   const bool quiet = before(now, kWindow) >= seen_;
   return std::min(quiet ? seen_ : before(seen_, kWindow), high_);
 }
 
-void FeedCursor::end_look(Stamp low) {
+void FeedCursor::end_poll(Stamp low) {
   low_ = low;
   high_ = seen_;
-  told_.erase(told_.begin(), told_.upper_bound(low_));
-  while (told_.size() > kMemory) told_.erase(told_.begin());
+  reported_.erase(reported_.begin(), reported_.upper_bound(low_));
+  while (reported_.size() > kMemory) reported_.erase(reported_.begin());
 }
 
 std::string FeedCursor::text() const {
@@ -92,7 +92,7 @@ std::string FeedCursor::text() const {
   text += '.';
   append_hex(text, high_);
   text += '.';
-  for (const auto& [stamp, hash] : told_) {
+  for (const auto& [stamp, hash] : reported_) {
     append_hex(text, stamp);
     text += ':';
     append_hex(text, hash);
@@ -112,7 +112,7 @@ std::optional<FeedCursor> FeedCursor::parse(std::string_view text, const std::st
     Stamp stamp = 0;
     std::uint32_t hash = 0;
     if (!take_hex(text, stamp, ':') || !take_hex(text, hash, ';')) return std::nullopt;
-    cursor.told_.emplace(stamp, hash);
+    cursor.reported_.emplace(stamp, hash);
   }
   return cursor;
 }

@@ -30,7 +30,7 @@ constexpr std::string_view kEndpoint = "endpoint";
 constexpr std::int64_t kSchema = 2;
 /// Documents that a walk through a collection reads in one go.
 constexpr std::int64_t kPage = 1000;
-/// More changes than this are told as "everything".
+/// More changes than this are reported as "everything".
 constexpr std::int64_t kMostChanges = 20'000;
 /// How often a conditional step is tried again because somebody else was quicker.
 constexpr int kMostTries = 10;
@@ -274,7 +274,7 @@ std::optional<Held> held_by(const TokenRow& row, WallTime now, Milliseconds grac
 }
 
 /// Fields that take the lease.
-void take(Doc& fields, const LeaseRequest& lease_request, const ServerClock& clock) {
+void take_lease(Doc& fields, const LeaseRequest& lease_request, const ServerClock& clock) {
   fields.text("holder", lease_request.holder)
       .date("lease_until", clock.latest() + lease_request.lease)
       .number("lease_for", lease_request.lease.count());
@@ -503,7 +503,7 @@ void MongoStore::run(Done<Result<T>> done, Work work) {
                });
 }
 
-void MongoStore::know_the_time(MongoConnection& connection) {
+void MongoStore::refresh_clock(MongoConnection& connection) {
   if (clock_.is_stale()) connection.ask_time();
 }
 
@@ -521,22 +521,24 @@ void MongoStore::load(const Key& key, Done<Result<Record>> done) {
 }
 
 void MongoStore::acquire_lease(LeaseRequest lease_request, Done<Result<AcquireOutcome>> done) {
-  run<AcquireOutcome>(std::move(done), [this, lease_request = std::move(lease_request)](
-                                           MongoConnection& c) { return grant(c, lease_request); });
+  run<AcquireOutcome>(std::move(done),
+                      [this, lease_request = std::move(lease_request)](MongoConnection& c) {
+                        return acquire(c, lease_request);
+                      });
 }
 
-/// Tries the lease as one conditional step that succeeds in nearly every case. Where something
-/// stands in its way, looks at what, and takes a free lease on the condition that the record is
-/// still the one that was looked at.
-Result<AcquireOutcome> MongoStore::grant(MongoConnection& connection,
-                                         const LeaseRequest& lease_request) {
+/// Takes the lease in one conditional step, which succeeds in nearly every case. Where it does not,
+/// reads the record, and takes a free lease on the condition that the record is still as it was
+/// read.
+Result<AcquireOutcome> MongoStore::acquire(MongoConnection& connection,
+                                           const LeaseRequest& lease_request) {
   const std::string id = id_of(lease_request.key);
   InDoubtCall own = lease_request.in_doubt_call;
   own.fence = 0;  // Drawn by the step that takes the lease.
   const std::string pushed_call = text_of(own);
-  know_the_time(connection);
+  refresh_clock(connection);
 
-  const auto answer = [&](const std::optional<Doc>& taken) -> Result<AcquireOutcome> {
+  const auto acquired = [&](const std::optional<Doc>& taken) -> Result<AcquireOutcome> {
     TokenRow row;
     const bool readable = read_row(Fields(*taken).doc("value"), row);
     Lease lease{lease_request.key, row.lease.fence, lease_request.holder,
@@ -564,7 +566,7 @@ Result<AcquireOutcome> MongoStore::grant(MongoConnection& connection,
           .doc("pushed", Doc().flag("$ne", true))
           .list("$or", given_back, over);
       Doc fields;
-      take(fields, lease_request, clock_);
+      take_lease(fields, lease_request, clock_);
       fields.flag("pushed", true);
       Doc update;
       update.doc("$set", fields)
@@ -572,7 +574,7 @@ Result<AcquireOutcome> MongoStore::grant(MongoConnection& connection,
           .doc("$push", Doc().text("marks", pushed_call))
           .doc("$currentDate", now_and());
       if (const auto taken = connection.find_and_modify(kRecords, filter, update)) {
-        return answer(taken);
+        return acquired(taken);
       }
     }
 
@@ -585,7 +587,7 @@ Result<AcquireOutcome> MongoStore::grant(MongoConnection& connection,
     });
     if (!readable) return tl::unexpected(damaged(lease_request.key));
     Doc fields;
-    take(fields, lease_request, clock_);
+    take_lease(fields, lease_request, clock_);
     Doc update;
     if (!found) {
       fields.text("app", lease_request.key.app)
@@ -606,7 +608,7 @@ Result<AcquireOutcome> MongoStore::grant(MongoConnection& connection,
           .doc("$inc", one_more_fence())
           .doc("$currentDate", now_and(/*also_created=*/true));
       const auto made = connection.find_and_modify(kRecords, missing(id), update, /*upsert=*/true);
-      if (made) return answer(made);
+      if (made) return acquired(made);
       continue;
     }
     if (row.record.revision > lease_request.seen)
@@ -627,7 +629,7 @@ Result<AcquireOutcome> MongoStore::grant(MongoConnection& connection,
         .number("late", 0);
     update.doc("$set", fields).doc("$inc", one_more_fence()).doc("$currentDate", now_and());
     if (const auto taken = connection.find_and_modify(kRecords, filter, update)) {
-      return answer(taken);
+      return acquired(taken);
     }
   }
   return tl::unexpected(too_busy());
@@ -694,36 +696,36 @@ void MongoStore::changes(std::string cursor, Done<Result<Changes>> done) {
 Result<Changes> MongoStore::read_changes(MongoConnection& connection, const std::string& cursor) {
   Doc name_and_stamp;
   name_and_stamp.number("app", 1).number("kind", 1).number("changed", 1);
-  know_the_time(connection);
+  refresh_clock(connection);
   const WallTime began = clock_.earliest();
   Stamp settled = settled_;
   Changes changes;
   auto from = FeedCursor::parse(cursor, identity_);
   changes.everything = !cursor.empty() && !from;
 
-  const auto end_look = [&] {
+  const auto end_poll = [&] {
     if (connection.settled() == 0) return from->advance(began);
     from->advance(settled);
     settled_ = connection.settled();
   };
-  std::set<Key> told;
+  std::set<Key> changed;
   std::int64_t seen = 0;
   if (from) {
     Doc filter;
-    filter.doc("changed", Doc().stamp("$gt", from->look_after()));
+    filter.doc("changed", Doc().stamp("$gt", from->poll_after()));
     connection.find(
         kRecords, filter, name_and_stamp, anything(), kMostChanges, [&](const Fields& found) {
           ++seen;
-          if (from->tell(found.text("_id"), found.stamp("changed"))) {
-            told.insert({std::string(found.text("app")), std::string(found.text("kind"))});
+          if (from->report(found.text("_id"), found.stamp("changed"))) {
+            changed.insert({std::string(found.text("app")), std::string(found.text("kind"))});
           }
         });
-    end_look();
+    end_poll();
   }
   if (!from || seen == kMostChanges) {
-    // Whoever reads everything after this has been told of all that is visible now.
+    // Whoever reads everything after this sees all that is visible now.
     changes.everything = !cursor.empty();
-    told.clear();
+    changed.clear();
     Stamp newest = 0;
     Doc downwards;
     downwards.number("changed", -1);
@@ -736,13 +738,13 @@ Result<Changes> MongoStore::read_changes(MongoConnection& connection, const std:
       from.emplace(identity_, newest, began);
     }
     Doc filter;
-    filter.doc("changed", Doc().stamp("$gt", from->look_after()));
+    filter.doc("changed", Doc().stamp("$gt", from->poll_after()));
     connection.find(
         kRecords, filter, name_and_stamp, downwards, kMostChanges,
-        [&](const Fields& found) { from->tell(found.text("_id"), found.stamp("changed")); });
-    end_look();
+        [&](const Fields& found) { from->report(found.text("_id"), found.stamp("changed")); });
+    end_poll();
   }
-  for (const Key& what : told) add_change(changes, what);
+  for (const Key& what : changed) add_change(changes, what);
   changes.cursor = from->text();
   return changes;
 }
@@ -955,7 +957,7 @@ void MongoStore::swap(std::string id, std::string field, Secret from, Secret to,
 void MongoStore::announce(NodeRow node, Milliseconds forget, Done<Result<void>> done) {
   run<void>(std::move(done),
             [this, node = std::move(node), forget](MongoConnection& connection) -> Result<void> {
-              know_the_time(connection);
+              refresh_clock(connection);
               Doc silent;
               silent.doc("seen_at", Doc().date("$lt", clock_.earliest() - forget));
               connection.remove(kNodes, silent);
@@ -1019,7 +1021,7 @@ void MongoStore::find(LegacyName name, Done<Result<std::vector<LegacyDocument>>>
   using Documents = std::vector<LegacyDocument>;
   run<Documents>(std::move(done),
                  [this, name = std::move(name)](MongoConnection& connection) -> Result<Documents> {
-                   know_the_time(connection);
+                   refresh_clock(connection);
                    return find_legacy(connection, name);
                  });
 }

@@ -27,7 +27,7 @@ struct MongoOptions {
 ///
 /// Records, apps and API keys are documents of one collection, `hufu_records`, told apart by their
 /// (app, kind), which is unique: a record has both, an app no kind, an API key no app and its name
-/// for a kind. So one small look tells everything that changed (see FeedCursor), and every change
+/// for a kind. So one small poll shows everything that changed (see FeedCursor), and every change
 /// is one conditional step on one document. What was removed leaves a document with `gone` set: the
 /// feed tells of it, and the fences of a record that is made again go on where they were.
 /// `hufu_sealing_keys`, `hufu_nodes` and `hufu_meta` hold the rest.
@@ -101,15 +101,15 @@ class MongoStore final : public TokenStore,
   void run(Done<Result<T>> done, Work work);
 
   Result<void> prepare(MongoConnection& connection);
-  void know_the_time(MongoConnection& connection);
-  Result<AcquireOutcome> grant(MongoConnection& connection, const LeaseRequest& lease_request);
+  void refresh_clock(MongoConnection& connection);
+  Result<AcquireOutcome> acquire(MongoConnection& connection, const LeaseRequest& lease_request);
   void swap(std::string id, std::string field, Secret from, Secret to, Done<Result<bool>> done);
   Result<Changes> read_changes(MongoConnection& connection, const std::string& cursor);
 
   const MongoAddress address_;
   ServerClock clock_;
   std::string identity_;            ///< Of the database: cursors of another one make no sense.
-  std::atomic<Stamp> settled_ = 0;  ///< What a majority had when some look at the changes ended.
+  std::atomic<Stamp> settled_ = 0;  ///< What a majority had when some poll ended.
   std::vector<std::string> warnings_;
   ConnectionPool<MongoConnection> pool_;  ///< Last: its threads use all of the above.
 };

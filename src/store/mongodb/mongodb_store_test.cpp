@@ -107,7 +107,7 @@ TEST_F(MongoStoreTest, ADatabaseOfANewerVersionIsRefused) {
   EXPECT_FALSE(store.error().next_step.empty());
 }
 
-TEST_F(MongoStoreTest, ManyWhoOpenANewDatabaseAtOnceAllCan) {
+TEST_F(MongoStoreTest, ManyProcessesCanOpenANewDatabaseAtOnce) {
   std::vector<std::thread> threads;
   for (int i = 0; i < 6; ++i) {
     threads.emplace_back([&, i] {
@@ -119,7 +119,7 @@ TEST_F(MongoStoreTest, ManyWhoOpenANewDatabaseAtOnceAllCan) {
   EXPECT_THAT(scan(*open()), SizeIs(6));
 }
 
-TEST_F(MongoStoreTest, AWrongPasswordIsToldAndNotRepeated) {
+TEST_F(MongoStoreTest, AWrongPasswordIsReportedAndNotRepeated) {
   std::string uri = database.uri();
   uri.insert(uri.find("//") + 2, "canaryuser@");
   auto store = try_open(uri, "canarypassword");
@@ -170,7 +170,7 @@ TEST_F(MongoStoreTest, ALeaseThatEndsLaterThanAnyWasGrantedForIsOver) {
   granted(*store, lease_request(key, 0, now, "node-b"));
 }
 
-TEST_F(MongoStoreTest, ARecordThatSomebodyDamagedIsAFailureOfThatRecordOnly) {
+TEST_F(MongoStoreTest, ADamagedRecordIsAFailureOfThatRecordOnly) {
   auto store = open();
   put_token(*store, key, "token", now);
   put_token(*store, {"wx2", "access_token"}, "token", now);
@@ -187,7 +187,7 @@ TEST_F(MongoStoreTest, ARecordThatSomebodyDamagedIsAFailureOfThatRecordOnly) {
 
 // ---- The feed ----
 
-TEST_F(MongoStoreTest, OfTwoWritersTheOneWhoseOlderStampIsSeenLaterIsToldToo) {
+TEST_F(MongoStoreTest, AWriteThatBecomesVisibleLateWithAnOlderStampIsReported) {
   auto store = open();
   const Key slow{"wxslow", "k"};
   const Key quick{"wxquick", "k"};
@@ -208,7 +208,7 @@ TEST_F(MongoStoreTest, OfTwoWritersTheOneWhoseOlderStampIsSeenLaterIsToldToo) {
   EXPECT_THAT(changes(*store, second.cursor).tokens, IsEmpty());
 }
 
-TEST_F(MongoStoreTest, SaysReadEverythingToACursorOfAnotherDatabase) {
+TEST_F(MongoStoreTest, ACursorOfAnotherDatabaseMeansReadEverything) {
   MongoDatabase other;
   const std::string cursor = changes(*hufu::store::open(other), "").cursor;
   EXPECT_TRUE(changes(*open(), cursor).everything);
