@@ -570,7 +570,7 @@ TEST(TokenTable, ReadersNeverSeeHalfAToken) {
       }
     });
   }
-  for (std::uint64_t i = 0; reads < 10'000; ++i) {
+  for (std::uint64_t i = 0; reads < 10'000 && !HasFailure(); ++i) {
     table.give(row, values[i % 3], i);
     table.app("other" + std::to_string(i % 5000));
   }
@@ -596,7 +596,7 @@ TEST(TokenTable, WhateverAReaderWasGivenHasAnOwnerAtOnce) {
       }
     });
   }
-  for (std::uint64_t i = 0; reads < 10'000; ++i) {
+  for (std::uint64_t i = 0; reads < 100'000 && !HasFailure(); ++i) {
     table.give(row, "token" + std::to_string(i), i, kT0 + seconds(80));
   }
   stop = true;
@@ -627,7 +627,7 @@ TEST(TokenTable, IsAskedFromManyThreadsWhileEverythingChanges) {
       }
     });
   }
-  for (int i = 0; rounds < 5000 || i < 20'000; ++i) {
+  for (int i = 0; (rounds < 5000 || i < 20'000) && !HasFailure(); ++i) {
     const RowHandle main = table.app(name(i * 7));
     table.give(main, "token" + std::to_string(i % 500), 1, kT0 + seconds(80), kT0);
     if (i % 5 == 0) table.give(table.put(Key{name(i * 7), std::string(kTicket)}), "ticket");
