@@ -37,14 +37,13 @@ std::string start_of(int pid) {
 /// "BOOT.NAMESPACE": what must agree before a process id means anything here.
 const std::string& machine() {
   static const std::string name = [] {
-    std::string boot = first_line("/proc/sys/kernel/random/boot_id");
     char link[64] = {};
     if (readlink("/proc/self/ns/pid", link, sizeof link - 1) < 0) link[0] = '\0';
     std::string space;
     for (char c : std::string_view(link)) {
       if (c >= '0' && c <= '9') space += c;
     }
-    return boot + "." + space;
+    return boot_id() + "." + space;
   }();
   return name;
 }
@@ -57,6 +56,11 @@ std::optional<int> number(std::string_view text) {
 }
 
 }  // namespace
+
+const std::string& boot_id() {
+  static const std::string id = first_line("/proc/sys/kernel/random/boot_id");
+  return id;
+}
 
 std::string host_name() {
   char host[256] = {};

@@ -10,6 +10,10 @@ namespace hufu {
 /// Thread-safe; the same for the life of the process.
 const std::string& process_identity();
 
+/// Names the time since this machine was started, the same for all processes until it is started
+/// anew; empty where the system does not tell.
+const std::string& boot_id();
+
 /// The name of this machine; empty where the system does not tell.
 std::string host_name();
 

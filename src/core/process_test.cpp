@@ -22,6 +22,11 @@ TEST(Process, KnowsThatAnEndedOneIsGone) {
   EXPECT_TRUE(process_is_gone(theirs));
 }
 
+TEST(Process, TheIdOfABootIsPartOfTheIdentity) {
+  if (boot_id().empty()) GTEST_SKIP() << "the system does not tell";
+  EXPECT_NE(process_identity().find("/" + boot_id() + "."), std::string::npos);
+}
+
 TEST(Process, SeesThroughARecycledId) {
   const std::string& mine = process_identity();
   EXPECT_TRUE(process_is_gone(mine.substr(0, mine.rfind('/') + 1) + "1"));

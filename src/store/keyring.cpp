@@ -17,7 +17,6 @@ constexpr std::string_view kHeader =
     "# Seals the secrets and tokens in Hufu's database. Whoever has both can read them, and "
     "without\n"
     "# this file nobody can: back it up, apart from the database.\n";
-constexpr std::size_t kIdBytes = 4;
 
 Result<Secret> random_bytes(std::size_t count) {
   std::string bytes(count, '\0');
@@ -107,7 +106,7 @@ Result<Keyring> Keyring::parse(std::string_view text, const std::string& source)
       key.id = std::string(next_word(line));
       key.bytes = key_from_hex(next_word(line));
       auto id = bytes_from_hex(key.id);
-      if (!id || id->size() != kIdBytes || hex_of(*id) != key.id) {
+      if (!id || id->size() != Keyring::kIdBytes || hex_of(*id) != key.id) {
         return bad(number, "the id of a key has 8 lower-case hex digits");
       }
       if (key.bytes.empty()) return bad(number, "a key has 64 hex digits");

@@ -29,6 +29,8 @@ struct SealingKey {
 class Keyring {
  public:
   static constexpr std::size_t kKeyBytes = 32;
+  static constexpr std::size_t kIdBytes = 4;      ///< Of the id, before it is written in hex.
+  static constexpr std::size_t kCheckBytes = 32;  ///< What `check_value` yields.
 
   /// A new ring of one sealing key, from the operating system's randomness.
   static Result<Keyring> fresh();

@@ -18,7 +18,7 @@ Result<OpenStore> open_store(const StoreSettings& settings, const Clock& clock) 
   }
   auto raw = open_raw_store(*place, settings.password, clock);
   if (!raw) return tl::unexpected(raw.error());
-  auto ring = unlock(*raw->ledger, key_path);
+  auto ring = unlock(*raw, key_path);
   if (!ring) return tl::unexpected(ring.error());
 
   auto sealer = std::make_shared<const AesGcmSealer>(std::move(*ring), key_path);

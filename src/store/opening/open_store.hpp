@@ -21,8 +21,8 @@ struct StoreSettings {
   Secret password;       ///< Of a database server, where the URI holds none.
 };
 
-/// A database with its faces, sealed: above this line secrets and tokens are plain, below it they
-/// are not.
+/// A database with its interfaces, sealed: above this line secrets and tokens are plain, below it
+/// they are not.
 ///
 /// Let go of all of them before whatever their `done`s use.
 struct OpenStore {

@@ -4,23 +4,19 @@
 #include <sqlite3.h>
 #include <sys/stat.h>
 
+#include <atomic>
+#include <filesystem>
 #include <fstream>
-#include <set>
 #include <sstream>
+#include <thread>
 
 #include "store/aes_gcm_sealer.hpp"
 #include "store/conformance/conformance.hpp"
-#include "store/conformance/store_testing.hpp"
 #include "store/key_file.hpp"
 #include "store/memory_store.hpp"
+#include "store/opening/opening_testing.hpp"
 #include "store/opening/raw_store.hpp"
-#include "store/opening/rotate_key.hpp"
-#include "store/record_text.hpp"
-#include "store/row_text.hpp"
 #include "store/sealed_store.hpp"
-#include "store/sqlite/schema_2_testing.hpp"
-#include "store/temp_dir.hpp"
-#include "testing/fake_clock.hpp"
 
 namespace hufu::store {
 namespace {
@@ -31,10 +27,9 @@ using namespace std::chrono_literals;
 using namespace std::string_view_literals;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using ::testing::Not;
 using ::testing::SizeIs;
-
-const Key kKey{"wx1", "access_token"};
 
 /// The sealed stores keep the same promises as the plain ones.
 class SealedHarness final : public Harness {
@@ -64,75 +59,7 @@ const auto kSealed =
 INSTANTIATE_TEST_SUITE_P(Sealed, LeaseConformance, kSealed, name_of_case);
 INSTANTIATE_TEST_SUITE_P(Sealed, FeedConformance, kSealed, name_of_case);
 
-// ---- URIs ----
-
-TEST(StoreUri, SaysWhereAStoreIs) {
-  EXPECT_EQ(must_value(parse_store_uri("memory:")).kind, StoreUri::Kind::memory);
-  EXPECT_EQ(must_value(parse_store_uri("sqlite:/var/lib/hufu/hufu.db")).path,
-            "/var/lib/hufu/hufu.db");
-  EXPECT_EQ(must_value(parse_store_uri("sqlite:///var/lib/hufu.db")).path, "/var/lib/hufu.db");
-  EXPECT_EQ(must_value(parse_store_uri("sqlite:hufu.db")).path,
-            (std::filesystem::current_path() / "hufu.db").string());
-  EXPECT_EQ(must_value(parse_store_uri("sqlite:./a/../hufu.db")).path,
-            (std::filesystem::current_path() / "hufu.db").string());
-}
-
-TEST(StoreUri, WhatMakesNoSenseIsABrokenConfigWithAWayOut) {
-  using namespace std::string_literals;
-  for (const std::string& uri :
-       {""s, "hufu.db"s, "sqlite:"s, "sqlite://"s, "sqlite://host/file.db"s, "sqlite:/var/lib/"s,
-        "sqlite::memory:"s, "sqlite:a\0b"s, "memory:x"s, "memory"s, "file:x"s, ":x"s,
-        "mysql://u:canary@h"s}) {
-    auto store = open_store({uri, "", {}}, system_clock());
-    ASSERT_FALSE(store) << uri;
-    EXPECT_EQ(store.error().fault, Fault::config) << uri;
-    EXPECT_THAT(store.error().next_step, HasSubstr("sqlite:/")) << uri;
-    EXPECT_THAT(store.error().message, Not(HasSubstr("canary")));
-    EXPECT_FALSE(check_store_uri(uri));
-  }
-  EXPECT_TRUE(check_store_uri("sqlite:/nowhere/at/all.db"));
-}
-
-TEST(StoreUri, OfADatabaseServerIsKeptWholeAndSecret) {
-  StoreUri place = must_value(parse_store_uri("postgresql://u:canary@h/d"));
-  EXPECT_EQ(place.kind, StoreUri::Kind::postgresql);
-  EXPECT_TRUE(place.address.same_as("postgresql://u:canary@h/d"));
-  EXPECT_TRUE(place.is_shared());
-}
-
-TEST(StoreUri, OfAStoreThatNodesShareNeedsAKeyFile) {
-  auto store = open_store({"redis://:canary@h", "", {}}, system_clock());
-  ASSERT_FALSE(store);
-  EXPECT_EQ(store.error().fault, Fault::config);
-  EXPECT_THAT(store.error().next_step, HasSubstr("key_file"));
-  EXPECT_THAT(store.error().message, Not(HasSubstr("canary")));
-}
-
-// ---- Opening, sealed ----
-
-class OpenStoreTest : public ::testing::Test {
- protected:
-  OpenStore open() { return must(open_store({uri, "", {}}, clock)); }
-  /// A sealed token and a sealed app in a store that is closed again.
-  void fill() {
-    OpenStore store = open();
-    put_token(*store.tokens, kKey, "canary-token", clock.wall());
-    put_app(*store.registry, app_row("wx1", "canary-secret"));
-  }
-  void run_sql(const std::string& sql) {
-    sqlite3* db = nullptr;
-    ASSERT_EQ(sqlite3_open(database.c_str(), &db), SQLITE_OK);
-    EXPECT_EQ(sqlite3_exec(db, sql.c_str(), nullptr, nullptr, nullptr), SQLITE_OK)
-        << sqlite3_errmsg(db);
-    sqlite3_close(db);
-  }
-
-  hufu::testing::FakeClock clock;
-  TempDir directory;
-  std::string database = directory.file("hufu.db");
-  std::string key_file = directory.file("hufu.key");
-  std::string uri = "sqlite:" + database;
-};
+class OpenStoreTest : public StoreFileTest {};
 
 TEST_F(OpenStoreTest, MakesTheKeyFileBesideANewStore) {
   open();
@@ -164,6 +91,36 @@ TEST_F(OpenStoreTest, NoFileHoldsATokenOrASecretInTheClear) {
     ++files;
   }
   EXPECT_GE(files, 3) << "the database, its log, and the keys";
+}
+
+// It was: exit status 6, though the token was fresh and could be read.
+TEST_F(OpenStoreTest, AStoreThatAnotherProcessHasLockedIsOpenedAndRead) {
+  fill();
+  sqlite3* other = nullptr;
+  ASSERT_EQ(sqlite3_open(database.c_str(), &other), SQLITE_OK);
+  EXPECT_EQ(sqlite3_exec(other, "BEGIN EXCLUSIVE", nullptr, nullptr, nullptr), SQLITE_OK);
+  OpenStore store = open();
+  EXPECT_TRUE(load(*store.tokens, kKey).token->value.same_as("canary-token"));
+  EXPECT_TRUE(load_app(*store.registry, "wx1"));
+  sqlite3_close(other);
+}
+
+TEST(Unlocking, AStoreThatCanOnlyBeReadIsNotWritten) {
+  TempDir directory;
+  const std::string key_file = directory.file("hufu.key");
+  hufu::testing::FakeClock clock;
+  auto below = std::make_shared<MemoryStore>(clock);
+  RawStore raw;
+  raw.ledger = below;
+  raw.read_only = true;
+  must_value(unlock(raw, key_file));
+  EXPECT_FALSE(std::filesystem::exists(key_file)) << "nothing can be sealed with it";
+  must_value(create_key_file(key_file, must_value(Keyring::fresh())));
+  must_value(unlock(raw, key_file));
+  EXPECT_THAT(noted_keys(*below), IsEmpty());
+  raw.read_only = false;
+  must_value(unlock(raw, key_file));
+  EXPECT_THAT(noted_keys(*below), SizeIs(1));
 }
 
 TEST_F(OpenStoreTest, WithoutItsKeyFileAStoreThatHoldsSomethingSealedIsNotOpened) {
@@ -301,204 +258,6 @@ TEST_F(OpenStoreTest, AnAppWhoseSecretWasMovedIsNotLoaded) {
       [&](auto done) { store.registry->load_app("wx1", std::move(done)); });
   ASSERT_FALSE(app);
   EXPECT_EQ(app.error().fault, Fault::store);
-}
-
-// ---- Older databases ----
-
-/// A database of schema 2 with an app and its token, both sealed with a key of its own.
-class OlderDatabase : public OpenStoreTest {
- protected:
-  OlderDatabase() {
-    auto ring = must_value(create_key_file(key_file, must_value(Keyring::fresh())));
-    const std::string id = ring.active().id;
-    const std::string check = ring.check_value(ring.active());
-    const AesGcmSealer sealer(std::move(ring));
-    const auto sealed = [&](std::string_view plain, const std::string& associated_data) {
-      return hex_of(sealer.seal(plain, associated_data).reveal());
-    };
-    const std::string now = std::to_string(millis(clock.wall()));
-    run_sql(kSchema2);
-    run_sql("INSERT INTO changes VALUES (3, 'wx1', 'access_token')");
-    run_sql("INSERT INTO sealing_keys VALUES ('" + id + "', x'" + hex_of(check) + "')");
-    run_sql(
-        "INSERT INTO apps (id, platform, endpoint, secret_login, secret, tag, created_at, "
-        "updated_at) VALUES ('wx1', 'wechat', 'classic', 0, x'" +
-        sealed("not-a-secret", "app|wx1") + "', x'" +
-        hex_of(bytes_of(sealer.tag("wx1", "not-a-secret"))) + "', " + now + ", " + now + ")");
-    run_sql(
-        "INSERT INTO tokens (app, kind, revision, token, issuer, obtained_at, expires_at, "
-        "renew_at, predecessors, marks, late_marks, budget, fence, holder, lease_until, "
-        "created_at, updated_at) VALUES ('wx1', 'access_token', 17, x'" +
-        sealed("not-a-token", "token|wx1|access_token|17") + "', 'wechat/classic/access_token', " +
-        now + ", " + now + " + 7200000, " + now +
-        " + 5400000, '89abcdef;', '5:3;1:2?;', '', '', 3, '', 0, " + now + ", " + now + ")");
-  }
-};
-
-TEST_F(OlderDatabase, KeepsItsTokensAndItsApps) {
-  for (int round = 0; round < 2; ++round) {
-    OpenStore store = open();
-    const Record record = load(*store.tokens, kKey);
-    ASSERT_TRUE(record.token);
-    EXPECT_TRUE(record.token->value.same_as("not-a-token"));
-    EXPECT_EQ(record.token->issuer, "wechat/classic/access_token");
-    EXPECT_EQ(record.token->expires_at, clock.wall() + 2h);
-    EXPECT_EQ(record.token->overlap, std::nullopt);
-    EXPECT_EQ(record.revision, 17U);
-    EXPECT_EQ(record.renew_at, clock.wall() + 90min);
-    EXPECT_EQ(record.updated_at, clock.wall());
-    EXPECT_TRUE(record.refresh_token.empty());
-    EXPECT_THAT(record.predecessors, ElementsAre(Fingerprint{0x89abcdef}));
-    EXPECT_THAT(record.in_doubt,
-                ElementsAre(InDoubtCall{time_from(5), time_from(3), InDoubtCall::State::known_dead},
-                            InDoubtCall{time_from(1), time_from(2), InDoubtCall::State::pending}));
-
-    const auto app = load_app(*store.registry, "wx1");
-    ASSERT_TRUE(app);
-    EXPECT_EQ(app->platform, "wechat");
-    EXPECT_EQ(app->settings, (Settings{{"endpoint", "classic"}}));
-    ASSERT_EQ(app->credentials.size(), 1U);
-    EXPECT_TRUE(credential(app->credentials, kSecret).same_as("not-a-secret"));
-    EXPECT_EQ(app->tag, store.sealer->tag("wx1", "not-a-secret"));
-    EXPECT_EQ(app->parent, "");
-    EXPECT_TRUE(app->keep.empty());
-    EXPECT_FALSE(app->secret_login);
-    EXPECT_THAT(scan_apps(*store.registry), SizeIs(1));
-  }
-}
-
-TEST_F(OlderDatabase, IsRenewedAndRotatedLikeANewOne) {
-  {
-    OpenStore store = open();
-    Acquired lease = granted(*store.tokens, lease_request(kKey, 17, clock.wall()));
-    EXPECT_GT(lease.lease.fence, 3U);
-    EXPECT_EQ(commit(*store.tokens, lease.lease, next_token(lease.record, "next", clock.wall())),
-              WriteOutcome::written);
-  }
-  const Rotation rotation = must_value(rotate_key({uri, "", {}}, clock));
-  EXPECT_EQ(rotation.tokens, 1U);
-  EXPECT_EQ(rotation.credentials, 1U);
-  EXPECT_EQ(rotation.unreadable, 0U);
-}
-
-// ---- Rotation ----
-
-/// Every key id that something in the database is sealed with.
-std::set<std::string> key_ids(const std::string& uri, const Clock& clock) {
-  RawStore raw = must_value(open_raw_store(must_value(parse_store_uri(uri)), {}, clock));
-  std::set<std::string> ids;
-  for (const auto& [key, record] : scan(*raw.tokens)) {
-    if (record.token) ids.insert(*AesGcmSealer::key_id(record.token->value.reveal()));
-    if (!record.refresh_token.empty()) {
-      ids.insert(*AesGcmSealer::key_id(record.refresh_token.reveal()));
-    }
-  }
-  for (const auto& app : scan_apps(*raw.registry)) {
-    const auto loaded = load_app(*raw.registry, app.id);
-    for (const auto& [name, sealed] : loaded->credentials) {
-      ids.insert(*AesGcmSealer::key_id(sealed.reveal()));
-    }
-  }
-  return ids;
-}
-
-TEST_F(OpenStoreTest, RotationSealsEverythingAnewAndKeepsTheOldKey) {
-  fill();
-  std::string old = must_value(read_key_file(key_file))->active().id;
-  Rotation rotation = must_value(rotate_key({uri, "", {}}, clock));
-  EXPECT_NE(rotation.key_id, old);
-  EXPECT_EQ(rotation.tokens, 1U);
-  EXPECT_EQ(rotation.credentials, 1U);
-  EXPECT_EQ(rotation.unreadable, 0U);
-  EXPECT_THAT(key_ids(uri, clock), ElementsAre(rotation.key_id));
-  EXPECT_NE(must_value(read_key_file(key_file))->find(old), nullptr);
-
-  OpenStore store = open();
-  EXPECT_TRUE(load(*store.tokens, kKey).token->value.same_as("canary-token"));
-  EXPECT_TRUE(
-      credential(load_app(*store.registry, "wx1")->credentials, kSecret).same_as("canary-secret"));
-}
-
-TEST_F(OpenStoreTest, RotationSealsRefreshTokensAndEveryCredentialAnew) {
-  {
-    OpenStore store = open();
-    AppRow app = app_row("wx1", "canary-secret");
-    app.credentials.emplace("aes_key", Secret("canary-aes-key"sv));
-    put_app(*store.registry, std::move(app));
-    Acquired grant = granted(*store.tokens, lease_request(kKey, 0, clock.wall()));
-    Record next = next_token(grant.record, "canary-token", clock.wall());
-    next.refresh_token = Secret("canary-refresh-token"sv);
-    commit(*store.tokens, grant.lease, std::move(next));
-  }
-  Rotation rotation = must_value(rotate_key({uri, "", {}}, clock));
-  EXPECT_EQ(rotation.tokens, 2U);
-  EXPECT_EQ(rotation.credentials, 2U);
-  EXPECT_EQ(rotation.unreadable, 0U);
-  EXPECT_THAT(key_ids(uri, clock), ElementsAre(rotation.key_id));
-
-  OpenStore store = open();
-  EXPECT_TRUE(load(*store.tokens, kKey).refresh_token.same_as("canary-refresh-token"));
-  const auto app = load_app(*store.registry, "wx1");
-  EXPECT_TRUE(credential(app->credentials, "aes_key").same_as("canary-aes-key"));
-}
-
-TEST_F(OpenStoreTest, AServerThatRunsThroughARotationReadsOnAndWritesWithTheNewKey) {
-  fill();
-  OpenStore server = open();
-  Acquired grant = granted(*server.tokens, lease_request(kKey, 1, clock.wall()));
-  std::string cursor = changes(*server.tokens, "").cursor;
-  Rotation rotation = must_value(rotate_key({uri, "", {}}, clock));
-
-  EXPECT_THAT(changes(*server.tokens, cursor).tokens, ElementsAre(kKey));
-  EXPECT_TRUE(load(*server.tokens, kKey).token->value.same_as("canary-token"));
-  EXPECT_EQ(commit(*server.tokens, grant.lease, next_token(grant.record, "next", clock.wall())),
-            WriteOutcome::written)
-      << "a rotation takes nobody's lease";
-  EXPECT_TRUE(load(*server.tokens, kKey).token->value.same_as("next"));
-  EXPECT_THAT(key_ids(uri, clock), ElementsAre(rotation.key_id));
-}
-
-TEST_F(OpenStoreTest, AServerThatWritesWithTheOldKeyAfterARotationIsStillUnderstood) {
-  fill();
-  OpenStore server = open();
-  must_value(rotate_key({uri, "", {}}, clock));
-  put_app(*server.registry, app_row("wx9", "late"));  // it has not met the new key yet
-  EXPECT_EQ(key_ids(uri, clock).size(), 2U);
-  EXPECT_TRUE(credential(load_app(*open().registry, "wx9")->credentials, kSecret).same_as("late"));
-}
-
-TEST_F(OpenStoreTest, RotationWhileServersWriteLosesNothing) {
-  OpenStore server = open();
-  for (int i = 0; i < 50; ++i) {
-    put_token(*server.tokens, {"wx" + std::to_string(i), "k"}, "token", clock.wall());
-  }
-  std::thread writer([&] {
-    for (int i = 0; i < 200; ++i) {
-      put_token(*server.tokens, {"wx" + std::to_string(i % 50), "k"}, "newer", clock.wall());
-    }
-  });
-  for (int i = 0; i < 3; ++i)
-    EXPECT_EQ(must_value(rotate_key({uri, "", {}}, clock)).unreadable, 0U);
-  writer.join();
-  for (int i = 0; i < 50; ++i) {
-    Record record = load(*server.tokens, {"wx" + std::to_string(i), "k"});
-    EXPECT_TRUE(record.token->value.same_as("newer"));
-    EXPECT_EQ(record.revision, 5U);
-  }
-}
-
-TEST_F(OpenStoreTest, RotationCountsWhatItCannotReadAndGoesOn) {
-  fill();
-  run_sql("UPDATE tokens SET revision = 7");
-  Rotation rotation = must_value(rotate_key({uri, "", {}}, clock));
-  EXPECT_EQ(rotation.unreadable, 1U);
-  EXPECT_EQ(rotation.credentials, 1U);
-}
-
-TEST_F(OpenStoreTest, AMemoryStoreHasNothingToRotate) {
-  auto rotation = rotate_key({"memory:", "", {}}, clock);
-  ASSERT_FALSE(rotation);
-  EXPECT_EQ(rotation.error().fault, Fault::usage);
 }
 
 }  // namespace

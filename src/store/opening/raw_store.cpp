@@ -1,7 +1,9 @@
 #include "store/opening/raw_store.hpp"
 
+#include <algorithm>
 #include <filesystem>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 
 #include "store/blocking.hpp"
@@ -9,6 +11,7 @@
 #include "store/memory_store.hpp"
 #include "store/mongodb/mongodb_store.hpp"
 #include "store/postgresql/postgresql_store.hpp"
+#include "store/record_text.hpp"
 #include "store/redis/redis_store.hpp"
 #include "store/sqlite/sqlite_store.hpp"
 
@@ -35,6 +38,9 @@ Result<StoreUri> parse_sqlite(std::string_view path) {
       return bad("a store sqlite://… names a host, but SQLite has none");
     }
   }
+  if (path.find('?') != std::string_view::npos) {
+    return bad("the store sqlite: takes no options, and the name of its file may hold no ?");
+  }
   if (path.empty()) return bad("the store sqlite: names no file");
   if (path == ":memory:") return bad("the store sqlite::memory: is not for Hufu");
   if (path.back() == '/') return bad("the store sqlite:" + std::string(path) + " names no file");
@@ -45,47 +51,72 @@ Result<StoreUri> parse_sqlite(std::string_view path) {
   return StoreUri{StoreUri::Kind::sqlite, absolute.lexically_normal().string(), {}};
 }
 
+/// Whether the store of that kind can read the URI.
+Result<void> check_address(const StoreUri& uri) {
+  const auto checked = [](const auto& address) -> Result<void> {
+    if (!address) return tl::unexpected(address.error());
+    return {};
+  };
+  switch (uri.kind) {
+    case StoreUri::Kind::memory:
+    case StoreUri::Kind::sqlite: return {};
+    case StoreUri::Kind::mongodb: return checked(MongoAddress::parse(uri.address, Secret()));
+    case StoreUri::Kind::postgresql:
+      return checked(parse_postgresql_address(uri.address, Secret()));
+    case StoreUri::Kind::redis:
+      return checked(RedisOptions::from_uri(uri.address.reveal(), Secret()));
+  }
+  return {};
+}
+
 std::string in_file(const std::string& key_file) {
   return key_file.empty() ? "" : " the key file " + key_file;
 }
 
-/// One object behind all interfaces that every database has.
+/// One object behind all interfaces that it has.
 template <class Store>
-RawStore faces_of(const std::shared_ptr<Store>& store) {
-  return {store, store, store, store, nullptr, {}};
+RawStore interfaces_of(const std::shared_ptr<Store>& store) {
+  RawStore raw;
+  raw.tokens = store;
+  raw.registry = store;
+  raw.ledger = store;
+  raw.cluster = store;
+  if constexpr (std::is_base_of_v<LegacyDocuments, Store>) raw.legacy_documents = store;
+  if constexpr (requires { store->warnings(); }) raw.warnings = store->warnings();
+  if constexpr (requires { store->is_read_only(); }) raw.read_only = store->is_read_only();
+  return raw;
+}
+
+Result<RawStore> open_sqlite_file(const StoreUri& uri, const Clock& clock) {
+  SqliteOptions options;
+  options.path = uri.path;
+  return SqliteStore::open(std::move(options), clock).map(interfaces_of<SqliteStore>);
 }
 
 Result<RawStore> open_postgresql(const StoreUri& uri, const Secret& password, const Clock& clock) {
   PostgresqlOptions options;
   options.uri = uri.address.clone();
   options.password = password.clone();
-  auto store = PostgresqlStore::open(std::move(options), clock);
-  if (!store) return tl::unexpected(store.error());
-  RawStore raw = faces_of(*store);
-  raw.warnings = (*store)->warnings();
-  return raw;
+  return PostgresqlStore::open(std::move(options), clock).map(interfaces_of<PostgresqlStore>);
 }
 
 Result<RawStore> open_redis(const StoreUri& uri, const Secret& password, const Clock& clock) {
   auto options = RedisOptions::from_uri(uri.address.reveal(), password);
   if (!options) return tl::unexpected(options.error());
-  return RedisStore::open(std::move(*options), clock).map([](const auto& store) {
-    RawStore faces = faces_of(store);
-    faces.warnings = store->warnings();
-    return faces;
-  });
+  return RedisStore::open(std::move(*options), clock).map(interfaces_of<RedisStore>);
 }
 
 Result<RawStore> open_mongodb(const StoreUri& uri, const Secret& password, const Clock& clock) {
   MongoOptions options;
   options.uri = uri.address.clone();
   options.password = password.clone();
-  auto store = MongoStore::open(std::move(options), clock);
-  if (!store) return tl::unexpected(store.error());
-  RawStore raw = faces_of(*store);
-  raw.legacy_documents = *store;
-  raw.warnings = (*store)->warnings();
-  return raw;
+  return MongoStore::open(std::move(options), clock).map(interfaces_of<MongoStore>);
+}
+
+/// What is remembered of a key has a form of its own; anything else is a damaged database.
+bool is_sound(const KeyNote& note) {
+  const auto id = bytes_from_hex(note.id);
+  return id && id->size() == Keyring::kIdBytes && note.check.size() == Keyring::kCheckBytes;
 }
 
 /// Whether `ring` holds the very key that `note` remembers.
@@ -96,6 +127,20 @@ Result<void> check(const KeyNote& note, const Keyring& ring, const std::string& 
               "the store is sealed with key " + note.id + ", but" + in_file(key_file) +
                   (key == nullptr ? " does not hold it" : " holds another key of that id"),
               "restore the key file that holds key " + note.id);
+}
+
+KeyNote note_of(const SealingKey& key, const Keyring& ring) {
+  return {key.id, ring.check_value(key)};
+}
+
+Result<std::vector<KeyNote>> noted_keys(SealLedger& ledger) {
+  auto notes =
+      await<Result<std::vector<KeyNote>>>([&](auto done) { ledger.noted_keys(std::move(done)); });
+  if (notes && !std::all_of(notes->begin(), notes->end(), is_sound)) {
+    return fail(Fault::store, "the store is damaged: it does not tell which keys sealed it",
+                "restore it from a backup");
+  }
+  return notes;
 }
 
 }  // namespace
@@ -114,12 +159,9 @@ Result<StoreUri> parse_store_uri(const std::string& uri) {
   }
   for (const auto& [known, kind] : kServers) {
     if (scheme != known) continue;
-    if (kind == StoreUri::Kind::redis) {
-      if (auto read = RedisOptions::from_uri(uri, Secret()); !read) {
-        return tl::unexpected(read.error());
-      }
-    }
-    return StoreUri{kind, {}, Secret(uri)};
+    StoreUri server{kind, {}, Secret(uri)};
+    if (auto read = check_address(server); !read) return tl::unexpected(read.error());
+    return server;
   }
   return fail(Fault::config, "there is no such kind of store as the URI names",
               std::string(kExamples));
@@ -127,12 +169,8 @@ Result<StoreUri> parse_store_uri(const std::string& uri) {
 
 Result<RawStore> open_raw_store(const StoreUri& uri, const Secret& password, const Clock& clock) {
   switch (uri.kind) {
-    case StoreUri::Kind::memory: return faces_of(std::make_shared<MemoryStore>(clock));
-    case StoreUri::Kind::sqlite: {
-      SqliteOptions options;
-      options.path = uri.path;
-      return SqliteStore::open(std::move(options), clock).map(faces_of<SqliteStore>);
-    }
+    case StoreUri::Kind::memory: return interfaces_of(std::make_shared<MemoryStore>(clock));
+    case StoreUri::Kind::sqlite: return open_sqlite_file(uri, clock);
     case StoreUri::Kind::postgresql: return open_postgresql(uri, password, clock);
     case StoreUri::Kind::redis: return open_redis(uri, password, clock);
     case StoreUri::Kind::mongodb: return open_mongodb(uri, password, clock);
@@ -145,12 +183,8 @@ std::string key_file_of(const StoreUri& uri, const std::string& key_file) {
   return (std::filesystem::path(uri.path).parent_path() / "hufu.key").string();
 }
 
-Result<Keyring> unlock(SealLedger& ledger, const std::string& key_file) {
-  auto noted_keys = [&] {
-    return await<Result<std::vector<KeyNote>>>(
-        [&](auto done) { ledger.noted_keys(std::move(done)); });
-  };
-  auto notes = noted_keys();
+Result<Keyring> unlock(const RawStore& store, const std::string& key_file) {
+  auto notes = noted_keys(*store.ledger);
   if (!notes) return tl::unexpected(notes.error());
 
   Result<std::optional<Keyring>> ring = std::optional<Keyring>();
@@ -167,27 +201,31 @@ Result<Keyring> unlock(SealLedger& ledger, const std::string& key_file) {
                       ", or name it with key_file; a new one could not read the store");
     }
     auto made = Keyring::fresh();
-    if (made && !key_file.empty()) made = create_key_file(key_file, *made);
+    if (made && !key_file.empty() && !store.read_only) made = create_key_file(key_file, *made);
     if (!made) return made;
     *ring = std::move(*made);
+    if (store.read_only) return std::move(**ring);
     // Two nodes that start at once on a new database each make a key; the first one noted counts.
-    const SealingKey& own = (*ring)->active();
     auto first = await<Result<bool>>([&](auto done) {
-      ledger.note_first_key({own.id, (*ring)->check_value(own)}, std::move(done));
+      store.ledger->note_first_key(note_of((*ring)->active(), **ring), std::move(done));
     });
     if (!first) return tl::unexpected(first.error());
-    if (!*first) notes = noted_keys();
+    notes = noted_keys(*store.ledger);
     if (!notes) return tl::unexpected(notes.error());
   }
 
   for (const KeyNote& note : *notes) {
     if (auto fits = check(note, **ring, key_file); !fits) return tl::unexpected(fits.error());
   }
+  // Where nothing is to be noted nothing is written: a store that is locked can be read.
   const SealingKey& active = (*ring)->active();
-  auto noted = await<Result<void>>([&](auto done) {
-    ledger.note_key({active.id, (*ring)->check_value(active)}, std::move(done));
-  });
-  if (!noted) return tl::unexpected(noted.error());
+  const bool is_noted = std::any_of(notes->begin(), notes->end(),
+                                    [&](const KeyNote& note) { return note.id == active.id; });
+  if (!is_noted && !store.read_only) {
+    auto noted = await<Result<void>>(
+        [&](auto done) { store.ledger->note_key(note_of(active, **ring), std::move(done)); });
+    if (!noted) return tl::unexpected(noted.error());
+  }
   return std::move(**ring);
 }
 

@@ -26,9 +26,9 @@ struct StoreUri {
   [[nodiscard]] bool is_shared() const { return kind > Kind::sqlite; }
 };
 
-/// Reads "memory:", "sqlite:PATH", "sqlite:///PATH", and the scheme of a database server's URI.
-/// Fault::config for everything else; what stands behind a scheme, which may hold a password, is
-/// not repeated.
+/// Reads "memory:", "sqlite:PATH", "sqlite:///PATH", and the URI of a database server, whose store
+/// has to understand all of it. Fault::config for everything else, an unknown option included; what
+/// stands behind a server's scheme, which may hold a password, is not repeated.
 Result<StoreUri> parse_store_uri(const std::string& uri);
 
 /// A database as it is, behind each of its interfaces: what they hold is sealed.
@@ -40,6 +40,7 @@ struct RawStore {
   std::shared_ptr<LegacyDocuments> legacy_documents;  ///< Null but in a MongoDB store.
   /// What an operator should know of how this database is set up, a sentence each.
   std::vector<std::string> warnings;
+  bool read_only = false;  ///< Nothing can be written, for as long as it is open.
 };
 
 /// `password`: of the user that the URI names, where the URI holds none; may be empty.
@@ -51,7 +52,7 @@ std::string key_file_of(const StoreUri& uri, const std::string& key_file);
 
 /// The keys that fit this store: those of the file, made now if it is missing and nothing has been
 /// sealed yet. They are checked against what the ledger remembers, and the active one is noted.
-/// Fault::config names the key that is wanted.
-Result<Keyring> unlock(SealLedger& ledger, const std::string& key_file);
+/// Fault::config names the key that is wanted; Fault::store where the ledger makes no sense.
+Result<Keyring> unlock(const RawStore& store, const std::string& key_file);
 
 }  // namespace hufu::store

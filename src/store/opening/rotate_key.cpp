@@ -173,11 +173,11 @@ Result<Rotation> rotate_key(const StoreSettings& settings, const Clock& clock) {
   auto raw = open_raw_store(*place, settings.password, clock);
   if (!raw) return tl::unexpected(raw.error());
   const std::string key_path = key_file_of(*place, settings.key_file);
-  if (auto fits = unlock(*raw->ledger, key_path); !fits) return tl::unexpected(fits.error());
+  if (auto fits = unlock(*raw, key_path); !fits) return tl::unexpected(fits.error());
 
   // The file first: a key that the store knows and the file does not would keep everybody out.
   if (auto added = add_key_to_file(key_path); !added) return tl::unexpected(added.error());
-  auto ring = unlock(*raw->ledger, key_path);
+  auto ring = unlock(*raw, key_path);
   if (!ring) return tl::unexpected(ring.error());
 
   Rotation total;

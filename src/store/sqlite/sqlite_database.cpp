@@ -37,15 +37,39 @@ Error error_of(const SqliteFailure& failure, const std::string& path) {
     case SQLITE_IOERR:
       return error("cannot be read or written: the disk failed",
                    "look for the cause in the kernel's log");
-    default: return error("cannot be used", "");
+    case SQLITE_ERROR:
+      return error("is not as this hufu made it",
+                   "start every hufu that uses it again, if one of them was upgraded; if it is "
+                   "damaged, restore it from a backup");
+    default: return error("cannot be used", "look for the cause in what SQLite says");
   }
 }
 
+namespace {
+
+/// SQLite's URI for a file that nobody writes.
+std::string unchanging(const std::string& path) {
+  std::string uri = "file:";
+  for (const char c : path) {
+    switch (c) {
+      case '%': uri += "%25"; break;
+      case '?': uri += "%3f"; break;
+      case '#': uri += "%23"; break;
+      default: uri += c;
+    }
+  }
+  return uri + "?immutable=1";
+}
+
+}  // namespace
+
 SqliteDatabase::SqliteDatabase(const std::string& path, Milliseconds busy_timeout,
-                               const std::string& vfs) {
+                               const std::string& vfs, Access access) {
+  const bool alone = access == Access::read_alone;
+  const int flags = (access == Access::write ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY) |
+                    (alone ? SQLITE_OPEN_URI : 0) | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
   sqlite3* db = nullptr;
-  int code = sqlite3_open_v2(path.c_str(), &db,
-                             SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE,
+  int code = sqlite3_open_v2(alone ? unchanging(path).c_str() : path.c_str(), &db, flags,
                              vfs.empty() ? nullptr : vfs.c_str());
   db_.reset(db);
   if (code != SQLITE_OK) fail(code);
@@ -63,6 +87,12 @@ void SqliteDatabase::run(const char* sql) {
 std::int64_t SqliteDatabase::number(const char* sql) {
   Query query(*this, sql);
   return query.row() ? query.integer(0) : 0;
+}
+
+bool SqliteDatabase::has_moved() const {
+  int moved = 0;
+  sqlite3_file_control(db_.get(), "main", SQLITE_FCNTL_HAS_MOVED, &moved);
+  return moved != 0;
 }
 
 void SqliteDatabase::watch_log() {

@@ -27,8 +27,17 @@ Error error_of(const SqliteFailure& failure, const std::string& path);
 /// One connection with its prepared statements. Not thread-safe: each thread has its own.
 class SqliteDatabase {
  public:
+  enum class Access {
+    write,
+    read,
+    /// Reads a file that nobody writes meanwhile: needs no files beside it, so that a directory
+    /// that may not be written is no hindrance. A write-ahead log is not looked at.
+    read_alone,
+  };
+
   /// Opens an existing file. `vfs`: empty for SQLite's own.
-  SqliteDatabase(const std::string& path, Milliseconds busy_timeout, const std::string& vfs);
+  SqliteDatabase(const std::string& path, Milliseconds busy_timeout, const std::string& vfs,
+                 Access access = Access::write);
   SqliteDatabase(const SqliteDatabase&) = delete;
   SqliteDatabase& operator=(const SqliteDatabase&) = delete;
   ~SqliteDatabase();
@@ -37,6 +46,11 @@ class SqliteDatabase {
   void run(const char* sql);
   /// A number that a pragma or a query yields; 0 if it yields none.
   std::int64_t number(const char* sql);
+
+  /// Whether the file itself may be written, as far as its own rights go.
+  [[nodiscard]] bool is_read_only() const { return sqlite3_db_readonly(db_.get(), "main") != 0; }
+  /// Whether the file that is open no longer is the one at the path: it was removed, or replaced.
+  [[nodiscard]] bool has_moved() const;
 
   [[nodiscard]] bool in_transaction() const { return sqlite3_get_autocommit(db_.get()) == 0; }
   /// Rows that the latest INSERT, UPDATE or DELETE touched.

@@ -126,6 +126,13 @@ INSERT INTO apps
          json_object('secret', lower(hex(secret))), '', secret_login, tag, created_at, updated_at
   FROM apps_before;
 DROP TABLE apps_before;
+
+-- One row at most: how far this database's time is ahead of the time since the machine was started
+-- (sqlite_clock.hpp).
+CREATE TABLE clock (
+  boot         TEXT    NOT NULL,
+  wall_offset  INTEGER NOT NULL
+) STRICT;
 )sql",
 };
 

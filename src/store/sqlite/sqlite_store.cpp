@@ -1,21 +1,14 @@
 #include "store/sqlite/sqlite_store.hpp"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <charconv>
-#include <filesystem>
 #include <set>
 #include <utility>
 
 #include "store/change_log.hpp"
-#include "store/directories.hpp"
 #include "store/row_text.hpp"
 #include "store/sql_app.hpp"
 #include "store/sql_record.hpp"
-#include "store/sqlite/sqlite_schema.hpp"
 
 namespace hufu::store {
 namespace {
@@ -38,37 +31,6 @@ constexpr int kRow = AppColumn::behind;
 const std::string kSelectApps = "SELECT " + kAppColumns + ", row FROM apps ";
 const std::string kLoadApp = kSelectApps + "WHERE id = ?";
 const std::string kScanApps = kSelectApps + "WHERE row > ? ORDER BY row LIMIT ?";
-
-// ---- Opening ----
-
-/// Makes the file, and the directories above it, for our own eyes only. Where they exist they are
-/// left as they are.
-Result<void> make_file(const std::string& path) {
-  if (auto made = make_directories_for(path); !made) return made;
-  // Only ever opened here when new: closing a file drops all POSIX locks this process has on it.
-  int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-  if (file < 0 && errno != EEXIST) return tl::unexpected(cannot_make(path, errno));
-  if (file >= 0) ::close(file);
-  return {};
-}
-
-/// The first switch to WAL needs the file for itself, and does not wait for it.
-void switch_to_wal(SqliteDatabase& database, Milliseconds patience) {
-  constexpr int kPause = 10;
-  for (Milliseconds waited(0);; waited += Milliseconds(kPause)) {
-    try {
-      return database.run("PRAGMA journal_mode = WAL");
-    } catch (const SqliteFailure& failure) {
-      if ((failure.code & 0xff) != SQLITE_BUSY || waited >= patience) throw;
-    }
-    sqlite3_sleep(kPause);
-  }
-}
-
-std::string identity_of(SqliteDatabase& database) {
-  Query query(database, "SELECT name FROM identity");
-  return query.row() ? query.text(0) : std::string();
-}
 
 }  // namespace
 
@@ -110,6 +72,8 @@ class SqliteStore::ScanOf final : public Job {
       : store_(store), done_(std::move(done)), next_(std::move(next)) {}
   void run(SqliteDatabase& database) override {
     auto got_to = next_(database, after_);
+    // Or a damaged file would be walked through in a circle.
+    if (got_to && *got_to <= after_) throw SqliteFailure{SQLITE_CORRUPT, "rows are out of order"};
     finished_ = !got_to;
     if (got_to) after_ = *got_to;
   }
@@ -132,8 +96,13 @@ class SqliteStore::ScanOf final : public Job {
 template <class T, class Work>
 void SqliteStore::write(Done<Result<T>> done, Work work) {
   std::unique_ptr<Job> job = std::make_unique<JobOf<T, Work>>(std::move(done), std::move(work));
-  if (writer_.push(job)) return;
-  job->fail(closing());
+  if (is_read_only()) {
+    job->fail(error_of({SQLITE_READONLY, "it was opened for reading"}, options_.path));
+  } else if (writer_.push(job)) {
+    return;
+  } else {
+    job->fail(closing());
+  }
   job->settle();
 }
 
@@ -152,9 +121,23 @@ Error SqliteStore::closing() const {
   return {Fault::store, "the database " + options_.path + " is being closed", "", {}, {}};
 }
 
+Error SqliteStore::moved() const {
+  return {Fault::store,
+          "the database " + options_.path + " was removed or replaced while it was in use",
+          "start hufu again: it opens what is there, or begins an empty one; put the file back "
+          "first if it was moved by mistake",
+          {},
+          {}};
+}
+
 void SqliteStore::read_batch(Jobs& jobs) {
   for (auto& job : jobs) {
     try {
+      if (reading_->has_moved()) {
+        job->fail(moved());
+        job->settle();
+        continue;
+      }
       job->run(*reading_);
     } catch (const SqliteFailure& failure) {
       job->fail(error_of(failure, options_.path));
@@ -184,8 +167,14 @@ bool SqliteStore::commit_together(std::span<std::unique_ptr<Job>> jobs) {
   SqliteDatabase& db = *writing_;
   bool begun = false;
   try {
+    // What is written to a file that nobody finds any more would be lost.
+    if (db.has_moved()) {
+      for (auto& job : jobs) job->fail(moved());
+      return true;
+    }
     db.run("BEGIN IMMEDIATE");
     begun = true;
+    if (!clock_.is_set(db)) clock_.set(db);
     for (auto& job : jobs) {
       db.run("SAVEPOINT job");
       try {
@@ -213,40 +202,20 @@ bool SqliteStore::commit_together(std::span<std::unique_ptr<Job>> jobs) {
 }
 
 Result<std::shared_ptr<SqliteStore>> SqliteStore::open(SqliteOptions options, const Clock& clock) {
-  if (auto made = make_file(options.path); !made) return tl::unexpected(made.error());
-  auto connect = [&] {
-    return std::make_unique<SqliteDatabase>(options.path, options.busy_timeout, options.vfs);
-  };
-  try {
-    auto writing = connect();
-    if (auto ours = check_schema(*writing, options.path); !ours) {
-      return tl::unexpected(ours.error());
-    }
-    switch_to_wal(*writing, options.busy_timeout);
-    writing->run("PRAGMA synchronous = FULL");
-    writing->run("PRAGMA temp_store = MEMORY");
-    writing->run("PRAGMA journal_size_limit = 67108864");
-    writing->watch_log();
-    if (auto current = migrate(*writing, options.path); !current) {
-      return tl::unexpected(current.error());
-    }
-    auto reading = connect();
-    reading->run("PRAGMA query_only = TRUE");
-    return std::shared_ptr<SqliteStore>(
-        new SqliteStore(std::move(options), clock, std::move(writing), std::move(reading)));
-  } catch (const SqliteFailure& failure) {
-    return tl::unexpected(error_of(failure, options.path));
-  }
+  SqliteClock time(clock, options.boot_id);
+  auto connections = open_sqlite(options, time);
+  if (!connections) return tl::unexpected(connections.error());
+  return std::shared_ptr<SqliteStore>(
+      new SqliteStore(std::move(options), std::move(time), std::move(*connections)));
 }
 
-SqliteStore::SqliteStore(SqliteOptions options, const Clock& clock,
-                         std::unique_ptr<SqliteDatabase> writing,
-                         std::unique_ptr<SqliteDatabase> reading)
+SqliteStore::SqliteStore(SqliteOptions options, SqliteClock clock, SqliteConnections connections)
     : options_(std::move(options)),
-      clock_(clock),
-      identity_(identity_of(*reading)),
-      writing_(std::move(writing)),
-      reading_(std::move(reading)),
+      clock_(std::move(clock)),
+      identity_(std::move(connections.identity)),
+      warnings_(std::move(connections.warnings)),
+      writing_(std::move(connections.writing)),
+      reading_(std::move(connections.reading)),
       writer_([this](Jobs& jobs) { write_batch(jobs); }),
       reader_([this](Jobs& jobs) { read_batch(jobs); }) {}
 
@@ -277,7 +246,7 @@ void SqliteStore::acquire_lease(LeaseRequest lease_request, Done<Result<AcquireO
 
 Result<AcquireOutcome> SqliteStore::grant(SqliteDatabase& db, const LeaseRequest& lease_request) {
   const Key& key = lease_request.key;
-  WallTime now = clock_.wall();
+  const WallTime now = clock_.now(db);
   RecordRow found;
   std::int64_t id = 0;
   {
@@ -378,7 +347,7 @@ Result<WriteOutcome> SqliteStore::store(SqliteDatabase& db, const Lease& lease,
     row.bind_blob(next.refresh_token.reveal());
   }
   row.bind_time(next.refresh_token_expires_at)
-      .bind_time(clock_.wall())
+      .bind_time(clock_.now(db))
       .bind_text(lease.key.app)
       .bind_text(lease.key.kind)
       .bind(static_cast<std::int64_t>(lease.fence))
@@ -395,7 +364,7 @@ void SqliteStore::add_in_doubt(const Key& key, InDoubtCall in_doubt_call, Done<R
           "UPDATE tokens SET marks = marks || ?1, late_marks = late_marks || ?1, updated_at = ?2 "
           "WHERE app = ?3 AND kind = ?4")
         .bind_text(text_of(in_doubt_call))
-        .bind_time(clock_.wall())
+        .bind_time(clock_.now(db))
         .bind_text(key.app)
         .bind_text(key.kind)
         .run();
@@ -455,6 +424,12 @@ Changes SqliteStore::read_changes(SqliteDatabase& db, const std::string& cursor)
   return changes;
 }
 
+void SqliteStore::time(Done<Result<std::optional<WallTime>>> done) {
+  using Time = std::optional<WallTime>;
+  read<Time>(std::move(done),
+             [this](SqliteDatabase& db) -> Result<Time> { return clock_.now(db); });
+}
+
 std::int64_t SqliteStore::tell(SqliteDatabase& db, std::string_view app, std::string_view kind) {
   Query(db, "INSERT INTO changes (app, kind) VALUES (?, ?)").bind_text(app).bind_text(kind).run();
   auto sequence = db.last_row();
@@ -486,7 +461,7 @@ void SqliteStore::scan(std::function<void(Key, Record)> visit, Done<Result<void>
 
 void SqliteStore::put_app(AppRow app, Done<Result<void>> done) {
   write<void>(std::move(done), [this, app = std::move(app)](SqliteDatabase& db) -> Result<void> {
-    WallTime now = clock_.wall();
+    const WallTime now = clock_.now(db);
     Query(db,
           "INSERT INTO apps (id, platform, parent, settings, credentials, keep, secret_login, tag, "
           "created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
@@ -574,7 +549,7 @@ void SqliteStore::put_key(ApiKeyRow key, Done<Result<bool>> done) {
         .bind_blob(bytes_of(key.hash))
         .bind_text(text_of(key.apps))
         .bind_text(text_of(key.rights))
-        .bind_time(clock_.wall())
+        .bind_time(clock_.now(db))
         .run();
     if (db.changes() == 0) return false;
     tell(db, "", "");
@@ -699,7 +674,7 @@ void SqliteStore::reseal_credential(const std::string& app, const std::string& n
 void SqliteStore::announce(NodeRow node, Milliseconds forget, Done<Result<void>> done) {
   write<void>(
       std::move(done), [this, node = std::move(node), forget](SqliteDatabase& db) -> Result<void> {
-        const WallTime now = clock_.wall();
+        const WallTime now = clock_.now(db);
         Query(db, "DELETE FROM nodes WHERE seen_at < ?").bind_time(now - forget).run();
         Query(db,
               "INSERT OR REPLACE INTO nodes (name, host, version, listen, started_at, clock_ahead, "
@@ -727,7 +702,7 @@ void SqliteStore::leave(const std::string& name, Done<Result<void>> done) {
 void SqliteStore::view(Done<Result<ClusterView>> done) {
   read<ClusterView>(std::move(done), [this](SqliteDatabase& db) -> Result<ClusterView> {
     ClusterView view;
-    view.now = clock_.wall();
+    view.now = clock_.now(db);
     Query node(db,
                "SELECT name, host, version, listen, started_at, clock_ahead, fenced, seen_at "
                "FROM nodes ORDER BY name");

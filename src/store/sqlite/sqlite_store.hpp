@@ -11,19 +11,12 @@
 #include "store/cluster.hpp"
 #include "store/registry.hpp"
 #include "store/seal_ledger.hpp"
+#include "store/sqlite/sqlite_clock.hpp"
 #include "store/sqlite/sqlite_database.hpp"
+#include "store/sqlite/sqlite_opening.hpp"
 #include "store/worker.hpp"
 
 namespace hufu::store {
-
-struct SqliteOptions {
-  std::string path;
-  /// How long to wait for another process that writes.
-  Milliseconds busy_timeout = std::chrono::seconds(5);
-  /// At least so many changes are remembered for those who follow the feed.
-  std::size_t change_log = 100'000;
-  std::string vfs{};  ///< Name of a registered SQLite VFS; empty: the default one.
-};
 
 /// All four faces on one SQLite file, which any number of processes of one machine may share.
 ///
@@ -33,21 +26,29 @@ struct SqliteOptions {
 /// neighbours down. Another thread, on a connection of its own, reads: no load waits for a commit
 /// or a checkpoint. `done` is called on one of the two.
 ///
-/// A lease's end is judged by the clock handed in; all processes of a machine share it. The lease
-/// of a process of this machine that is gone is free at once.
+/// Leases are judged, and rows stamped, by a clock of the file's own, which all processes share:
+/// see sqlite_clock.hpp. The lease of a process of this machine that is gone is free at once.
+///
+/// A file that is removed or replaced while it is open is of no use any more: from then on
+/// everything fails with Fault::store.
 class SqliteStore final : public TokenStore, public Registry, public SealLedger, public Cluster {
  public:
-  /// Opens or makes the file (mode 0600, in a directory made with mode 0700 where it is missing)
-  /// and brings its schema up to date. Blocks. Fault::store if it cannot be used.
+  /// As `open_sqlite`. `clock` must outlive the store.
   static Result<std::shared_ptr<SqliteStore>> open(SqliteOptions options, const Clock& clock);
   /// Does what was asked for and calls every `done`. Not from inside a `done`.
   ~SqliteStore() override;
+
+  /// Whether the file can only be read: whatever would write fails with Fault::store.
+  [[nodiscard]] bool is_read_only() const { return writing_ == nullptr; }
+  /// What an operator should know, a sentence each.
+  [[nodiscard]] const std::vector<std::string>& warnings() const { return warnings_; }
 
   void load(const Key& key, Done<Result<Record>> done) override;
   void acquire_lease(LeaseRequest lease_request, Done<Result<AcquireOutcome>> done) override;
   void commit(Lease lease, Record next, Done<Result<WriteOutcome>> done) override;
   void add_in_doubt(const Key& key, InDoubtCall in_doubt_call, Done<Result<void>> done) override;
   void changes(std::string cursor, Done<Result<Changes>> done) override;
+  void time(Done<Result<std::optional<WallTime>>> done) override;
   /// Reads some thousand records at a time, so that a load need not wait for the end. A record that
   /// is written meanwhile is seen as it was, or as it is.
   void scan(std::function<void(Key, Record)> visit, Done<Result<void>> done) override;
@@ -81,8 +82,7 @@ class SqliteStore final : public TokenStore, public Registry, public SealLedger,
   class ScanOf;
   using Jobs = std::vector<std::unique_ptr<Job>>;
 
-  SqliteStore(SqliteOptions options, const Clock& clock, std::unique_ptr<SqliteDatabase> writing,
-              std::unique_ptr<SqliteDatabase> reading);
+  SqliteStore(SqliteOptions options, SqliteClock clock, SqliteConnections connections);
 
   /// Queues `work(database)`, which returns a Result<T>, for one of the two threads.
   template <class T, class Work>
@@ -91,6 +91,7 @@ class SqliteStore final : public TokenStore, public Registry, public SealLedger,
   void read(Done<Result<T>> done, Work work);
   void queue_read(std::unique_ptr<Job> job);
   [[nodiscard]] Error closing() const;
+  [[nodiscard]] Error moved() const;
 
   void write_batch(Jobs& jobs);
   void read_batch(Jobs& jobs);
@@ -105,10 +106,13 @@ class SqliteStore final : public TokenStore, public Registry, public SealLedger,
   std::int64_t tell(SqliteDatabase& db, std::string_view app, std::string_view kind);
 
   const SqliteOptions options_;
-  const Clock& clock_;
+  const SqliteClock clock_;
   const std::string identity_;
-  std::unique_ptr<SqliteDatabase> writing_;  ///< The writer's thread only.
-  std::unique_ptr<SqliteDatabase> reading_;  ///< The reader's thread only, like the two below.
+  const std::vector<std::string> warnings_;
+  /// The writer's thread only; null where the file can only be read.
+  const std::unique_ptr<SqliteDatabase> writing_;
+  const std::unique_ptr<SqliteDatabase>
+      reading_;                     ///< The reader's thread only, like the two below.
   std::int64_t seen_version_ = -1;  ///< `PRAGMA data_version` when `seen_cursor_` was the present.
   std::string seen_cursor_;
   Worker<std::unique_ptr<Job>> writer_;

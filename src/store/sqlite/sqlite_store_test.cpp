@@ -17,6 +17,7 @@
 #include "store/conformance/store_testing.hpp"
 #include "store/sqlite/faulty_vfs.hpp"
 #include "store/sqlite/sqlite_schema.hpp"
+#include "store/sqlite/sqlite_testing.hpp"
 #include "store/temp_dir.hpp"
 #include "testing/fake_clock.hpp"
 
@@ -56,35 +57,6 @@ INSTANTIATE_TEST_SUITE_P(Sqlite, FeedConformance, kStores, name_of_case);
 INSTANTIATE_TEST_SUITE_P(Sqlite, RegistryConformance, kStores, name_of_case);
 INSTANTIATE_TEST_SUITE_P(Sqlite, LedgerConformance, kStores, name_of_case);
 INSTANTIATE_TEST_SUITE_P(Sqlite, ClusterConformance, kStores, name_of_case);
-
-/// A connection of somebody else's: `sqlite3` on the command line, or another process.
-class Outsider {
- public:
-  explicit Outsider(const std::string& path) {
-    EXPECT_EQ(sqlite3_open(path.c_str(), &db_), SQLITE_OK);
-  }
-  Outsider(const Outsider&) = delete;
-  Outsider& operator=(const Outsider&) = delete;
-  ~Outsider() { sqlite3_close(db_); }
-
-  void run(const std::string& sql) {
-    EXPECT_EQ(sqlite3_exec(db_, sql.c_str(), nullptr, nullptr, nullptr), SQLITE_OK)
-        << sqlite3_errmsg(db_) << ": " << sql;
-  }
-  std::string text(const std::string& sql) {
-    sqlite3_stmt* statement = nullptr;
-    EXPECT_EQ(sqlite3_prepare_v2(db_, sql.c_str(), -1, &statement, nullptr), SQLITE_OK);
-    std::string found;
-    if (sqlite3_step(statement) == SQLITE_ROW && sqlite3_column_text(statement, 0) != nullptr) {
-      found = reinterpret_cast<const char*>(sqlite3_column_text(statement, 0));
-    }
-    sqlite3_finalize(statement);
-    return found;
-  }
-
- private:
-  sqlite3* db_ = nullptr;
-};
 
 class SqliteStoreTest : public ::testing::Test {
  protected:
