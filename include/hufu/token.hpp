@@ -85,7 +85,7 @@ struct Budget {
   WallTime report_counted_at{};       ///< The latest of them.
   int forced = 0;                     ///< Forced calls on the day of `forced_at`.
   std::optional<WallTime> forced_at;  ///< The latest forced call.
-  int deaths = 0;          ///< Tokens found dead before their end, in the day from `deaths_since`.
+  int deaths = 0;  ///< Tokens found dead before their end, in the day from `deaths_since`.
   WallTime deaths_since{};
 };
 

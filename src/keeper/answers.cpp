@@ -71,8 +71,15 @@ Task<std::optional<Grant>> Answers::outside_window(RowHandle row) {
       if (over) std::exchange(over, nullptr)(true);
     }
   };
+  // Not so long that the token, which works, could not be promised any more.
+  constexpr Milliseconds kRest = seconds(1) + Milliseconds(200);
+  const WallTime until = std::min(now() + records().issuer_of(row).terms.request_timeout / 2,
+                                  table().state(row)->bounds.promised_end(now()) - kRest);
+  if (until <= now()) {
+    parts_.renewals.start(row, Cause::demand);
+    co_return present;
+  }
   auto race = std::make_shared<Race>();
-  const WallTime until = now() + records().issuer_of(row).terms.request_timeout / 2;
   auto renewal = [](Renewals& renewals, RowHandle which, std::shared_ptr<Race> of) -> Task<void> {
     co_await renewals.await_renewal(which, Cause::demand);
     of->end();

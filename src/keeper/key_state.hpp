@@ -69,7 +69,7 @@ struct KeyState {
   bool known_invalid = false;    ///< A probe found this very token dead.
   bool unsaved = false;          ///< The token is served from memory until the store takes it.
   bool from_the_future = false;  ///< Written under a clock that was ahead: to be settled by a call.
-  WallTime refused_here_until{};  ///< The platform refused this machine's address.
+  WallTime refused_here_until{};      ///< The platform refused this machine's address.
   WallTime blocked_until{};           ///< A token that it needs is not to be had before then,
   std::optional<Error> blocked_by{};  ///< for this reason.
   WallTime keep_until{};              ///< The state is not forgotten before then.

@@ -45,8 +45,7 @@ class Assembly::Impl {
     }
     // One issuer for each app of the config, so that a bad address is told at once.
     for (const AppConfig& app : config.apps) {
-      auto issuer =
-          make_issuer(app.platform, std::string(setting(app.settings, "endpoint")), {});
+      auto issuer = make_issuer(app.platform, std::string(setting(app.settings, "endpoint")), {});
       if (!issuer) return tl::unexpected(issuer.error());
     }
     if (auto prepared = prepare_sinks(config.apps); !prepared) return prepared;

@@ -1,4 +1,4 @@
-"""A token handed out with `expires_in: N` is accepted by the platform for the next N seconds (SPEC.md, The promise, 1).
+"""A token handed out with `expires_in: N` is accepted by the platform for the next N seconds.
 
 Lives are short here, so that a minute holds several of them: 20 s, of which the displaced token keeps 6.
 """

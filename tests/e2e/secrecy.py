@@ -90,7 +90,7 @@ class Secrecy(harness.Case):
 
         # Reports and renewals, by value.
         report = "/v1/apps/wxgood/token/report"
-        self.assertEqual(node.send("POST", report, json.dumps({"token": token}), bearer).status, 200)
+        self.assertEqual(node.send("POST", report, json.dumps({"token": token + "x"}), bearer).status, 200)
         self.platform.revoke(token)
         reply = node.send("POST", report, json.dumps({"token": token}), bearer)
         self.assertEqual(reply.json["outcome"], "renewed", reply)
