@@ -84,20 +84,21 @@ struct TimingOverrides {
   std::optional<Milliseconds> request_timeout{};
 };
 
-/// How a token of a CustomPlatform is judged by one cheap call: introspection (RFC 7662), or, with
-/// `dead`, any call of its API.
+/// The cheap call that tells whether a token of a CustomPlatform works: introspection (RFC 7662),
+/// or, with `dead`, any call of its API.
 struct CustomProbe {
   std::string path{};
   std::string method{};  ///< "POST" or "GET"; empty: POST for introspection, GET for another call.
   /// Name of the parameter with the token; empty: "token" for introspection, which proves itself as
   /// `client_auth` says; for another call, `Authorization: Bearer`.
   std::string token{};
-  std::string active{};             ///< Path of the verdict of introspection; empty: "active".
+  std::string active{};             ///< Path into the answer of introspection; empty: "active".
   std::vector<std::string> dead{};  ///< Error codes or HTTP statuses that mean a dead token.
 };
 
 /// A platform of one's own: OAuth 2.0 client credentials (RFC 6749, 4.4), but for what is said
 /// here.
+///
 /// "{app}" in a path or a parameter stands for the app's id, "{NAME}" for its setting of that name;
 /// a parameter is left out where the setting is empty. A path into an answer is names joined by
 /// dots. What goes together, `src/platform/custom_platform.hpp` checks.

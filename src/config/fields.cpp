@@ -205,7 +205,8 @@ constexpr std::array kCustomPlatformFields = {
 
 constexpr std::array kProbeFields = {
     line<CustomProbe>(
-        "path", [](auto& p) { return &p.path; }, "", "", "path of the call that judges a token"),
+        "path", [](auto& p) { return &p.path; }, "", "",
+        "path of the call that tells whether a token works"),
     line<CustomProbe>(
         "method", [](auto& p) { return &p.method; }, "", "", "POST or GET"),
     line<CustomProbe>(

@@ -13,7 +13,7 @@
 namespace hufu::platform {
 namespace {
 
-/// A URL as libcurl reads it: the judge of where a request goes is whoever sends it.
+/// A URL as libcurl reads it, because libcurl sends the requests to it.
 class ParsedUrl {
  public:
   static std::optional<ParsedUrl> parse(std::string_view text) {

@@ -21,7 +21,7 @@ class Catalog {
  public:
   /// Those that Hufu knows.
   Catalog();
-  /// And those that `config` describes. Whether their descriptions make sense is not judged here
+  /// And those that `config` describes. Whether their descriptions make sense is not checked here
   /// (`check_custom_platform`); one by the name of a platform that Hufu knows is not looked at.
   explicit Catalog(const Config& config);
 

@@ -96,7 +96,7 @@ Probe probe_of(const CustomProbe& custom, const CustomPlatform& platform) {
     const std::string_view name = custom.token.empty() ? kDefaultProbedToken : custom.token;
     parameters_of(probe.call).push_back({std::string(name), token()});
     authenticate(probe.call, platform);
-    probe.verdict = custom.active.empty() ? kDefaultActive : std::string_view(custom.active);
+    probe.active = custom.active.empty() ? kDefaultActive : std::string_view(custom.active);
     return probe;
   }
   if (custom.token.empty()) {

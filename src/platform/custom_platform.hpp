@@ -22,7 +22,7 @@ struct PlatformProblem {
   Error error;      ///< Fault::config, with a next step; repeats no URL.
 };
 
-/// What is wrong with `config.custom` (which must be there), judged by nothing but itself; in the
+/// What is wrong with `config.custom` (which must be there), by nothing but itself; in the
 /// order in which the keys are documented. URLs are left to `address_of`, and how its times go
 /// together with others to `config::check_timing`.
 std::vector<PlatformProblem> check_custom_platform(std::string_view name,

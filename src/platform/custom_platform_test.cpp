@@ -160,7 +160,7 @@ TEST(CheckCustomPlatform, NamesTheKeyOfWhatIsWrong) {
       {"a probe elsewhere", [&](auto& c) { probed(c).path = "https://h"; },
        "probe.path: it is not"},
       {"a probe by PUT", [&](auto& c) { probed(c).method = "PUT"; }, "probe.method: unknown"},
-      {"a verdict nowhere", [&](auto& c) { probed(c).active = ".."; }, "probe.active: it is not"},
+      {"an answer nowhere", [&](auto& c) { probed(c).active = ".."; }, "probe.active: it is not"},
       {"two kinds of probe", [&](auto& c) { probed(c).active = "a", c.probe->dead = {"401"}; },
        "probe.active: it goes with introspection"},
       {"a dead success", [&](auto& c) { probed(c).dead = {""}; },

@@ -28,12 +28,12 @@ class DescribedIssuer::Attempt : public std::enable_shared_from_this<Attempt> {
   /// The client is alive whenever it calls back, so a plain pointer to it is enough. (An owning one
   /// could end it on its own thread.)
   Attempt(std::shared_ptr<const What> what, const Call& call,
-          std::shared_ptr<const IssueRequest> asked, Secret judged, net::HttpClient* client,
+          std::shared_ptr<const IssueRequest> asked, Secret probed, net::HttpClient* client,
           const Clock& clock, Done<net::HttpOutcome> done)
       : what_(std::move(what)),
         call_(call),
         asked_(std::move(asked)),
-        judged_(std::move(judged)),
+        probed_(std::move(probed)),
         client_(client),
         clock_(clock),
         deadline_(clock.steady() + asked_->timeout),
@@ -41,8 +41,8 @@ class DescribedIssuer::Attempt : public std::enable_shared_from_this<Attempt> {
 
   void send() {
     const auto& base_urls = what_->address.base_urls;
-    net::HttpRequest request = build_request(call_, base_urls.at(next_), *asked_, judged_.reveal());
-    request.timeout = deadline_ - clock_.steady();
+    net::HttpRequest request = build_request(call_, base_urls.at(next_), *asked_, probed_.reveal());
+    if (next_ > 0) request.timeout = deadline_ - clock_.steady();
     // What is left of the time is shared between this base URL and those behind it.
     const auto left = static_cast<Milliseconds::rep>(base_urls.size() - next_);
     if (left > 1) request.connect_timeout = request.timeout / left;
@@ -68,7 +68,7 @@ class DescribedIssuer::Attempt : public std::enable_shared_from_this<Attempt> {
   const std::shared_ptr<const What> what_;
   const Call& call_;  // Of `what_`.
   const std::shared_ptr<const IssueRequest> asked_;
-  const Secret judged_;
+  const Secret probed_;
   net::HttpClient* const client_;
   const Clock& clock_;
   const SteadyTime deadline_;
@@ -132,8 +132,8 @@ void DescribedIssuer::probe(IssueRequest request, const Secret& token, Done<Prob
 }
 
 void DescribedIssuer::send(const Call& call, std::shared_ptr<const IssueRequest> asked,
-                           Secret judged, Done<net::HttpOutcome> done) {
-  std::make_shared<Attempt>(what_, call, std::move(asked), std::move(judged), client_.get(), clock_,
+                           Secret probed, Done<net::HttpOutcome> done) {
+  std::make_shared<Attempt>(what_, call, std::move(asked), std::move(probed), client_.get(), clock_,
                             std::move(done))
       ->send();
 }

@@ -48,7 +48,7 @@ class DescribedIssuer final : public Issuer {
   };
   class Attempt;
 
-  void send(const Call& call, std::shared_ptr<const IssueRequest> asked, Secret judged,
+  void send(const Call& call, std::shared_ptr<const IssueRequest> asked, Secret probed,
             Done<net::HttpOutcome> done);
 
   std::shared_ptr<const What> what_;  // Shared with the calls on their way.

@@ -246,7 +246,7 @@ TEST(DescribedIssuer, CallsItsFallbackWhereNoConnectionCanBeMade) {
   ScriptedServer server({always(kGoodAnswer)});
   auto issuer = issuer_at(with_fallback(dead.url(), server.url()), "classic");
   EXPECT_TRUE(start(*issuer).get().has_value());
-  EXPECT_EQ(probe(*issuer, "T"), ProbeResult::unknown) << "that answer is no verdict";
+  EXPECT_EQ(probe(*issuer, "T"), ProbeResult::unknown) << "that answer says nothing of a token";
   EXPECT_EQ(server.requests().size(), 2U);
 }
 

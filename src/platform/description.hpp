@@ -29,7 +29,7 @@ struct Value {
     refresh_token,  ///< The one that renews the permission.
     force,          ///< Whether the present token is to be dropped: true or false.
     needed,         ///< The token number `index` of `KindDescription::needs`.
-    token,          ///< In a probe: the token that is judged.
+    token,          ///< In a probe: the token that is asked about.
   };
   From from = From::text;
   std::string text{};
@@ -91,7 +91,7 @@ struct ErrorMapping {
 };
 using ErrorMappings = std::map<std::string, ErrorMapping, std::less<>>;
 
-/// The cheap call that judges a token.
+/// The cheap call that tells whether a token works.
 struct Probe {
   Call call{};
   /// Error codes, or HTTP statuses ("401"), that say dead.
@@ -101,7 +101,7 @@ struct Probe {
   std::string sign_of_life{};
   /// Path of a member that says it itself, true or false ("active" of RFC 7662). Nothing else
   /// counts then.
-  std::string verdict{};
+  std::string active{};
 };
 
 /// A setting and the value that it has (its default counts).
@@ -149,7 +149,7 @@ struct KindDescription {
 struct SettingDescription {
   std::string name;
   std::vector<std::string> values{};  ///< Those allowed; none: any text.
-  std::string fallback{};             ///< What it is where an app says nothing.
+  std::string fallback{};             ///< What it is where an app says nothing, in a Condition.
   bool required = false;
   std::string meaning{};
 };

@@ -50,12 +50,12 @@ std::optional<std::string> fill_in(std::string_view text, const IssueRequest& as
   return result;
 }
 
-std::string_view secret_of(const Value& value, const IssueRequest& asked, std::string_view judged) {
+std::string_view secret_of(const Value& value, const IssueRequest& asked, std::string_view probed) {
   switch (value.from) {
     case Value::From::credential: return credential(asked.credentials, value.text).reveal();
     case Value::From::refresh_token: return asked.refresh_token.reveal();
     case Value::From::needed: return asked.needed.at(value.index).reveal();
-    case Value::From::token: return judged;
+    case Value::From::token: return probed;
     case Value::From::text:
     case Value::From::force: break;
   }
@@ -63,7 +63,7 @@ std::string_view secret_of(const Value& value, const IssueRequest& asked, std::s
 }
 
 std::vector<FilledIn> fill_in(const std::vector<Parameter>& parameters, const IssueRequest& asked,
-                              std::string_view judged) {
+                              std::string_view probed) {
   std::vector<FilledIn> result;
   for (const auto& [name, value] : parameters) {
     FilledIn parameter{name};
@@ -75,7 +75,7 @@ std::vector<FilledIn> fill_in(const std::vector<Parameter>& parameters, const Is
       parameter.is_boolean = true;
       parameter.text = asked.force ? "true" : "false";
     } else {
-      parameter.secret = secret_of(value, asked, judged);
+      parameter.secret = secret_of(value, asked, probed);
     }
     result.push_back(std::move(parameter));
   }
@@ -189,19 +189,19 @@ Secret basic_of(const IssueRequest& asked) {
 }  // namespace
 
 net::HttpRequest build_request(const Call& call, std::string_view base_url,
-                               const IssueRequest& asked, std::string_view judged) {
+                               const IssueRequest& asked, std::string_view probed) {
   net::HttpRequest request;
   request.method = call.method;
-  request.url = url_of(base_url, path_of(call, asked), fill_in(call.query, asked, judged));
+  request.url = url_of(base_url, path_of(call, asked), fill_in(call.query, asked, probed));
   request.timeout = asked.timeout;
-  if (call.bearer) request.authorization = Secret(secret_of(*call.bearer, asked, judged));
+  if (call.bearer) request.authorization = Secret(secret_of(*call.bearer, asked, probed));
   if (call.basic) {
     request.authorization_scheme = "Basic";
     request.authorization = basic_of(asked);
   }
   if (call.body.empty()) return request;
 
-  const auto body = fill_in(call.body, asked, judged);
+  const auto body = fill_in(call.body, asked, probed);
   if (call.encoding == Call::Encoding::json) {
     request.body = json_of(body);
     request.content_type = "application/json";

@@ -24,8 +24,8 @@ IssueRequest asked_with(std::string_view secret, std::string app = "wx1") {
 }
 
 net::HttpRequest built(const Call& call, const IssueRequest& asked = asked_with("s"),
-                       std::string_view judged = {}) {
-  return build_request(call, "https://host/base", asked, judged);
+                       std::string_view probed = {}) {
+  return build_request(call, "https://host/base", asked, probed);
 }
 
 TEST(RequestBuilder, BuildsMethodAddressAndTimeout) {

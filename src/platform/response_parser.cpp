@@ -118,7 +118,7 @@ std::optional<std::chrono::seconds> lifetime_in(const json::value& value) {
   return std::chrono::seconds(std::min(seconds, kLarge));
 }
 
-/// One answer to one call for a token, on its way to a verdict.
+/// One answer to one call for a token.
 class IssueResponse {
  public:
   IssueResponse(std::string_view title, const KindDescription& kind,
@@ -304,10 +304,10 @@ ProbeResult parse_probe_response(const KindDescription& kind, const net::HttpOut
   if (status >= 500) return ProbeResult::unknown;
   const bool successful = status >= 200 && status < 300;
 
-  if (!probe.verdict.empty()) {
-    const json::value* verdict = document.find(probe.verdict);
-    if (!successful || verdict == nullptr || !verdict->is_bool()) return ProbeResult::unknown;
-    return verdict->get_bool() ? ProbeResult::alive : ProbeResult::dead;
+  if (!probe.active.empty()) {
+    const json::value* active = document.find(probe.active);
+    if (!successful || active == nullptr || !active->is_bool()) return ProbeResult::unknown;
+    return active->get_bool() ? ProbeResult::alive : ProbeResult::dead;
   }
 
   auto means_dead = [&](std::string_view code) {

@@ -369,11 +369,11 @@ TEST(ProbeResponse, DoesNotGuess) {
             ProbeResult::unknown);
 }
 
-TEST(ProbeResponse, OfIntrospectionIsItsVerdictAndNothingElse) {
+TEST(ProbeResponse, OfIntrospectionIsItsMemberActiveAndNothingElse) {
   KindDescription kind;
   kind.answer = {.code = "error", .success = ""};
   kind.probe.emplace();
-  kind.probe->verdict = "active";
+  kind.probe->active = "active";
   EXPECT_EQ(probed(200, R"({"active":true})", kind), ProbeResult::alive);
   EXPECT_EQ(probed(200, R"({"active":false})", kind), ProbeResult::dead);
   for (const char* body : {"", "[]", "{}", R"({"active":"true"})", R"({"active":1})"}) {

@@ -96,10 +96,10 @@ std::optional<Damage> find_damage(std::string_view text, const UsualForm& usual)
                       " characters, where others of the platform have " + length_of(usual),
                   copy_anew};
   }
-  const auto stranger =
+  const auto unexpected =
       std::find_if_not(rest.begin(), rest.end(), [&](char c) { return fits(c, usual.characters); });
-  if (stranger == rest.end()) return std::nullopt;
-  const bool upper = usual.characters == Characters::lower_hex && is_upper(*stranger);
+  if (unexpected == rest.end()) return std::nullopt;
+  const bool upper = usual.characters == Characters::lower_hex && is_upper(*unexpected);
   return Damage{std::string("it holds ") +
                     (upper ? "upper-case letters" : "other characters than usual") +
                     ", where others of the platform are " + std::string(name_of(usual.characters)),

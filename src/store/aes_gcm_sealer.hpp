@@ -13,7 +13,7 @@ namespace hufu::store {
 /// AES-256-GCM (NIST SP 800-38D) under the active key of a Keyring.
 ///
 /// Sealed text: version (1 byte, 0x01) · key id (4) · nonce (12, random) · ciphertext · tag (16).
-/// The associated_data is associated data, together with version and key id. A random nonce is good
+/// Version and key id are associated data, too. A random nonce is good
 /// for 2^32 texts under one key: 50 a second for two years; `rotate_key` long before that.
 ///
 /// Thread-safety: all members may be called from any thread. It meets a key that it does not know

@@ -80,7 +80,7 @@ class CallbackStore final : public TokenStore {
   void acquire_lease(LeaseRequest lease_request, Done<Result<AcquireOutcome>> done) override {
     Key key = lease_request.key;
     run<AcquireOutcome>(key, std::move(done), [this, lease_request = std::move(lease_request)] {
-      return grant(lease_request);
+      return acquire(lease_request);
     });
   }
 
@@ -92,7 +92,7 @@ class CallbackStore final : public TokenStore {
     run<void>(key, std::move(done), [this, in_doubt_call]() -> Result<void> {
       if (record_.created_at == WallTime()) return {};
       record_.in_doubt.push_back(in_doubt_call);
-      late_marks_.push_back(in_doubt_call);
+      unseen_in_doubt_.push_back(in_doubt_call);
       touch();
       return {};
     });
@@ -150,7 +150,7 @@ class CallbackStore final : public TokenStore {
     return {};
   }
 
-  Result<AcquireOutcome> grant(const LeaseRequest& lease_request) {
+  Result<AcquireOutcome> acquire(const LeaseRequest& lease_request) {
     WallTime now = clock_.wall();
     if (record_.revision > lease_request.seen) return AcquireOutcome(Newer{record_.clone()});
     if (auto other = held(lease_, now, lease_request.grace))
@@ -159,7 +159,7 @@ class CallbackStore final : public TokenStore {
     lease_ = {touch(), lease_request.holder, now + lease_request.lease};
     record_.in_doubt.push_back(lease_request.in_doubt_call);
     record_.in_doubt.back().fence = lease_.fence;
-    late_marks_.clear();
+    unseen_in_doubt_.clear();
     return AcquireOutcome(
         Acquired{{key_, lease_.fence, lease_request.holder, lease_request.in_doubt_call.called_at},
                  record_.clone()});
@@ -181,8 +181,9 @@ class CallbackStore final : public TokenStore {
             if (!outcome) return tl::unexpected(outcome.error());
           }
           next.created_at = record_.created_at;
-          next.in_doubt.insert(next.in_doubt.end(), late_marks_.begin(), late_marks_.end());
-          late_marks_.clear();
+          next.in_doubt.insert(next.in_doubt.end(), unseen_in_doubt_.begin(),
+                               unseen_in_doubt_.end());
+          unseen_in_doubt_.clear();
           record_ = std::move(next);
           touch();
           return WriteOutcome::written;
@@ -203,8 +204,7 @@ class CallbackStore final : public TokenStore {
   bool loaded_ = false;
   Record record_;
   LeaseState lease_;
-  std::vector<InDoubtCall>
-      late_marks_;  ///< Appended by `add_in_doubt` since the lease was acquired.
+  std::vector<InDoubtCall> unseen_in_doubt_;  ///< Added since the lease was acquired.
   std::uint64_t sequence_ = 0;
   Worker<std::function<void()>> worker_;
 };

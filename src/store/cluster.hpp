@@ -37,7 +37,7 @@ struct ClusterView {
   std::vector<LeaseRow> leases;  ///< In order of key; the first thousand.
 };
 
-/// The fourth face of a database: who shares it. For people who look, and for nothing else: no
+/// The nodes that share a database. For people who look, and for nothing else: no
 /// decision about a token is made from what is in here.
 ///
 /// The same promises as TokenStore: `done` comes exactly once on any thread, nothing blocks. A node

@@ -138,17 +138,17 @@ class ConnectionPool {
   Result<std::unique_ptr<Connection>> reconnect() {
     {
       std::lock_guard lock(mutex_);
-      if (trouble_ && (trying_ || clock_.steady() < again_at_)) return tl::unexpected(*trouble_);
+      if (failure_ && (trying_ || clock_.steady() < again_at_)) return tl::unexpected(*failure_);
       trying_ = true;
     }
     auto made = connect_();
     std::lock_guard lock(mutex_);
     trying_ = false;
     if (made) {
-      trouble_.reset();
+      failure_.reset();
       pause_ = Milliseconds(0);
     } else {
-      trouble_ = made.error();
+      failure_ = made.error();
       pause_ = std::clamp(pause_ * 2, options_.first_pause, options_.longest_pause);
       again_at_ = clock_.steady() + pause_;
     }
@@ -162,7 +162,7 @@ class ConnectionPool {
   std::condition_variable wake_;
   std::deque<std::unique_ptr<Job>> queue_;
   bool closing_ = false;
-  std::optional<Error> trouble_;  ///< Why the latest attempt to connect failed.
+  std::optional<Error> failure_;  ///< Why the latest attempt to connect failed.
   bool trying_ = false;           ///< Some thread is connecting after a failure.
   SteadyTime again_at_{};
   Milliseconds pause_{};

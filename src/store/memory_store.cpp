@@ -92,7 +92,7 @@ void MemoryStore::acquire_lease(LeaseRequest lease_request, Done<Result<AcquireO
                   now + lease_request.lease};
     record.in_doubt.push_back(lease_request.in_doubt_call);
     record.in_doubt.back().fence = slot.lease.fence;
-    slot.late_marks.clear();
+    slot.unseen_in_doubt.clear();
     return Acquired{{lease_request.key, slot.lease.fence, lease_request.holder,
                      lease_request.in_doubt_call.called_at},
                     record.clone()};
@@ -112,10 +112,11 @@ WriteOutcome MemoryStore::store(const Lease& lease, Record next) {
   Slot& slot = entry->second;
   next.created_at = slot.record.created_at;
   next.updated_at = clock_.wall();
-  next.in_doubt.insert(next.in_doubt.end(), slot.late_marks.begin(), slot.late_marks.end());
+  next.in_doubt.insert(next.in_doubt.end(), slot.unseen_in_doubt.begin(),
+                       slot.unseen_in_doubt.end());
   slot.record = std::move(next);
   slot.lease.holder.clear();
-  slot.late_marks.clear();
+  slot.unseen_in_doubt.clear();
   append_change(lease.key);
   return WriteOutcome::written;
 }
@@ -125,7 +126,7 @@ void MemoryStore::add_in_doubt(const Key& key, InDoubtCall in_doubt_call, Done<R
     std::lock_guard lock(mutex_);
     if (auto slot = slots_.find(key); slot != slots_.end()) {
       slot->second.record.in_doubt.push_back(in_doubt_call);
-      slot->second.late_marks.push_back(in_doubt_call);
+      slot->second.unseen_in_doubt.push_back(in_doubt_call);
       slot->second.record.updated_at = clock_.wall();
       append_change(key);
     }

@@ -20,7 +20,7 @@ namespace hufu::store {
 /// A database that lasts as long as its object: for `hufu dev`, for tests, and for programs that
 /// embed Hufu and would rather fetch anew than write a file.
 ///
-/// Every verb calls `done` before it returns, outside the store's lock. All four faces are seen by
+/// Every verb calls `done` before it returns, outside the store's lock. What is stored is seen by
 /// everybody who holds the object. "Durable" means: until it is destroyed.
 class MemoryStore final : public TokenStore, public Registry, public SealLedger, public Cluster {
  public:
@@ -59,8 +59,7 @@ class MemoryStore final : public TokenStore, public Registry, public SealLedger,
   struct Slot {
     Record record;
     LeaseState lease;
-    std::vector<InDoubtCall>
-        late_marks;  ///< Appended by `in_doubt_call` since the lease was granted.
+    std::vector<InDoubtCall> unseen_in_doubt;  ///< Added since the lease was acquired.
   };
   WriteOutcome store(const Lease& lease, Record next);
   template <class Find>

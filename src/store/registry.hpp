@@ -61,7 +61,7 @@ struct ApiKeyRow {
 };
 
 /// Apps and API keys in the database. The same promises as TokenStore: success is durable, `done`
-/// comes exactly once on any thread, nothing blocks. Changes are told by `TokenStore::changes`.
+/// comes exactly once on any thread, nothing blocks. Changes appear in `TokenStore::changes`.
 class Registry {
  public:
   virtual ~Registry() = default;

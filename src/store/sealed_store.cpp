@@ -85,8 +85,8 @@ void SealedStore::acquire_lease(LeaseRequest lease_request, Done<Result<AcquireO
   });
 }
 
-/// Undoes a begin: the platform has not been called, and will not be, so its in-doubt call goes,
-/// too.
+/// Gives back a lease that was acquired: the platform has not been called, and will not be, so its
+/// in-doubt call goes, too.
 void SealedStore::give_back(Acquired grant, Error reason, Done<Result<AcquireOutcome>> done) {
   auto& in_doubt = grant.record.in_doubt;
   std::erase_if(in_doubt, [&](const InDoubtCall& call) { return call.fence == grant.lease.fence; });

@@ -9,8 +9,7 @@
 
 namespace hufu::store {
 
-/// The associated_data of a token and of an app's secret: the associated data of what is sealed
-/// there.
+/// The associated data with which a token, a refresh token and a credential are sealed.
 std::string token_associated_data(const Key& key, std::uint64_t revision);
 std::string refresh_token_associated_data(const Key& key);
 std::string credential_associated_data(const std::string& app, std::string_view name);

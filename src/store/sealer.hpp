@@ -14,10 +14,10 @@ namespace hufu::store {
 
 /// Seals secrets and tokens for the database, and recognises them without showing them.
 ///
-/// AES-256-GCM with a fresh random nonce; the associated_data of the text (row, column, revision)
-/// is associated data, so that a ciphertext moved to another row does not open; the id of the key
-/// stands beside the ciphertext, so that keys can be rotated. Thread-safety: all members may be
-/// called from any thread.
+/// AES-256-GCM with a fresh random nonce; what the text belongs to (row, column,
+/// revision) is associated data, so that a ciphertext moved to another row does not open; the id of
+/// the key stands beside the ciphertext, so that keys can be rotated. Thread-safety: all members
+/// may be called from any thread.
 class Sealer {
  public:
   virtual ~Sealer() = default;
@@ -25,7 +25,7 @@ class Sealer {
   [[nodiscard]] virtual Secret seal(std::string_view plain,
                                     std::string_view associated_data) const = 0;
   /// Fault::store, with the key id wanted, where the text was sealed with another key, was changed,
-  /// or belongs to another associated_data.
+  /// or belongs elsewhere.
   [[nodiscard]] virtual Result<Secret> open(std::string_view sealed,
                                             std::string_view associated_data) const = 0;
   /// The same for the same text under every key of the same key file, also after a rotation.

@@ -190,16 +190,16 @@ class SealerTest : public ::testing::Test {
 TEST_F(SealerTest, OpensWhatItSealed) {
   using namespace std::string_literals;
   for (const std::string& plain : {""s, "t"s, "a token"s, "\0\xff\0"s, std::string(4096, 'x')}) {
-    Secret sealed = sealer.seal(plain, "place");
+    Secret sealed = sealer.seal(plain, "data");
     EXPECT_EQ(sealed.size(), plain.size() + 33);
-    EXPECT_TRUE(must_value(sealer.open(sealed.reveal(), "place")).same_as(plain));
+    EXPECT_TRUE(must_value(sealer.open(sealed.reveal(), "data")).same_as(plain));
   }
 }
 
 TEST_F(SealerTest, TheSameTextSealedTwiceLooksDifferentAndShowsNothing) {
   std::set<std::string> seen;
   for (int i = 0; i < 100; ++i) {
-    std::string sealed(sealer.seal("canary", "place").reveal());
+    std::string sealed(sealer.seal("canary", "data").reveal());
     EXPECT_THAT(sealed, Not(HasSubstr("canary")));
     EXPECT_TRUE(seen.insert(sealed).second);
   }
@@ -207,55 +207,54 @@ TEST_F(SealerTest, TheSameTextSealedTwiceLooksDifferentAndShowsNothing) {
 
 TEST_F(SealerTest, WhatWasMovedDoesNotOpen) {
   Secret sealed = sealer.seal("token", "token|wx1|access_token|1");
-  for (const char* place :
-       {"token|wx2|access_token|1", "token|wx1|access_token|2", "app|wx1", ""}) {
-    auto plain = sealer.open(sealed.reveal(), place);
-    ASSERT_FALSE(plain) << place;
+  for (const char* data : {"token|wx2|access_token|1", "token|wx1|access_token|2", "app|wx1", ""}) {
+    auto plain = sealer.open(sealed.reveal(), data);
+    ASSERT_FALSE(plain) << data;
     EXPECT_EQ(plain.error().fault, Fault::store);
     EXPECT_THAT(plain.error().message, HasSubstr("changed or moved"));
   }
 }
 
 TEST_F(SealerTest, NoBitCanBeChanged) {
-  std::string sealed(sealer.seal("token", "place").reveal());
+  std::string sealed(sealer.seal("token", "data").reveal());
   for (std::size_t bit = 0; bit < sealed.size() * 8; ++bit) {
     std::string bent = sealed;
     bent[bit / 8] = static_cast<char>(bent[bit / 8] ^ (1 << (bit % 8)));
-    auto plain = sealer.open(bent, "place");
+    auto plain = sealer.open(bent, "data");
     ASSERT_FALSE(plain) << bit;
     EXPECT_EQ(plain.error().fault, Fault::store);
   }
   for (std::size_t size = 0; size < sealed.size(); ++size) {
-    EXPECT_FALSE(sealer.open(std::string_view(sealed).substr(0, size), "place")) << size;
+    EXPECT_FALSE(sealer.open(std::string_view(sealed).substr(0, size), "data")) << size;
   }
-  EXPECT_TRUE(sealer.open(sealed, "place")) << "and a failure before does not stick";
+  EXPECT_TRUE(sealer.open(sealed, "data")) << "and a failure before does not stick";
 }
 
 TEST_F(SealerTest, NamesTheKeyThatIsWanted) {
   AesGcmSealer other(fresh());
-  std::string id = *AesGcmSealer::key_id(sealer.seal("token", "place").reveal());
-  auto plain = other.open(sealer.seal("token", "place").reveal(), "place");
+  std::string id = *AesGcmSealer::key_id(sealer.seal("token", "data").reveal());
+  auto plain = other.open(sealer.seal("token", "data").reveal(), "data");
   ASSERT_FALSE(plain);
   EXPECT_THAT(plain.error().message, HasSubstr(id));
   EXPECT_THAT(plain.error().next_step, HasSubstr(id));
 }
 
 TEST_F(SealerTest, MeetsANewKeyByReadingItsFileAgainAndSealsWithItFromThereOn) {
-  std::string before(sealer.seal("token", "place").reveal());
+  std::string before(sealer.seal("token", "data").reveal());
   AesGcmSealer rotated(must_value(add_key_to_file(path)));
-  Secret sealed = rotated.seal("token", "place");
-  EXPECT_TRUE(must_value(sealer.open(sealed.reveal(), "place")).same_as("token"));
+  Secret sealed = rotated.seal("token", "data");
+  EXPECT_TRUE(must_value(sealer.open(sealed.reveal(), "data")).same_as("token"));
   EXPECT_EQ(AesGcmSealer::key_id(sealer.seal("x", "p").reveal()),
             AesGcmSealer::key_id(sealed.reveal()));
-  EXPECT_TRUE(must_value(sealer.open(before, "place")).same_as("token"));
+  EXPECT_TRUE(must_value(sealer.open(before, "data")).same_as("token"));
 }
 
 TEST_F(SealerTest, DoesNotTakeOverAFileThatLacksAKeyItUsed) {
   std::filesystem::remove(path);
   AesGcmSealer other(must_value(create_key_file(path, fresh())));
-  EXPECT_FALSE(sealer.open(other.seal("token", "place").reveal(), "place"));
-  Secret sealed = sealer.seal("token", "place");
-  EXPECT_TRUE(sealer.open(sealed.reveal(), "place"));
+  EXPECT_FALSE(sealer.open(other.seal("token", "data").reveal(), "data"));
+  Secret sealed = sealer.seal("token", "data");
+  EXPECT_TRUE(sealer.open(sealed.reveal(), "data"));
 }
 
 TEST_F(SealerTest, FingerprintsAndTagsOutliveARotation) {
@@ -280,14 +279,14 @@ TEST_F(SealerTest, ManyThreadsSealAndOpenWhileTheKeysAreRotated) {
   for (int i = 0; i < 4; ++i) {
     threads.emplace_back([&] {
       for (int round = 0; round < 200; ++round) {
-        Secret sealed = sealer.seal("token", "place");
-        EXPECT_TRUE(must_value(sealer.open(sealed.reveal(), "place")).same_as("token"));
+        Secret sealed = sealer.seal("token", "data");
+        EXPECT_TRUE(must_value(sealer.open(sealed.reveal(), "data")).same_as("token"));
       }
     });
   }
   for (int i = 0; i < 3; ++i) {
     AesGcmSealer rotated(must_value(add_key_to_file(path)));
-    EXPECT_TRUE(sealer.open(rotated.seal("token", "place").reveal(), "place"));
+    EXPECT_TRUE(sealer.open(rotated.seal("token", "data").reveal(), "data"));
   }
   for (auto& thread : threads) thread.join();
 }

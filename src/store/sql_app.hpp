@@ -12,9 +12,9 @@ namespace hufu::store {
 inline const std::string kAppColumns =
     "id, platform, parent, settings, credentials, keep, secret_login, tag, created_at, updated_at";
 
-/// Their places, and the first that is free behind them.
+/// Their numbers, and the first that is free behind them.
 struct AppColumn {
-  enum Place : int {
+  enum Number : int {
     id,
     platform,
     parent,

@@ -16,9 +16,9 @@ inline const std::string kRecordColumns =
     "predecessors, alive_at, marks, trouble, budget, fence, holder, lease_until, created_at, "
     "updated_at, overlap, refresh_token, refresh_token_expires_at";
 
-/// Their places, and the first that is free behind them.
+/// Their numbers, and the first that is free behind them.
 struct RecordColumn {
-  enum Place : int {
+  enum Number : int {
     app,
     kind,
     revision,

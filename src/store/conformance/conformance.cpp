@@ -60,11 +60,14 @@ void expect_same(const Record& stored, const Record& expected) {
     EXPECT_EQ(stored.failure->next_attempt_at, expected.failure->next_attempt_at);
     EXPECT_EQ(stored.failure->failures, expected.failure->failures);
     EXPECT_EQ(stored.failure->credentials, expected.failure->credentials);
+    EXPECT_EQ(stored.failure->host, expected.failure->host);
   }
   EXPECT_EQ(stored.budget.report_count, expected.budget.report_count);
   EXPECT_EQ(stored.budget.report_counted_at, expected.budget.report_counted_at);
   EXPECT_EQ(stored.budget.forced, expected.budget.forced);
   EXPECT_EQ(stored.budget.forced_at, expected.budget.forced_at);
+  EXPECT_EQ(stored.budget.deaths, expected.budget.deaths);
+  EXPECT_EQ(stored.budget.deaths_since, expected.budget.deaths_since);
 }
 
 /// Every field set, to values that a careless store would bend.
@@ -87,8 +90,9 @@ Record full_record(std::uint64_t revision, WallTime now) {
       now - 5ms,
       now + 5min,
       3,
-      "\0tag\xfe"s};
-  record.budget = {2, now - 6ms, 19, now - 7ms};
+      "\0tag\xfe"s,
+      "host.example"};
+  record.budget = {2, now - 6ms, 19, now - 7ms, 5, now - 8ms};
   record.refresh_token = Secret("\0refresh\x80"s);
   record.refresh_token_expires_at = now + 720h;
   return record;
@@ -132,23 +136,24 @@ TEST_P(LeaseConformance, TheInDoubtCallIsStoredBeforeTheLeaseIsAcquired) {
   }
 }
 
-TEST_P(LeaseConformance, BeginIsRefusedWhileAnybodyHoldsTheLease) {
+TEST_P(LeaseConformance, ALeaseThatAnybodyHoldsIsNotAcquired) {
   granted(*store.tokens, lease_request(key, 0, harness->now(), "node-a"));
   Handle second = harness->open();
   for (const char* holder : {"node-a", "node-b"}) {
-    AcquireOutcome outcome = begin(*second.tokens, lease_request(key, 0, harness->now(), holder));
+    AcquireOutcome outcome = acquire(*second.tokens, lease_request(key, 0, harness->now(), holder));
     auto* held = std::get_if<Held>(&outcome);
     ASSERT_NE(held, nullptr) << holder;
     EXPECT_EQ(held->holder, "node-a");
     EXPECT_GT(held->remaining, 0ms);
     EXPECT_LE(held->remaining, kLease + harness->clock_slop());
   }
-  EXPECT_EQ(load(*store.tokens, key).in_doubt.size(), 1U) << "a refused begin leaves no mark";
+  EXPECT_EQ(load(*store.tokens, key).in_doubt.size(), 1U)
+      << "whoever is refused leaves nothing behind";
 }
 
-TEST_P(LeaseConformance, BeginTellsWhoeverSawLessThanIsStored) {
+TEST_P(LeaseConformance, WhoeverSawLessThanIsStoredGetsTheNewerRecord) {
   put_token(*store.tokens, key, "one", harness->now());
-  AcquireOutcome outcome = begin(*store.tokens, lease_request(key, 0, harness->now()));
+  AcquireOutcome outcome = acquire(*store.tokens, lease_request(key, 0, harness->now()));
   auto* newer = std::get_if<Newer>(&outcome);
   ASSERT_NE(newer, nullptr);
   EXPECT_EQ(newer->record.revision, 1U);
@@ -156,14 +161,14 @@ TEST_P(LeaseConformance, BeginTellsWhoeverSawLessThanIsStored) {
   EXPECT_THAT(load(*store.tokens, key).in_doubt, IsEmpty());
 }
 
-TEST_P(LeaseConformance, ANewerTokenIsToldEvenWhileTheLeaseIsHeld) {
+TEST_P(LeaseConformance, TheNewerRecordIsReturnedEvenWhileTheLeaseIsHeld) {
   put_token(*store.tokens, key, "one", harness->now());
   granted(*store.tokens, lease_request(key, 1, harness->now(), "node-a"));
-  AcquireOutcome outcome = begin(*store.tokens, lease_request(key, 0, harness->now(), "node-b"));
+  AcquireOutcome outcome = acquire(*store.tokens, lease_request(key, 0, harness->now(), "node-b"));
   EXPECT_TRUE(std::holds_alternative<Newer>(outcome));
 }
 
-TEST_P(LeaseConformance, BeginGrantsWhoeverSawMoreThanIsStored) {
+TEST_P(LeaseConformance, WhoeverSawMoreThanIsStoredAcquiresTheLease) {
   put_token(*store.tokens, key, "one", harness->now());
   EXPECT_EQ(granted(*store.tokens, lease_request(key, 9, harness->now())).record.revision, 1U);
 }
@@ -189,7 +194,7 @@ TEST_P(LeaseConformance, EveryFieldOfARecordComesBackFromCommit) {
   expect_same(again.record, next);
 }
 
-TEST_P(LeaseConformance, EveryFieldOfARecordComesBackFromAbandon) {
+TEST_P(LeaseConformance, EveryFieldOfARecordComesBackFromACommitOfTheSameToken) {
   put_token(*store.tokens, key, "one", harness->now());
   Acquired grant = granted(*store.tokens, lease_request(key, 1, harness->now()));
   Record next = full_record(1, harness->now());
@@ -230,7 +235,7 @@ TEST_P(LeaseConformance, ARefreshTokenIsStoredInOneStepWithItsToken) {
   EXPECT_TRUE(stored.refresh_token.same_as("refresh two"));
 }
 
-TEST_P(LeaseConformance, AbandonKeepsTheTokenStoresTheTroubleAndGivesTheLeaseBack) {
+TEST_P(LeaseConformance, ACommitOfTheSameTokenStoresTheFailureAndGivesTheLeaseBack) {
   put_token(*store.tokens, key, "one", harness->now());
   Acquired grant = granted(*store.tokens, lease_request(key, 1, harness->now()));
   Record next = grant.record.clone();
@@ -247,7 +252,7 @@ TEST_P(LeaseConformance, AbandonKeepsTheTokenStoresTheTroubleAndGivesTheLeaseBac
   granted(*store.tokens, lease_request(key, 1, harness->now(), "node-b"));
 }
 
-TEST_P(LeaseConformance, AbandonWorksBeforeThereIsAToken) {
+TEST_P(LeaseConformance, AFailureIsStoredBeforeThereIsAToken) {
   Acquired grant = granted(*store.tokens, lease_request(key, 0, harness->now()));
   Record next = grant.record.clone();
   next.failure = FailureState{{Fault::refused, "wrong secret", "", 40125, {}},
@@ -266,7 +271,7 @@ TEST_P(LeaseConformance, ALeaseEndsWithItsTime) {
   granted(*store.tokens, lease_request(key, 0, harness->now(), "node-a"));
   harness->let_pass(kLease - 10s);
   EXPECT_TRUE(std::holds_alternative<Held>(
-      begin(*store.tokens, lease_request(key, 0, harness->now(), "node-b"))));
+      acquire(*store.tokens, lease_request(key, 0, harness->now(), "node-b"))));
   harness->let_pass(10s);
   granted(*store.tokens, lease_request(key, 0, harness->now(), "node-b"));
 }
@@ -276,7 +281,7 @@ TEST_P(LeaseConformance, WhoeverGivesGraceLeavesAnExpiredLeaseAloneForThatLong) 
   LeaseRequest patient = lease_request(key, 0, harness->now(), "node-b");
   patient.grace = 1h;
   harness->let_pass(kLease + 1s);
-  AcquireOutcome outcome = begin(*store.tokens, patient);
+  AcquireOutcome outcome = acquire(*store.tokens, patient);
   ASSERT_TRUE(std::holds_alternative<Held>(outcome));
   EXPECT_EQ(std::get<Held>(outcome).holder, "node-a");
   EXPECT_GT(std::get<Held>(outcome).remaining, 30min);
@@ -301,7 +306,7 @@ TEST_P(LeaseConformance, AClockOfItsOwnIsTheOneThatStampsRecords) {
   EXPECT_GT(stamp + 30s, *time);
 }
 
-TEST_P(LeaseConformance, WhoeverTakesOverAnExpiredLeaseSeesTheMarkOfTheOneBefore) {
+TEST_P(LeaseConformance, WhoeverTakesOverAnExpiredLeaseSeesTheInDoubtCallOfTheOneBefore) {
   LeaseRequest first = lease_request(key, 0, harness->now(), "node-a");
   Acquired before = granted(*store.tokens, first);
   harness->let_pass(kLease);
@@ -329,13 +334,13 @@ TEST_P(LeaseConformance, ALateCommitAfterSomebodyElseTookTheLeaseIsFencedAndWrit
   EXPECT_TRUE(load(*store.tokens, key).token->value.same_as("quick"));
 }
 
-TEST_P(LeaseConformance, ALateAbandonIsFencedToo) {
+TEST_P(LeaseConformance, ALateCommitOfTheSameTokenIsFencedToo) {
   Acquired slow = granted(*store.tokens, lease_request(key, 0, harness->now(), "node-a"));
   harness->let_pass(kLease);
   granted(*store.tokens, lease_request(key, 0, harness->now(), "node-b"));
   EXPECT_EQ(commit(*store.tokens, slow.lease, slow.record.clone()), WriteOutcome::fenced);
   EXPECT_TRUE(std::holds_alternative<Held>(
-      begin(*store.tokens, lease_request(key, 0, harness->now(), "node-c"))));
+      acquire(*store.tokens, lease_request(key, 0, harness->now(), "node-c"))));
 }
 
 TEST_P(LeaseConformance, ALateCommitThatNobodyOvertookIsWritten) {
@@ -368,7 +373,7 @@ TEST_P(LeaseConformance, AFenceIsNeverUsedTwice) {
   }
 }
 
-TEST_P(LeaseConformance, AMarkNeedsNoLease) {
+TEST_P(LeaseConformance, AnInDoubtCallIsAddedWithoutALease) {
   put_token(*store.tokens, key, "one", harness->now());
   InDoubtCall lost{harness->now(), harness->now() + 5min};
   add_in_doubt(*store.tokens, key, lost);
@@ -377,12 +382,12 @@ TEST_P(LeaseConformance, AMarkNeedsNoLease) {
   EXPECT_TRUE(stored.token->value.same_as("one"));
 }
 
-TEST_P(LeaseConformance, AMarkOnNothingDoesNothing) {
+TEST_P(LeaseConformance, AnInDoubtCallWithoutARecordDoesNothing) {
   add_in_doubt(*store.tokens, key, {harness->now(), harness->now()});
   EXPECT_THAT(load(*store.tokens, key).in_doubt, IsEmpty());
 }
 
-TEST_P(LeaseConformance, AMarkMadeWhileSomebodyRenewsOutlivesTheirCommit) {
+TEST_P(LeaseConformance, AnInDoubtCallAddedWhileSomebodyRenewsOutlivesTheirCommit) {
   LeaseRequest first = lease_request(key, 0, harness->now(), "node-a");
   granted(*store.tokens, first);
   harness->let_pass(kLease);
@@ -399,7 +404,7 @@ TEST_P(LeaseConformance, AMarkMadeWhileSomebodyRenewsOutlivesTheirCommit) {
   EXPECT_THAT(load(*store.tokens, key).in_doubt, IsEmpty());
 }
 
-TEST_P(LeaseConformance, AMarkFromBeforeALeaseWasGrantedGoesWhenItsHolderDropsIt) {
+TEST_P(LeaseConformance, AnInDoubtCallFromBeforeTheLeaseGoesWhenItsHolderDropsIt) {
   put_token(*store.tokens, key, "one", harness->now());
   add_in_doubt(*store.tokens, key, {harness->now(), harness->now() + 5min});
   Acquired grant = granted(*store.tokens, lease_request(key, 1, harness->now()));
@@ -442,7 +447,7 @@ TEST_P(LeaseConformance, StampsTheFirstWriteAndEachLaterOne) {
   expect_updated_since(fifth);
 }
 
-TEST_P(LeaseConformance, OfManyWhoBeginAtOnceExactlyOneIsGranted) {
+TEST_P(LeaseConformance, OfManyWhoAskForALeaseAtOnceExactlyOneAcquiresIt) {
   constexpr int kThreads = 8;
   for (std::uint64_t round = 0; round < 5; ++round) {
     std::atomic<int> grants = 0;
@@ -455,7 +460,7 @@ TEST_P(LeaseConformance, OfManyWhoBeginAtOnceExactlyOneIsGranted) {
         LeaseRequest wanted =
             lease_request(key, round, harness->now(), "node-" + std::to_string(i));
         gate.arrive_and_wait();
-        AcquireOutcome outcome = begin(*handle.tokens, std::move(wanted));
+        AcquireOutcome outcome = acquire(*handle.tokens, std::move(wanted));
         if (auto* granted = std::get_if<Acquired>(&outcome)) {
           ++grants;
           winner = std::move(*granted);
@@ -472,7 +477,7 @@ TEST_P(LeaseConformance, OfManyWhoBeginAtOnceExactlyOneIsGranted) {
   }
 }
 
-TEST_P(LeaseConformance, TheFeedStartsAtThePresentAndTellsEachWriteOfATokenOnce) {
+TEST_P(LeaseConformance, TheFeedStartsAtThePresentAndNamesEachRecordThatWasWrittenOnce) {
   put_token(*store.tokens, key, "one", harness->now());
   Changes start = changes(*store.tokens, "");
   EXPECT_FALSE(start.cursor.empty());
@@ -489,7 +494,7 @@ TEST_P(LeaseConformance, TheFeedStartsAtThePresentAndTellsEachWriteOfATokenOnce)
       << "a cursor can be used again";
 }
 
-TEST_P(LeaseConformance, TheFeedTellsOfALeaseOfATroubleAndOfAMark) {
+TEST_P(LeaseConformance, TheFeedNamesTheRecordOfALeaseOfACommitAndOfAnInDoubtCall) {
   std::string cursor = changes(*store.tokens, "").cursor;
   auto told = [&] {
     Changes news = changes(*store.tokens, cursor);
@@ -498,8 +503,8 @@ TEST_P(LeaseConformance, TheFeedTellsOfALeaseOfATroubleAndOfAMark) {
   };
   Acquired grant = granted(*store.tokens, lease_request(key, 0, harness->now()));
   EXPECT_THAT(told(), ElementsAre(key));
-  begin(*store.tokens, lease_request(key, 0, harness->now()));
-  EXPECT_THAT(told(), IsEmpty()) << "a refused begin is no change";
+  acquire(*store.tokens, lease_request(key, 0, harness->now()));
+  EXPECT_THAT(told(), IsEmpty()) << "whoever is refused changes nothing";
   commit(*store.tokens, grant.lease, grant.record.clone());
   EXPECT_THAT(told(), ElementsAre(key));
   add_in_doubt(*store.tokens, key, {harness->now(), harness->now()});
@@ -611,8 +616,8 @@ TEST_P(FeedConformance, ManyLeasesAtOnceKeepEveryTokenRight) {
   WallTime now = harness->now();
   a_few_at_a_time(kKeys, [&](int i, auto done) {
     store.tokens->acquire_lease(
-        lease_request(key_number(i), 0, now), [&, i, done](Result<AcquireOutcome> begun) {
-          auto* grant = begun ? std::get_if<Acquired>(&*begun) : nullptr;
+        lease_request(key_number(i), 0, now), [&, i, done](Result<AcquireOutcome> acquired) {
+          auto* grant = acquired ? std::get_if<Acquired>(&*acquired) : nullptr;
           if (grant == nullptr) return done();
           store.tokens->commit(grant->lease,
                                next_token(grant->record, "token" + std::to_string(i), now),
@@ -685,15 +690,15 @@ TEST_P(RegistryConformance, AnAppWithoutAnythingComesBackWithoutAnything) {
   EXPECT_EQ(found->tag, SecretTag());
 }
 
-TEST_P(RegistryConformance, AnAppThatIsPutAgainIsReplacedAndKeepsItsBirthday) {
+TEST_P(RegistryConformance, AnAppThatIsPutAgainIsReplacedAndKeepsItsCreationTime) {
   put_app(*store.registry, app_row("wx1", "old"));
-  WallTime born = load_app(*store.registry, "wx1")->created_at;
+  WallTime created = load_app(*store.registry, "wx1")->created_at;
   harness->let_pass(1s);
   WallTime later = harness->now();
   put_app(*store.registry, app_row("wx1", "new"));
   auto found = load_app(*store.registry, "wx1");
   EXPECT_TRUE(credential(found->credentials, kSecret).same_as("new"));
-  EXPECT_EQ(found->created_at, born);
+  EXPECT_EQ(found->created_at, created);
   expect_stamp(found->updated_at, later, harness->now(), *harness);
   EXPECT_EQ(scan_apps(*store.registry).size(), 1U);
 }
@@ -716,18 +721,18 @@ TEST_P(RegistryConformance, ScanShowsEveryAppWithTheNamesOfItsCredentialsAlone) 
   EXPECT_EQ(ids.size(), 600U);
 }
 
-TEST_P(RegistryConformance, PuttingAnAppForgetsItsTroubleAndKeepsItsTokens) {
+TEST_P(RegistryConformance, PuttingAnAppForgetsItsFailuresAndKeepsItsTokens) {
   put_app(*store.registry, app_row(key.app, "wrong"));
   put_token(*store.tokens, key, "one", harness->now());
   Acquired grant = granted(*store.tokens, lease_request(key, 1, harness->now()));
-  Record troubled = grant.record.clone();
-  troubled.in_doubt.clear();
-  troubled.failure = FailureState{{Fault::refused, "wrong secret", "", 40125, {}},
-                                  harness->now(),
-                                  harness->now() + 5min,
-                                  4,
-                                  {}};
-  commit(*store.tokens, grant.lease, std::move(troubled));
+  Record failed = grant.record.clone();
+  failed.in_doubt.clear();
+  failed.failure = FailureState{{Fault::refused, "wrong secret", "", 40125, {}},
+                                harness->now(),
+                                harness->now() + 5min,
+                                4,
+                                {}};
+  commit(*store.tokens, grant.lease, std::move(failed));
   Record before = load(*store.tokens, key);
   std::string cursor = changes(*store.tokens, "").cursor;
 
@@ -737,13 +742,13 @@ TEST_P(RegistryConformance, PuttingAnAppForgetsItsTroubleAndKeepsItsTokens) {
   EXPECT_THAT(changes(*store.tokens, cursor).tokens, ElementsAre(key));
 }
 
-TEST_P(RegistryConformance, PuttingAnAppLeavesTheTroubleOfOthersAlone) {
+TEST_P(RegistryConformance, PuttingAnAppLeavesTheFailuresOfOthersAlone) {
   Key other{key.app + "x", key.kind};
   Acquired grant = granted(*store.tokens, lease_request(other, 0, harness->now()));
-  Record troubled = grant.record.clone();
-  troubled.failure =
+  Record failed = grant.record.clone();
+  failed.failure =
       FailureState{{Fault::refused, "no", "", {}, {}}, harness->now(), harness->now(), 1, {}};
-  commit(*store.tokens, grant.lease, std::move(troubled));
+  commit(*store.tokens, grant.lease, std::move(failed));
   put_app(*store.registry, app_row(key.app, "right"));
   EXPECT_TRUE(load(*store.tokens, other).failure);
 }
@@ -1084,8 +1089,8 @@ TEST_P(ClusterConformance, OfManyLeasesSomeAreShown) {
   a_few_at_a_time(kKeys, [&](int i, auto done) {
     LeaseRequest wish = lease_request(key_number(i), 0, harness->now());
     wish.lease = 1h;  // The first is still held when the last is granted.
-    store.tokens->acquire_lease(std::move(wish), [&, done](const Result<AcquireOutcome>& begun) {
-      if (begun && std::holds_alternative<Acquired>(*begun)) ++granted;
+    store.tokens->acquire_lease(std::move(wish), [&, done](const Result<AcquireOutcome>& acquired) {
+      if (acquired && std::holds_alternative<Acquired>(*acquired)) ++granted;
       done();
     });
   });
@@ -1093,7 +1098,7 @@ TEST_P(ClusterConformance, OfManyLeasesSomeAreShown) {
   EXPECT_EQ(view(*store.cluster).leases.size(), kMostLeasesShown);
 }
 
-// A store has the faces that it has.
+// A store has the interfaces that it has.
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(LeaseConformance);
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(FeedConformance);
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(RegistryConformance);

@@ -21,8 +21,8 @@
 /// is behind Harness, so that a database with a clock of its own joins without a change here.
 namespace hufu::store::conformance {
 
-/// One handle on the database: what one process holds. The faces that a store does not have are
-/// empty.
+/// One handle on the database: what one process holds. The interfaces that a store does
+/// not have are empty.
 struct Handle {
   std::shared_ptr<TokenStore> tokens;
   std::shared_ptr<Registry> registry;
@@ -69,7 +69,7 @@ class Conformance : public ::testing::TestWithParam<Case> {
   Key key;
 };
 
-/// The four verbs and `in_doubt_call`, on one key. For every store.
+/// The verbs of a TokenStore on one key. For every store.
 class LeaseConformance : public Conformance {};
 /// Many keys: `scan` and `changes`. For every store of more than one key.
 class FeedConformance : public Conformance {};

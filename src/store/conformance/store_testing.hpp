@@ -60,12 +60,12 @@ inline Result<AcquireOutcome> try_acquire(TokenStore& store, LeaseRequest lease_
   return await<Result<AcquireOutcome>>(
       [&](auto done) { store.acquire_lease(std::move(lease_request), std::move(done)); });
 }
-inline AcquireOutcome begin(TokenStore& store, LeaseRequest lease_request) {
+inline AcquireOutcome acquire(TokenStore& store, LeaseRequest lease_request) {
   return must(try_acquire(store, std::move(lease_request)));
 }
-/// A begin that must be granted.
+/// The same where the lease must be free.
 inline Acquired granted(TokenStore& store, LeaseRequest what) {
-  AcquireOutcome outcome = begin(store, std::move(what));
+  AcquireOutcome outcome = acquire(store, std::move(what));
   if (auto* granted = std::get_if<Acquired>(&outcome)) return std::move(*granted);
   ADD_FAILURE() << "not granted";
   return {};
@@ -176,7 +176,7 @@ inline Record next_token(const Record& base, std::string_view value, WallTime no
   return next;
 }
 
-/// Begin and commit in one go; returns what is stored then.
+/// Acquires a lease and commits a token; returns what is stored then.
 inline Record put_token(TokenStore& store, const Key& key, std::string_view value, WallTime now) {
   Record before = load(store, key);
   Acquired grant = granted(store, lease_request(key, before.revision, now));

@@ -1,5 +1,6 @@
 #include "store/mongodb/mongodb_connection.hpp"
 
+#include <strings.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -44,6 +45,37 @@ bool is_loopback(std::string_view host) {
 
 bool option(const mongoc_uri_t* uri, const char* name) {
   return mongoc_uri_get_option_as_bool(uri, name, false);
+}
+
+bool is_known_option(const std::string& name) {
+  // Of no type of their own to the driver, which keeps them elsewhere.
+  constexpr const char* kOthers[] = {MONGOC_URI_AUTHMECHANISM,
+                                     MONGOC_URI_AUTHMECHANISMPROPERTIES,
+                                     MONGOC_URI_AUTHSOURCE,
+                                     MONGOC_URI_COMPRESSORS,
+                                     MONGOC_URI_GSSAPISERVICENAME,
+                                     MONGOC_URI_READCONCERNLEVEL,
+                                     MONGOC_URI_W,
+                                     MONGOC_URI_READPREFERENCETAGS};
+  const char* text = name.c_str();
+  return mongoc_uri_option_is_utf8(text) || mongoc_uri_option_is_bool(text) ||
+         mongoc_uri_option_is_int32(text) || mongoc_uri_option_is_int64(text) ||
+         std::any_of(std::begin(kOthers), std::end(kOthers),
+                     [&](const char* other) { return ::strcasecmp(text, other) == 0; });
+}
+
+/// Of a URI that the driver can read: it passes over what it does not know.
+bool has_unknown_option(std::string_view uri) {
+  std::string_view query = uri.substr(std::min(uri.find('?'), uri.size()));
+  while (!query.empty()) {
+    query.remove_prefix(1);
+    const std::string_view option = query.substr(0, query.find_first_of("&;"));
+    query.remove_prefix(option.size());
+    if (!option.empty() && !is_known_option(std::string(option.substr(0, option.find('='))))) {
+      return true;
+    }
+  }
+  return false;
 }
 
 /// A server that was the primary, or is about to end: another connection finds the next one.
@@ -97,6 +129,12 @@ Result<MongoAddress> MongoAddress::parse(const Secret& uri, const Secret& passwo
     return fail(Fault::config, "the MongoDB driver cannot read the store's URI",
                 "write it like mongodb://USER@HOST:27017/hufu; percent-encode what is no letter, "
                 "digit or one of -._~ in user and password");
+  }
+  if (has_unknown_option(uri.reveal())) {
+    // Not repeated: it may be the end of a password that was not percent-encoded.
+    return fail(Fault::config,
+                "the store's URI holds an option that the MongoDB driver does not know",
+                "take it out, or see how the driver spells it, as in replicaSet=NAME&tls=true");
   }
   const char* user = mongoc_uri_get_username(made);
   if (user != nullptr && mongoc_uri_get_password(made) == nullptr && !password.empty()) {

@@ -225,7 +225,7 @@ TEST_F(MongoReplicaSetTest, ALeaseOutlivesThePrimaryThatGrantedIt) {
   step_down();
   ASSERT_TRUE(server.wait_until_up());
   use_all_connections(*store, key);  // One finds the old one gone.
-  EXPECT_TRUE(std::holds_alternative<Held>(begin(*store, lease_request(key, 1, now, "node-b"))));
+  EXPECT_TRUE(std::holds_alternative<Held>(acquire(*store, lease_request(key, 1, now, "node-b"))));
   EXPECT_EQ(commit(*store, grant.lease, next_token(grant.record, "two", now)),
             WriteOutcome::written);
   EXPECT_TRUE(load(*store, key).token->value.same_as("two"));
@@ -263,13 +263,13 @@ TEST_F(MongoReplicaSetTest, ALeaseThatAFormerPrimaryRefusedIsFree) {
 TEST_F(MongoReplicaSetTest, ALeaseThatNoMajorityConfirmedIsNotGrantedAndMayBeTaken) {
   doubt_next("findAndModify", kInterruptedByStateChange);
   EXPECT_FALSE(try_acquire(*store, lease_request(key, 1, now, "node-a")));
-  EXPECT_TRUE(std::holds_alternative<Held>(begin(*store, lease_request(key, 1, now, "node-b"))));
+  EXPECT_TRUE(std::holds_alternative<Held>(acquire(*store, lease_request(key, 1, now, "node-b"))));
 }
 
 TEST_F(MongoReplicaSetTest, ALeaseWhoseAnswerWasLostIsNotGrantedAndMayBeTaken) {
   lose_answer_of_next("findAndModify");
   EXPECT_FALSE(try_acquire(*store, lease_request(key, 1, now, "node-a")));
-  EXPECT_TRUE(std::holds_alternative<Held>(begin(*store, lease_request(key, 1, now, "node-b"))));
+  EXPECT_TRUE(std::holds_alternative<Held>(acquire(*store, lease_request(key, 1, now, "node-b"))));
 }
 
 TEST_F(MongoReplicaSetTest, ACommitThatAFormerPrimaryRefusedIsDoneBySayingItAgain) {
@@ -292,7 +292,7 @@ TEST_F(MongoReplicaSetTest, ACommitThatNoMajorityConfirmedIsAFailureWhoeverLooks
 
 TEST_F(MongoReplicaSetTest, WhoeverIsRefusedAStepLooksAtWhatRefusedIt) {
   granted(*store, lease_request(key, 1, now, "node-a"));
-  EXPECT_TRUE(std::holds_alternative<Held>(begin(*store, lease_request(key, 1, now, "node-b"))));
+  EXPECT_TRUE(std::holds_alternative<Held>(acquire(*store, lease_request(key, 1, now, "node-b"))));
   std::int64_t later = 0;
   for (const Doc& each : concerns()) {
     const Fields asked(each);

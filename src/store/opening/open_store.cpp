@@ -9,14 +9,14 @@
 namespace hufu::store {
 
 Result<OpenStore> open_store(const StoreSettings& settings, const Clock& clock) {
-  auto place = parse_store_uri(settings.uri);
-  if (!place) return tl::unexpected(place.error());
-  const std::string key_path = key_file_of(*place, settings.key_file);
-  if (place->is_shared() && key_path.empty()) {
+  auto uri = parse_store_uri(settings.uri);
+  if (!uri) return tl::unexpected(uri.error());
+  const std::string key_path = key_file_of(*uri, settings.key_file);
+  if (uri->is_shared() && key_path.empty()) {
     return fail(Fault::config, "a store that several nodes share needs a key file",
                 "set key_file to the same file on every node");
   }
-  auto raw = open_raw_store(*place, settings.password, clock);
+  auto raw = open_raw_store(*uri, settings.password, clock);
   if (!raw) return tl::unexpected(raw.error());
   auto ring = unlock(*raw, key_path);
   if (!ring) return tl::unexpected(ring.error());
@@ -31,8 +31,7 @@ Result<OpenStore> open_store(const StoreSettings& settings, const Clock& clock) 
 }
 
 Result<void> check_store_uri(const std::string& uri) {
-  auto place = parse_store_uri(uri);
-  if (!place) return tl::unexpected(place.error());
+  if (auto parsed = parse_store_uri(uri); !parsed) return tl::unexpected(parsed.error());
   return {};
 }
 

@@ -164,15 +164,15 @@ class Resealing {
 }  // namespace
 
 Result<Rotation> rotate_key(const StoreSettings& settings, const Clock& clock) {
-  auto place = parse_store_uri(settings.uri);
-  if (!place) return tl::unexpected(place.error());
-  if (place->kind == StoreUri::Kind::memory) {
+  auto uri = parse_store_uri(settings.uri);
+  if (!uri) return tl::unexpected(uri.error());
+  if (uri->kind == StoreUri::Kind::memory) {
     return fail(Fault::usage, "a store in memory has no keys to rotate",
                 "name the store that the server uses");
   }
-  auto raw = open_raw_store(*place, settings.password, clock);
+  auto raw = open_raw_store(*uri, settings.password, clock);
   if (!raw) return tl::unexpected(raw.error());
-  const std::string key_path = key_file_of(*place, settings.key_file);
+  const std::string key_path = key_file_of(*uri, settings.key_file);
   if (auto fits = unlock(*raw, key_path); !fits) return tl::unexpected(fits.error());
 
   // The file first: a key that the store knows and the file does not would keep everybody out.

@@ -44,6 +44,7 @@ TEST(StoreUri, OfADatabaseServerIsReadBeforeAnythingIsOpened) {
   for (const char* uri :
        {"postgresql://h/d?canary=1", "postgresql://u:can@ary@h/d", "postgresql://[::1/d",
         "redis://h/0?canary=1", "redis://h:99999", "redis://h/canary", "rediss+sentinel://h",
+        "mongodb://h/hufu?canary=1", "mongodb://h/hufu?tls=true&canary=1",
         "mongodb://h:canary/hufu", "mongodb://u:can@ary@h/hufu", "mongodb://"}) {
     auto checked = check_store_uri(uri);
     ASSERT_FALSE(checked) << uri;
@@ -55,16 +56,17 @@ TEST(StoreUri, OfADatabaseServerIsReadBeforeAnythingIsOpened) {
        {"postgresql://u@h1,h2:5433/d?sslmode=verify-full", "postgres:///hufu?host=/run/postgresql",
         "redis://h", "rediss://u@h:6379/0?prefix=a&wait_replicas=1",
         "redis+sentinel://h1,h2/primary", "mongodb://u@h1,h2/hufu?replicaSet=rs0&tls=true",
+        "mongodb://u@h/hufu?authSource=admin&w=majority&readConcernLevel=majority&maxPoolSize=5",
         "mongodb+srv://u@cluster.example.com/hufu"}) {
     EXPECT_TRUE(check_store_uri(uri)) << uri;
   }
 }
 
 TEST(StoreUri, OfADatabaseServerIsKeptWholeAndSecret) {
-  StoreUri place = must_value(parse_store_uri("postgresql://u:canary@h/d"));
-  EXPECT_EQ(place.kind, StoreUri::Kind::postgresql);
-  EXPECT_TRUE(place.address.same_as("postgresql://u:canary@h/d"));
-  EXPECT_TRUE(place.is_shared());
+  StoreUri uri = must_value(parse_store_uri("postgresql://u:canary@h/d"));
+  EXPECT_EQ(uri.kind, StoreUri::Kind::postgresql);
+  EXPECT_TRUE(uri.address.same_as("postgresql://u:canary@h/d"));
+  EXPECT_TRUE(uri.is_shared());
 }
 
 TEST(StoreUri, OfAStoreThatNodesShareNeedsAKeyFile) {

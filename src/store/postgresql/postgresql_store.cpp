@@ -16,8 +16,8 @@ constexpr std::int64_t kScanRows = 4096;
 /// A lease with more time left than it was given, by more than this, was given before the
 /// database's clock was set back.
 constexpr Milliseconds kClockSlack = std::chrono::minutes(1);
-/// How often a begin looks why it was refused, where the reason is gone again each time.
-constexpr int kBeginTries = 4;
+/// How often `acquire_lease` looks why it was refused, where the reason is gone again each time.
+constexpr int kAcquireTries = 4;
 
 // ---- Statements ----
 
@@ -30,14 +30,14 @@ std::string lease_is_over(const std::string& grace) {
 }
 /// Ends a statement whose part `source` yields app and kind of each entry for the change log, and
 /// whose part `what` yields a row for whatever `columns` show. Both are one transaction with it.
-std::string telling(const std::string& source, const std::string& columns,
-                    const std::string& what) {
-  return ", told AS (INSERT INTO hufu_changes (app, kind) " + source + ") SELECT " + columns +
+std::string append_changes(const std::string& source, const std::string& columns,
+                           const std::string& what) {
+  return ", logged AS (INSERT INTO hufu_changes (app, kind) " + source + ") SELECT " + columns +
          ", pg_notify('" + PostgresqlListener::kChannel + "', '') FROM " + what;
 }
-/// As `telling`, where the part `token` changed hufu_tokens.
-std::string telling_of(const std::string& token, const std::string& columns = "true") {
-  return telling("SELECT app, kind FROM " + token, columns, token);
+/// As `append_changes`, where the part `token` changed hufu_tokens.
+std::string append_changes_of(const std::string& token, const std::string& columns = "true") {
+  return append_changes("SELECT app, kind FROM " + token, columns, token);
 }
 
 constexpr int kLeaseLength = RecordColumn::behind;
@@ -65,7 +65,7 @@ const std::string kAcquireLease =
     "holder = excluded.holder, lease_until = " +
     kNow + " + $6, lease_length = $6, late_marks = '', updated_at = " + kNow +
     " WHERE t.revision <= $3 AND (t.holder = '' OR t.holder = $8 OR " + lease_is_over("$7") +
-    ") RETURNING *)" + telling_of("granted", kTokenColumns);
+    ") RETURNING *)" + append_changes_of("granted", kTokenColumns);
 
 /// $1 … $15 what the record holds; $16 app, $17 kind, $18 fence, $19 holder.
 const std::string kStore =
@@ -75,12 +75,12 @@ const std::string kStore =
     "overlap = $13, refresh_token = $14, refresh_token_expires_at = $15, holder = '', "
     "lease_until = 0, updated_at = " +
     kNow + " WHERE app = $16 AND kind = $17 AND fence = $18 AND holder = $19 AND holder <> '' " +
-    "RETURNING app, kind)" + telling_of("written");
+    "RETURNING app, kind)" + append_changes_of("written");
 
-const std::string kMark =
-    "WITH marked AS (UPDATE hufu_tokens SET marks = marks || $3, late_marks = late_marks || $3, "
+const std::string kAddInDoubt =
+    "WITH appended AS (UPDATE hufu_tokens SET marks = marks || $3, late_marks = late_marks || $3, "
     "updated_at = " +
-    kNow + " WHERE app = $1 AND kind = $2 RETURNING app, kind)" + telling_of("marked");
+    kNow + " WHERE app = $1 AND kind = $2 RETURNING app, kind)" + append_changes_of("appended");
 
 const std::string kTime = "SELECT " + kNow;
 
@@ -97,22 +97,23 @@ const std::string kPutApp =
     "updated_at = excluded.updated_at RETURNING id), relieved AS (UPDATE hufu_tokens "
     "SET trouble = NULL, updated_at = " +
     kNow + " WHERE app = $1 AND trouble IS NOT NULL RETURNING app, kind)" +
-    telling("SELECT app, kind FROM relieved UNION ALL SELECT id, '' FROM put", "true", "put");
+    append_changes("SELECT app, kind FROM relieved UNION ALL SELECT id, '' FROM put", "true",
+                   "put");
 
 const std::string kRemoveApp =
     "WITH removed AS (DELETE FROM hufu_apps WHERE id = $1 RETURNING id), orphans AS ("
     "DELETE FROM hufu_tokens USING removed WHERE app = removed.id RETURNING app, kind)" +
-    telling("SELECT app, kind FROM orphans UNION ALL SELECT id, '' FROM removed", "true",
-            "removed");
+    append_changes("SELECT app, kind FROM orphans UNION ALL SELECT id, '' FROM removed", "true",
+                   "removed");
 
 const std::string kPutKey =
     "WITH made AS (INSERT INTO hufu_api_keys (name, hash, apps, rights, created_at) "
     "VALUES ($1, $2, $3, $4, " +
     kNow + ") ON CONFLICT DO NOTHING RETURNING name)" +
-    telling("SELECT '', '' FROM made", "true", "made");
+    append_changes("SELECT '', '' FROM made", "true", "made");
 const std::string kRevokeKey =
     "WITH revoked AS (DELETE FROM hufu_api_keys WHERE name = $1 RETURNING name)" +
-    telling("SELECT '', '' FROM revoked", "true", "revoked");
+    append_changes("SELECT '', '' FROM revoked", "true", "revoked");
 const std::string kListKeys =
     "SELECT name, hash, apps, rights, created_at FROM hufu_api_keys ORDER BY name";
 
@@ -125,16 +126,16 @@ const std::string kNoteFirstKey =
 const std::string kResealToken =
     "WITH resealed AS (UPDATE hufu_tokens SET token = $4 WHERE app = $1 AND kind = $2 "
     "AND token = $3 RETURNING app, kind)" +
-    telling_of("resealed");
+    append_changes_of("resealed");
 const std::string kResealRefreshToken =
     "WITH resealed AS (UPDATE hufu_tokens SET refresh_token = $4 WHERE app = $1 AND kind = $2 "
     "AND refresh_token = $3 RETURNING app, kind)" +
-    telling_of("resealed");
+    append_changes_of("resealed");
 const std::string kCredentials = "SELECT credentials FROM hufu_apps WHERE id = $1";
 const std::string kResealCredentials =
     "WITH resealed AS (UPDATE hufu_apps SET credentials = $3 WHERE id = $1 AND credentials = $2 "
     "RETURNING id)" +
-    telling("SELECT id, '' FROM resealed", "true", "resealed");
+    append_changes("SELECT id, '' FROM resealed", "true", "resealed");
 
 /// $8: for how long a node is remembered.
 const std::string kAnnounce =
@@ -212,8 +213,8 @@ void bind_record(PostgresqlQuery& query, const Record& record) {
 // ---- Opening ----
 
 /// Says what an operator should know of how the server is set up.
-std::vector<std::string> look_around(PostgresqlConnection& connection,
-                                     const PostgresqlAddress& address) {
+std::vector<std::string> check_settings(PostgresqlConnection& connection,
+                                        const PostgresqlAddress& address) {
   std::vector<std::string> warnings = address.warnings;
   const PostgresqlRows settings = PostgresqlQuery(connection, kSettings).run();
   auto warn_unless = [&](bool fine, const std::string& what) {
@@ -254,7 +255,7 @@ Result<std::shared_ptr<PostgresqlStore>> PostgresqlStore::open(PostgresqlOptions
       return tl::unexpected(current.error());
     }
     connection->allow(PostgresqlConnection::kPatience);
-    auto warnings = look_around(*connection, *address);
+    auto warnings = check_settings(*connection, *address);
     return std::shared_ptr<PostgresqlStore>(
         new PostgresqlStore(options, clock, address, round_trips, std::move(warnings)));
   } catch (const PostgresqlFailure& failure) {
@@ -327,15 +328,15 @@ void PostgresqlStore::load(const Key& key, Done<Result<Record>> done) {
 void PostgresqlStore::acquire_lease(LeaseRequest lease_request, Done<Result<AcquireOutcome>> done) {
   write<AcquireOutcome>(std::move(done), [this, lease_request = std::move(lease_request)](
                                              PostgresqlConnection& connection) {
-    return grant(connection, lease_request);
+    return acquire(connection, lease_request);
   });
 }
 
-Result<AcquireOutcome> PostgresqlStore::grant(PostgresqlConnection& connection,
-                                              const LeaseRequest& lease_request) {
+Result<AcquireOutcome> PostgresqlStore::acquire(PostgresqlConnection& connection,
+                                                const LeaseRequest& lease_request) {
   const Key& key = lease_request.key;
   std::string gone;  // A holder that is known to be gone.
-  for (int i = 0; i < kBeginTries; ++i) {
+  for (int i = 0; i < kAcquireTries; ++i) {
     PostgresqlQuery query(connection, kAcquireLease);
     query.bind_text(key.app)
         .bind_text(key.kind)
@@ -387,7 +388,7 @@ void PostgresqlStore::add_in_doubt(const Key& key, InDoubtCall in_doubt_call,
                                    Done<Result<void>> done) {
   write<void>(
       std::move(done), [key, in_doubt_call](PostgresqlConnection& connection) -> Result<void> {
-        PostgresqlQuery query(connection, kMark);
+        PostgresqlQuery query(connection, kAddInDoubt);
         query.bind_text(key.app).bind_text(key.kind).bind_text(text_of(in_doubt_call)).run();
         return {};
       });
@@ -411,15 +412,15 @@ void PostgresqlStore::time(Done<Result<std::optional<WallTime>>> done) {
 
 /// Walks through a table a page at a time: `sql` takes where the page before ended and a number of
 /// rows; `visit` sees a row and returns where that is. Each page queues for the next one.
-template <class Place, class Visit>
-void PostgresqlStore::scan_on(const std::string& sql, Place after, Visit visit,
+template <class Position, class Visit>
+void PostgresqlStore::scan_on(const std::string& sql, Position after, Visit visit,
                               Done<Result<void>> done) {
   using Rows = std::shared_ptr<PostgresqlRows>;
   run<Rows>(
       [this, &sql, visit, done](Result<Rows> page) mutable {
         if (!page) return done(tl::unexpected(std::move(page.error())));
         const PostgresqlRows& rows = **page;
-        std::optional<Place> last;
+        std::optional<Position> last;
         for (int row = 0; row < rows.size(); ++row) last = visit(rows, row);
         if (rows.size() < kScanRows) return done({});
         scan_on(sql, std::move(*last), std::move(visit), std::move(done));
@@ -432,17 +433,17 @@ void PostgresqlStore::scan_on(const std::string& sql, Place after, Visit visit,
 }
 
 void PostgresqlStore::scan(std::function<void(Key, Record)> visit, Done<Result<void>> done) {
-  using Place = std::array<std::string, 2>;
+  using Position = std::array<std::string, 2>;
   auto visit_row = [visit = std::move(visit)](const PostgresqlRows& rows, int row) {
     RecordRow found;
     if (!read_record(RowOf{rows, row}, found)) {
       found.record = unreadable(found.record, damaged(found.key));
     }
-    Place place{found.key.app, found.key.kind};
+    Position position{found.key.app, found.key.kind};
     visit(std::move(found.key), std::move(found.record));
-    return place;
+    return position;
   };
-  scan_on(kScanTokens, Place(), std::move(visit_row), std::move(done));
+  scan_on(kScanTokens, Position(), std::move(visit_row), std::move(done));
 }
 
 // ---- Registry ----
@@ -479,16 +480,16 @@ void PostgresqlStore::remove_app(const std::string& id, Done<Result<bool>> done)
 }
 
 void PostgresqlStore::scan_apps(std::function<void(AppRow)> visit, Done<Result<void>> done) {
-  using Place = std::array<std::string, 1>;
+  using Position = std::array<std::string, 1>;
   auto visit_row = [visit = std::move(visit)](const PostgresqlRows& rows, int row) {
     AppRow app;
     // What cannot be read is left out; `load_app` says so.
     read_app(RowOf{rows, row}, app, /*names_only=*/true);
-    Place place{app.id};
+    Position position{app.id};
     visit(std::move(app));
-    return place;
+    return position;
   };
-  scan_on(kScanApps, Place(), std::move(visit_row), std::move(done));
+  scan_on(kScanApps, Position(), std::move(visit_row), std::move(done));
 }
 
 void PostgresqlStore::put_key(ApiKeyRow key, Done<Result<bool>> done) {

@@ -26,7 +26,7 @@ struct PostgresqlOptions {
   std::size_t change_log = 100'000;
 };
 
-/// All four faces on a PostgreSQL database (13 and later), which any number of machines may share,
+/// A store in a PostgreSQL database (13 and later), which any number of machines may share,
 /// directly or through a pooler in transaction mode.
 ///
 /// Durability: `synchronous_commit` is left as the operator set it, and `warnings()` says so where
@@ -107,7 +107,8 @@ class PostgresqlStore final : public TokenStore,
   /// `sql`, which has to outlive the store, takes app, kind, the old and the new text.
   void reseal(const std::string& sql, const Key& key, Secret from, Secret to,
               Done<Result<bool>> done);
-  Result<AcquireOutcome> grant(PostgresqlConnection& connection, const LeaseRequest& lease_request);
+  Result<AcquireOutcome> acquire(PostgresqlConnection& connection,
+                                 const LeaseRequest& lease_request);
   template <class Row, class Visit>
   void scan_on(const std::string& sql, Row after, Visit visit, Done<Result<void>> done);
 

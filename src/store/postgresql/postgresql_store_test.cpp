@@ -288,7 +288,7 @@ TEST_F(PostgresqlStoreTest, ARenewalTakesTwoRoundTripsAndARefusalOneMoreThanAGra
   };
   Acquired grant = granted(*store, lease_request(key, 0, now()));
   EXPECT_EQ(spent(), 1U);
-  begin(*store, lease_request(key, 0, now()));
+  acquire(*store, lease_request(key, 0, now()));
   EXPECT_EQ(spent(), 2U);
   commit(*store, grant.lease, next_token(grant.record, "one", now()));
   EXPECT_EQ(spent(), 1U);
@@ -315,7 +315,7 @@ TEST_F(PostgresqlStoreTest, ALeaseFromBeforeTheDatabasesClockWasSetBackIsOver) {
   PostgresqlOutsider outsider(database.uri());
   granted(*store, lease_request(key, 0, now()));
   ASSERT_TRUE(outsider.run("UPDATE hufu_tokens SET lease_until = lease_until + 50000"));
-  EXPECT_TRUE(std::holds_alternative<Held>(begin(*store, lease_request(key, 0, now(), "node-b"))))
+  EXPECT_TRUE(std::holds_alternative<Held>(acquire(*store, lease_request(key, 0, now(), "node-b"))))
       << "by less than a minute";
   ASSERT_TRUE(outsider.run("UPDATE hufu_tokens SET lease_until = lease_until + 3600000"));
   EXPECT_THAT(view(*store).leases, IsEmpty());
@@ -437,10 +437,10 @@ TEST_F(PostgresqlStoreTest, EveryKindOfChangeNotifiesTheOthers) {
     EXPECT_EQ(listener.notifications(), 1) << by;
   };
   Acquired grant;
-  expect_notified("begin", [&] { grant = granted(*store, lease_request(key, 0, now())); });
+  expect_notified("acquire_lease", [&] { grant = granted(*store, lease_request(key, 0, now())); });
   expect_notified("commit",
                   [&] { commit(*store, grant.lease, next_token(grant.record, "old", now())); });
-  expect_notified("mark", [&] { add_in_doubt(*store, key, {now(), now()}); });
+  expect_notified("add_in_doubt", [&] { add_in_doubt(*store, key, {now(), now()}); });
   expect_notified("reseal_token", [&] { reseal_token(*store, key, "old", "new"); });
   expect_notified("put_app", [&] { put_app(*store, app_row("wx1", "old")); });
   expect_notified("reseal_credential",

@@ -17,12 +17,12 @@ constexpr Milliseconds kLongestPause = std::chrono::seconds(2);
 }  // namespace
 
 RedisFeed::RedisFeed(const net::RedisUri& uri, std::string channel, net::RedisPatience patience,
-                     const Clock& clock, std::shared_ptr<RedisBell> bell)
+                     const Clock& clock, std::shared_ptr<ChangeSignal> signal)
     : uri_(uri),
       channel_(std::move(channel)),
       patience_(patience),
       clock_(clock),
-      bell_(std::move(bell)) {}
+      signal_(std::move(signal)) {}
 
 RedisFeed::~RedisFeed() {
   end_.raise();
@@ -32,30 +32,30 @@ RedisFeed::~RedisFeed() {
 bool RedisFeed::is_present(const std::string& cursor) const {
   if (!listening_ || cursor.empty()) return false;
   std::lock_guard lock(mutex_);
-  return cursor == seen_cursor_ && bell_->rings() == seen_rings_ &&
+  return cursor == seen_cursor_ && signal_->count() == seen_count_ &&
          clock_.steady() - seen_at_ < kTrust;
 }
 
 std::uint64_t RedisFeed::about_to_look() {
   std::lock_guard lock(mutex_);
   if (!thread_.joinable()) thread_ = std::thread([this] { listen(); });
-  return bell_->rings();
+  return signal_->count();
 }
 
-void RedisFeed::saw(const std::string& cursor, std::uint64_t rings) {
+void RedisFeed::saw(const std::string& cursor, std::uint64_t notified) {
   std::lock_guard lock(mutex_);
   seen_cursor_ = cursor;
-  seen_rings_ = rings;
+  seen_count_ = notified;
   seen_at_ = clock_.steady();
 }
 
 void RedisFeed::listen() {
   Milliseconds pause = kFirstPause;
   while (!end_.raised()) {
-    const std::uint64_t before = bell_->rings();
+    const std::uint64_t before = signal_->count();
     listen_until_trouble();
     listening_ = false;
-    pause = bell_->rings() != before ? kFirstPause : std::min(pause * 2, kLongestPause);
+    pause = signal_->count() != before ? kFirstPause : std::min(pause * 2, kLongestPause);
     if (end_.raised(pause)) return;
   }
 }
@@ -65,12 +65,12 @@ void RedisFeed::listen_until_trouble() {
   auto subscription = net::RedisSubscription::open(uri_, channels, patience_, &end_);
   if (!subscription) return;
   // What was told before we listened, nobody heard.
-  bell_->ring();
+  signal_->notify();
   listening_ = true;
   while (!end_.raised()) {
     auto message = (*subscription)->next(kQuiet);
     if (!message) return;
-    if (*message) bell_->ring();
+    if (*message) signal_->notify();
   }
 }
 

@@ -14,7 +14,7 @@ constexpr std::array<std::string_view, 20> kTokenFields = {
     "renew_at",   "displaced_at", "predecessors", "alive_at",      "marks",
     "trouble",    "budget",       "fence",        "holder",        "lease_until",
     "created_at", "updated_at",   "overlap",      "refresh_token", "refresh_token_expires_at"};
-/// Their places.
+/// Their numbers.
 struct At {
   enum : std::size_t {
     revision,
@@ -44,7 +44,7 @@ struct At {
 constexpr std::array<std::string_view, 11> kAppFields = {
     "platform", "parent",     "settings",   "credentials", "keep",  "secret_login",
     "tag",      "created_at", "updated_at", "endpoint",    "secret"};
-/// Their places.
+/// Their numbers.
 struct AppAt {
   enum : std::size_t {
     platform,

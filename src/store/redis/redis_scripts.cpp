@@ -11,10 +11,10 @@ namespace {
 /// right is missing, for one. `now` is in milliseconds. Numbers are turned into text by `text`:
 /// Lua's own way would write large ones as 1.7e+15.
 ///
-/// `tell` notes a change and returns its number, as text. A number is at least the server's time in
-/// microseconds, so that it goes on growing even where the dataset was lost; fences are these
-/// numbers. The stream's own last id is the only memory of them. Whoever is short of memory fails
-/// here (XADD), before anything else was written.
+/// `append_change` notes a change and returns its number, as text. A number is at least the
+/// server's time in microseconds, so that it goes on growing even where the dataset was lost;
+/// fences are these numbers. The stream's own last id is the only memory of them. Whoever is short
+/// of memory fails here (XADD), before anything else was written.
 constexpr const char* kPrelude = R"lua(
 if redis.replicate_commands then redis.replicate_commands() end
 local function call(name, ...)
@@ -30,7 +30,7 @@ local function newest(stream)
   local entry = call('XREVRANGE', stream, '+', '-', 'COUNT', 1)[1]
   return entry and tonumber(string.match(entry[1], '^%d+')) or 0
 end
-local function tell(stream, channel, keep, app, kind)
+local function append_change(stream, channel, keep, app, kind)
   local number = text(math.max(newest(stream) + 1, now_us))
   call('XADD', stream, 'MAXLEN', '~', keep, number .. '-0', 'app', app, 'kind', kind)
   call('PUBLISH', channel, number)
@@ -65,7 +65,7 @@ local written = call('HGET', KEYS[1], 'schema')
 if not written or (tonumber(written) or math.huge) < tonumber(ARGV[4]) then
   call('HSET', KEYS[1], 'schema', ARGV[4])
 end
-if fresh == 1 or newest(KEYS[2]) == 0 then tell(KEYS[2], ARGV[1], ARGV[2], '', '') end
+if fresh == 1 or newest(KEYS[2]) == 0 then append_change(KEYS[2], ARGV[1], ARGV[2], '', '') end
 return call('HMGET', KEYS[1], 'identity', 'schema')
 )lua";
 
@@ -77,7 +77,7 @@ constexpr const char* kChanges = R"lua(
 if call('HEXISTS', KEYS[1], 'identity') == 0 then
   call('HSET', KEYS[1], 'identity', ARGV[3], 'schema', ARGV[4])
 end
-if newest(KEYS[2]) == 0 then tell(KEYS[2], ARGV[1], ARGV[2], '', '') end
+if newest(KEYS[2]) == 0 then append_change(KEYS[2], ARGV[1], ARGV[2], '', '') end
 local answer = {call('HGET', KEYS[1], 'identity'), text(newest(KEYS[2]))}
 if ARGV[5] ~= '' then
   for _, entry in ipairs(call('XRANGE', KEYS[2], ARGV[5], '+', 'COUNT', ARGV[6])) do
@@ -94,7 +94,7 @@ return answer
 /// is known to be gone. Answers 'newer' and the record; 'held', holder, fence and remaining time;
 /// or 'granted', fence and the record. A lease that has more time left than it was given, and a
 /// minute: the server's clock was set back, and nobody knows when it ends.
-std::string begin_text() {
+std::string acquire_lease_text() {
   return R"lua(
 local function record() return call('HMGET', KEYS[1], )lua" +
          token_field_list() + R"lua() end
@@ -108,7 +108,7 @@ if holder ~= '' and not (holder == ARGV[11] and row[2] == ARGV[12]) then
   remaining = remaining + tonumber(ARGV[10])
   if possible and remaining > 0 then return {'held', holder, row[2], text(remaining)} end
 end
-local fence = tell(KEYS[4], ARGV[1], ARGV[2], ARGV[4], ARGV[5])
+local fence = append_change(KEYS[4], ARGV[1], ARGV[2], ARGV[4], ARGV[5])
 local till = text(now + tonumber(ARGV[8]))
 call('ZADD', KEYS[2], 0, ARGV[3])
 call('ZADD', KEYS[3], till, ARGV[3])
@@ -128,7 +128,7 @@ return {'granted', fence, record()}
 constexpr const char* kCommit = R"lua(
 local row = call('HMGET', KEYS[1], 'fence', 'holder', 'late_marks')
 if row[1] ~= ARGV[6] or row[2] ~= ARGV[7] or ARGV[7] == '' then return 0 end
-tell(KEYS[3], ARGV[1], ARGV[2], ARGV[4], ARGV[5])
+append_change(KEYS[3], ARGV[1], ARGV[2], ARGV[4], ARGV[5])
 call('HSET', KEYS[1], 'marks', ARGV[8] .. (row[3] or ''), 'late_marks', '', 'holder', '',
      'lease_until', '0', 'updated_at', text(now), unpack(rest(9)))
 call('ZREM', KEYS[2], ARGV[3])
@@ -137,9 +137,9 @@ return 1
 
 /// KEYS token, changes. ARGV channel, keep, app, kind, in_doubt_call. Answers 1, or 0 without a
 /// record.
-constexpr const char* kMark = R"lua(
+constexpr const char* kAddInDoubt = R"lua(
 if call('EXISTS', KEYS[1]) == 0 then return 0 end
-tell(KEYS[2], ARGV[1], ARGV[2], ARGV[3], ARGV[4])
+append_change(KEYS[2], ARGV[1], ARGV[2], ARGV[3], ARGV[4])
 local row = call('HMGET', KEYS[1], 'marks', 'late_marks')
 call('HSET', KEYS[1], 'marks', (row[1] or '') .. ARGV[5], 'late_marks', (row[2] or '') .. ARGV[5],
      'updated_at', text(now))
@@ -155,7 +155,7 @@ local members = call('ZRANGEBYLEX', KEYS[3], '[' .. ARGV[4] .. ':', '(' .. ARGV[
 /// KEYS app, apps, tokens, changes. ARGV channel, keep, app, the app as it stands in `tokens`, what
 /// a token's key begins with, and the fields with their values.
 constexpr const char* kPutApp = R"lua(
-tell(KEYS[4], ARGV[1], ARGV[2], ARGV[3], '')
+append_change(KEYS[4], ARGV[1], ARGV[2], ARGV[3], '')
 call('ZADD', KEYS[2], 0, ARGV[3])
 call('HSETNX', KEYS[1], 'created_at', text(now))
 call('HSET', KEYS[1], 'updated_at', text(now), unpack(rest(6)))
@@ -163,7 +163,7 @@ for _, member in ipairs(members) do
   local token = ARGV[5] .. member
   local row = call('HMGET', token, 'trouble', 'kind')
   if row[1] and row[1] ~= '' then
-    tell(KEYS[4], ARGV[1], ARGV[2], ARGV[3], row[2])
+    append_change(KEYS[4], ARGV[1], ARGV[2], ARGV[3], row[2])
     call('HSET', token, 'trouble', '', 'updated_at', text(now))
   end
 end
@@ -172,7 +172,7 @@ return 1
 
 /// KEYS app, apps, tokens, changes, leases. ARGV channel, keep, app, the app as it stands in
 /// `tokens`, what a token's key begins with. Answers 1, or 0 without such an app. Removes before it
-/// tells, so that it works where memory is short.
+/// notes the changes, so that it works where memory is short.
 constexpr const char* kRemoveApp = R"lua(
 if call('DEL', KEYS[1]) == 0 then return 0 end
 call('ZREM', KEYS[2], ARGV[3])
@@ -181,9 +181,9 @@ for _, member in ipairs(members) do
   call('DEL', ARGV[5] .. member)
   call('ZREM', KEYS[3], member)
   call('ZREM', KEYS[5], member)
-  if kind then tell(KEYS[4], ARGV[1], ARGV[2], ARGV[3], kind) end
+  if kind then append_change(KEYS[4], ARGV[1], ARGV[2], ARGV[3], kind) end
 end
-tell(KEYS[4], ARGV[1], ARGV[2], ARGV[3], '')
+append_change(KEYS[4], ARGV[1], ARGV[2], ARGV[3], '')
 return 1
 )lua";
 
@@ -191,7 +191,7 @@ return 1
 /// 1, or 0 if there is one of that name.
 constexpr const char* kPutKey = R"lua(
 if call('EXISTS', KEYS[1]) == 1 then return 0 end
-tell(KEYS[3], ARGV[1], ARGV[2], '', '')
+append_change(KEYS[3], ARGV[1], ARGV[2], '', '')
 call('HSET', KEYS[1], 'created_at', text(now), unpack(rest(4)))
 call('ZADD', KEYS[2], 0, ARGV[3])
 return 1
@@ -201,7 +201,7 @@ return 1
 constexpr const char* kRevokeKey = R"lua(
 call('ZREM', KEYS[2], ARGV[3])
 if call('DEL', KEYS[1]) == 0 then return 0 end
-tell(KEYS[3], ARGV[1], ARGV[2], '', '')
+append_change(KEYS[3], ARGV[1], ARGV[2], '', '')
 return 1
 )lua";
 
@@ -220,7 +220,7 @@ return 1
 /// the one in `from`.
 constexpr const char* kReseal = R"lua(
 if call('HGET', KEYS[1], ARGV[5]) ~= ARGV[6] then return 0 end
-tell(KEYS[2], ARGV[1], ARGV[2], ARGV[3], ARGV[4])
+append_change(KEYS[2], ARGV[1], ARGV[2], ARGV[3], ARGV[4])
 call('HSET', KEYS[1], ARGV[5], ARGV[7])
 return 1
 )lua";
@@ -249,8 +249,8 @@ const net::RedisScript& changes() {
   static const net::RedisScript kScript = script(kChanges);
   return kScript;
 }
-const net::RedisScript& begin() {
-  static const net::RedisScript kScript = script(begin_text());
+const net::RedisScript& acquire_lease() {
+  static const net::RedisScript kScript = script(acquire_lease_text());
   return kScript;
 }
 const net::RedisScript& commit() {
@@ -258,7 +258,7 @@ const net::RedisScript& commit() {
   return kScript;
 }
 const net::RedisScript& add_in_doubt() {
-  static const net::RedisScript kScript = script(kMark);
+  static const net::RedisScript kScript = script(kAddInDoubt);
   return kScript;
 }
 const net::RedisScript& put_app() {

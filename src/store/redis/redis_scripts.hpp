@@ -16,7 +16,7 @@ inline constexpr int kSchema = 2;
 
 const net::RedisScript& open();
 const net::RedisScript& changes();
-const net::RedisScript& begin();
+const net::RedisScript& acquire_lease();
 const net::RedisScript& commit();
 const net::RedisScript& add_in_doubt();
 const net::RedisScript& put_app();

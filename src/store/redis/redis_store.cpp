@@ -23,7 +23,7 @@ using Kind = RedisReply::Kind;
 constexpr const char* kPage = "1000";
 /// Changes that are told in one go.
 constexpr const char* kMostChanges = "10000";
-/// How long a begin or a commit waits for replicas, in milliseconds.
+/// How long a lease or a commit waits for replicas, in milliseconds.
 constexpr const char* kReplicaPatience = "1000";
 /// How often the swap of a credential looks again because another one of its app was changed.
 constexpr int kResealTries = 10;
@@ -112,8 +112,8 @@ Result<std::shared_ptr<RedisStore>> RedisStore::open(RedisOptions options, const
 RedisStore::RedisStore(RedisOptions options, const Clock& clock)
     : options_(std::move(options)),
       keys_(options_.name),
-      bell_(options_.bell ? options_.bell : std::make_shared<RedisBell>()),
-      feed_(options_.uri, keys_.channel, options_.patience, clock, bell_),
+      signal_(options_.signal ? options_.signal : std::make_shared<ChangeSignal>()),
+      feed_(options_.uri, keys_.channel, options_.patience, clock, signal_),
       pool_(options_.pool, clock,
             [this] { return RedisConnection::connect(options_.uri, options_.patience); }) {}
 
@@ -128,8 +128,8 @@ Result<void> RedisStore::set_up(Connection& connection) {
   warnings_ = std::move(*settings);
 
   const std::string schema = std::to_string(redis_scripts::kSchema);
-  auto found = tell(connection, redis_scripts::open(), {keys_.store, keys_.changes},
-                    {new_identity(), schema});
+  auto found = run_with_log(connection, redis_scripts::open(), {keys_.store, keys_.changes},
+                            {new_identity(), schema});
   if (!found) return tl::unexpected(found.error());
   if (found->elements.size() != 2) return makes_no_sense(connection);
   const auto written = number_in(found->elements[1].text);
@@ -154,15 +154,15 @@ void RedisStore::read(Done<Result<T>> done, Work work) {
 template <class T, class Work>
 void RedisStore::write(Done<Result<T>> done, Work work) {
   pool_.run<T>(std::move(done),
-               [bell = bell_, work = std::move(work)](Connection& connection) -> Result<T> {
+               [signal = signal_, work = std::move(work)](Connection& connection) -> Result<T> {
                  auto outcome = work(connection);
-                 bell->ring();
+                 signal->notify();
                  return outcome;
                });
 }
 
-Result<RedisReply> RedisStore::tell(Connection& connection, const net::RedisScript& script,
-                                    const Texts& keys, const Texts& arguments) const {
+Result<RedisReply> RedisStore::run_with_log(Connection& connection, const net::RedisScript& script,
+                                            const Texts& keys, const Texts& arguments) const {
   return run(connection, script, keys,
              with({keys_.channel, std::to_string(options_.change_log)}, arguments));
 }
@@ -172,7 +172,7 @@ void RedisStore::write_if(Done<Result<bool>> done, const net::RedisScript& scrip
   write<bool>(std::move(done),
               [this, &script, keys = std::move(keys),
                arguments = std::move(arguments)](Connection& connection) -> Result<bool> {
-                auto reply = tell(connection, script, keys, arguments);
+                auto reply = run_with_log(connection, script, keys, arguments);
                 if (!reply) return tl::unexpected(reply.error());
                 return reply->integer == 1;
               });
@@ -222,23 +222,23 @@ void RedisStore::load(const Key& key, Done<Result<Record>> done) {
 void RedisStore::acquire_lease(LeaseRequest lease_request, Done<Result<AcquireOutcome>> done) {
   write<AcquireOutcome>(std::move(done),
                         [this, lease_request = std::move(lease_request)](Connection& connection) {
-                          return grant(connection, lease_request);
+                          return acquire(connection, lease_request);
                         });
 }
 
-Result<AcquireOutcome> RedisStore::grant(Connection& connection,
-                                         const LeaseRequest& lease_request) {
+Result<AcquireOutcome> RedisStore::acquire(Connection& connection,
+                                           const LeaseRequest& lease_request) {
   const Key& key = lease_request.key;
   std::string gone_holder;
   std::string gone_fence;
   while (true) {
     auto reply =
-        tell(connection, redis_scripts::begin(),
-             {keys_.token(key), keys_.tokens, keys_.leases, keys_.changes},
-             {RedisKeys::member(key), key.app, key.kind, std::to_string(lease_request.seen),
-              lease_request.holder, std::to_string(lease_request.lease.count()),
-              text_before_fence(lease_request.in_doubt_call),
-              std::to_string(lease_request.grace.count()), gone_holder, gone_fence});
+        run_with_log(connection, redis_scripts::acquire_lease(),
+                     {keys_.token(key), keys_.tokens, keys_.leases, keys_.changes},
+                     {RedisKeys::member(key), key.app, key.kind, std::to_string(lease_request.seen),
+                      lease_request.holder, std::to_string(lease_request.lease.count()),
+                      text_before_fence(lease_request.in_doubt_call),
+                      std::to_string(lease_request.grace.count()), gone_holder, gone_fence});
     if (!reply) return tl::unexpected(reply.error());
     const std::vector<Reply>& answer = reply->elements;
     if (answer.size() < 2) return makes_no_sense(connection);
@@ -276,11 +276,11 @@ void RedisStore::commit(Lease lease, Record next, Done<Result<WriteOutcome>> don
 Result<WriteOutcome> RedisStore::store(Connection& connection, const Lease& lease,
                                        const Record& next) {
   const Key& key = lease.key;
-  auto reply =
-      tell(connection, redis_scripts::commit(), {keys_.token(key), keys_.leases, keys_.changes},
-           with({RedisKeys::member(key), key.app, key.kind, std::to_string(lease.fence),
-                 lease.holder, text_of(next.in_doubt)},
-                fields_of(next)));
+  auto reply = run_with_log(
+      connection, redis_scripts::commit(), {keys_.token(key), keys_.leases, keys_.changes},
+      with({RedisKeys::member(key), key.app, key.kind, std::to_string(lease.fence), lease.holder,
+            text_of(next.in_doubt)},
+           fields_of(next)));
   if (!reply) return tl::unexpected(reply.error());
   if (reply->integer != 1) return WriteOutcome::fenced;
   wait_for_replicas(connection);
@@ -296,8 +296,9 @@ void RedisStore::wait_for_replicas(Connection& connection) {
 
 void RedisStore::add_in_doubt(const Key& key, InDoubtCall in_doubt_call, Done<Result<void>> done) {
   write<void>(std::move(done), [this, key, in_doubt_call](Connection& connection) -> Result<void> {
-    auto reply = tell(connection, redis_scripts::add_in_doubt(), {keys_.token(key), keys_.changes},
-                      {key.app, key.kind, text_of(in_doubt_call)});
+    auto reply =
+        run_with_log(connection, redis_scripts::add_in_doubt(), {keys_.token(key), keys_.changes},
+                     {key.app, key.kind, text_of(in_doubt_call)});
     if (!reply) return tl::unexpected(reply.error());
     return {};
   });
@@ -310,21 +311,21 @@ void RedisStore::changes(std::string cursor, Done<Result<Changes>> done) {
     return done(std::move(none));
   }
   read<Changes>(std::move(done),
-                [this, cursor = std::move(cursor), rings = feed_.about_to_look()](
-                    Connection& connection) { return read_changes(connection, cursor, rings); });
+                [this, cursor = std::move(cursor), notified = feed_.about_to_look()](
+                    Connection& connection) { return read_changes(connection, cursor, notified); });
 }
 
 Result<Changes> RedisStore::read_changes(Connection& connection, const std::string& cursor,
-                                         std::uint64_t rings) {
+                                         std::uint64_t notified) {
   const std::size_t dot = cursor.find('.');
   const std::string_view number =
       dot == std::string::npos ? std::string_view() : std::string_view(cursor).substr(dot + 1);
   // What is no number is not for Redis to judge.
   const auto since = number_in(number);
   const bool known = since && *since > 0;
-  auto reply = tell(connection, redis_scripts::changes(), {keys_.store, keys_.changes},
-                    {new_identity(), std::to_string(redis_scripts::kSchema),
-                     known ? std::to_string(*since) : std::string(), kMostChanges});
+  auto reply = run_with_log(connection, redis_scripts::changes(), {keys_.store, keys_.changes},
+                            {new_identity(), std::to_string(redis_scripts::kSchema),
+                             known ? std::to_string(*since) : std::string(), kMostChanges});
   if (!reply) return tl::unexpected(reply.error());
   const std::vector<Reply>& told = reply->elements;
   constexpr std::size_t kHead = 2;  // Identity and the newest number, then three for each change.
@@ -347,7 +348,7 @@ Result<Changes> RedisStore::read_changes(Connection& connection, const std::stri
   } else {
     changes.everything = !cursor.empty();
   }
-  if (changes.cursor == newest) feed_.saw(newest, rings);
+  if (changes.cursor == newest) feed_.saw(newest, notified);
   return changes;
 }
 
@@ -382,15 +383,15 @@ void RedisStore::scan(std::function<void(Key, Record)> visit, Done<Result<void>>
 // ---- Registry ----
 
 void RedisStore::put_app(AppRow app, Done<Result<void>> done) {
-  write<void>(
-      std::move(done), [this, app = std::move(app)](Connection& connection) -> Result<void> {
-        auto reply =
-            tell(connection, redis_scripts::put_app(),
-                 {keys_.app(app.id), keys_.apps, keys_.tokens, keys_.changes},
-                 with({app.id, RedisKeys::escaped(app.id), keys_.tokens_of}, fields_of(app)));
-        if (!reply) return tl::unexpected(reply.error());
-        return {};
-      });
+  write<void>(std::move(done),
+              [this, app = std::move(app)](Connection& connection) -> Result<void> {
+                auto reply = run_with_log(
+                    connection, redis_scripts::put_app(),
+                    {keys_.app(app.id), keys_.apps, keys_.tokens, keys_.changes},
+                    with({app.id, RedisKeys::escaped(app.id), keys_.tokens_of}, fields_of(app)));
+                if (!reply) return tl::unexpected(reply.error());
+                return {};
+              });
 }
 
 void RedisStore::load_app(const std::string& id, Done<Result<std::optional<AppRow>>> done) {
@@ -510,8 +511,8 @@ void RedisStore::reseal_credential(const std::string& app, const std::string& na
                to = std::move(to)](Connection& connection) -> Result<bool> {
                 const std::string row = keys_.app(app);
                 const auto swap = [&](const char* field, std::string before, std::string after) {
-                  return tell(connection, redis_scripts::reseal(), {row, keys_.changes},
-                              {app, "", field, std::move(before), std::move(after)});
+                  return run_with_log(connection, redis_scripts::reseal(), {row, keys_.changes},
+                                      {app, "", field, std::move(before), std::move(after)});
                 };
                 // Another credential of the app may change in between: then it is looked again.
                 for (int i = 0; i < kResealTries; ++i) {
@@ -566,10 +567,11 @@ void RedisStore::leave(const std::string& name, Done<Result<void>> done) {
 }
 
 void RedisStore::view(Done<Result<ClusterView>> done) {
-  read<ClusterView>(std::move(done), [this](Connection& connection) { return look(connection); });
+  read<ClusterView>(std::move(done),
+                    [this](Connection& connection) { return read_view(connection); });
 }
 
-Result<ClusterView> RedisStore::look(Connection& connection) const {
+Result<ClusterView> RedisStore::read_view(Connection& connection) const {
   auto clock = connection.command({"TIME"});
   if (!clock) return tl::unexpected(clock.error());
   const auto now = time_in(*clock);
@@ -588,13 +590,13 @@ Result<ClusterView> RedisStore::look(Connection& connection) const {
   std::sort(view.nodes.begin(), view.nodes.end(),
             [](const NodeRow& a, const NodeRow& b) { return a.name < b.name; });
 
-  if (auto looked = look_at_leases(connection, view); !looked) {
-    return tl::unexpected(looked.error());
+  if (auto read = read_leases(connection, view); !read) {
+    return tl::unexpected(read.error());
   }
   return view;
 }
 
-Result<void> RedisStore::look_at_leases(Connection& connection, ClusterView& view) const {
+Result<void> RedisStore::read_leases(Connection& connection, ClusterView& view) const {
   const std::string from = "(" + std::to_string(millis(view.now));
   auto found =
       connection.command({"ZRANGEBYSCORE", keys_.leases, from, "+inf", "LIMIT", "0", kMostLeases});

@@ -22,7 +22,7 @@ namespace hufu::store {
 struct RedisOptions {
   net::RedisUri uri;
   std::string name = "hufu";  ///< Of this store among those that share a Redis; see RedisKeys.
-  /// A begin and a commit wait until so many replicas have them, for a second at most.
+  /// A lease and a commit wait until so many replicas have them, for a second at most.
   unsigned wait_replicas = 0;
   /// At least so many changes are remembered for those who follow the feed.
   std::size_t change_log = 100'000;
@@ -30,7 +30,7 @@ struct RedisOptions {
   net::RedisPatience patience{};
   /// Shared by the stores of one process that are on the same Redis: what one writes the others
   /// know at once. Null: one of its own.
-  std::shared_ptr<RedisBell> bell{};
+  std::shared_ptr<ChangeSignal> signal{};
 
   /// What a URI says; its query may hold `prefix` (the name) and `wait_replicas` beside what the
   /// client knows. `password` is that of its user where the URI holds none. Fault::config, without
@@ -38,12 +38,12 @@ struct RedisOptions {
   static Result<RedisOptions> from_uri(std::string_view text, const Secret& password);
 };
 
-/// All four faces on a Redis, 6 or later, which nodes on any number of machines may share.
+/// A store in a Redis, 6 or later, which nodes on any number of machines may share.
 ///
 /// Every conditional step is one Lua script, so it takes place as a whole or not at all. Leases are
 /// judged, and rows stamped, by the server's clock; the one thing that this machine says is that a
-/// process of its own is gone, whose lease is then free at once. A begin and a commit are one round
-/// trip each.
+/// process of its own is gone, whose lease is then free at once. Acquiring a lease and a commit
+/// are one round trip each.
 ///
 /// Durability is what the operator configured: `warnings` says what may be lost,
 /// docs/stores/redis.md what that means. Fences never repeat, not even where a failover or a
@@ -111,19 +111,19 @@ class RedisStore final : public TokenStore, public Registry, public SealLedger, 
   template <class T, class Work>
   void write(Done<Result<T>> done, Work work);
   /// A script whose first two arguments are the channel and the length of the log.
-  Result<Reply> tell(Connection& connection, const net::RedisScript& script, const Texts& keys,
-                     const Texts& arguments) const;
+  Result<Reply> run_with_log(Connection& connection, const net::RedisScript& script,
+                             const Texts& keys, const Texts& arguments) const;
   /// The same where the script answers whether it changed anything.
   void write_if(Done<Result<bool>> done, const net::RedisScript& script, Texts keys,
                 Texts arguments);
 
-  Result<AcquireOutcome> grant(Connection& connection, const LeaseRequest& lease_request);
+  Result<AcquireOutcome> acquire(Connection& connection, const LeaseRequest& lease_request);
   Result<WriteOutcome> store(Connection& connection, const Lease& lease, const Record& next);
   void wait_for_replicas(Connection& connection);
   Result<Changes> read_changes(Connection& connection, const std::string& cursor,
-                               std::uint64_t rings);
-  Result<ClusterView> look(Connection& connection) const;
-  Result<void> look_at_leases(Connection& connection, ClusterView& view) const;
+                               std::uint64_t notified);
+  Result<ClusterView> read_view(Connection& connection) const;
+  Result<void> read_leases(Connection& connection, ClusterView& view) const;
   void note(KeyNote note, const char* which, Done<Result<bool>> done);
 
   /// Visits the hash of every member of a sorted set of equal scores, in the order of the members.
@@ -134,7 +134,7 @@ class RedisStore final : public TokenStore, public Registry, public SealLedger, 
 
   const RedisOptions options_;
   const RedisKeys keys_;
-  const std::shared_ptr<RedisBell> bell_;
+  const std::shared_ptr<ChangeSignal> signal_;
   std::vector<std::string> warnings_;
   std::atomic<std::uint64_t> unconfirmed_ = 0;
   std::atomic<bool> closing_ = false;

@@ -78,7 +78,7 @@ class RedisHarness final : public Harness {
   explicit RedisHarness(std::size_t change_log) : operator_(server().uri()) {
     operator_.ask({"FLUSHALL"});
     options_.change_log = change_log;
-    options_.bell = std::make_shared<RedisBell>();
+    options_.signal = std::make_shared<ChangeSignal>();
     options_.pool.connections = 4;
   }
   Handle open() override {
@@ -94,7 +94,7 @@ class RedisHarness final : public Harness {
   [[nodiscard]] RedisOptions clone() const {
     RedisOptions options = options_for(server().uri());
     options.change_log = options_.change_log;
-    options.bell = options_.bell;
+    options.signal = options_.signal;
     options.pool = options_.pool;
     return options;
   }
@@ -145,9 +145,9 @@ Result<std::uint64_t> renew(RedisStore& store, const Key& key, std::string_view 
                             const std::string& holder = "node-a") {
   auto record = try_load(store, key);
   if (!record) return tl::unexpected(record.error());
-  auto begun = try_acquire(store, lease_request(key, record->revision, now(), holder));
-  if (!begun) return tl::unexpected(begun.error());
-  auto* grant = std::get_if<Acquired>(&*begun);
+  auto acquired = try_acquire(store, lease_request(key, record->revision, now(), holder));
+  if (!acquired) return tl::unexpected(acquired.error());
+  auto* grant = std::get_if<Acquired>(&*acquired);
   if (grant == nullptr) return fail(Fault::store, "somebody renews");
   const Record next = next_token(grant->record, token, now());
   const std::uint64_t revision = next.revision;
@@ -211,7 +211,8 @@ TEST_F(RedisStoreTest, ALeaseThatLastsLongerThanItWasGivenIsOver) {
   granted(*store, lease_request(kKey, 0, now(), "node-a"));
   // As after the server's clock was set back by 50 seconds: that may be.
   as_operator.age_leases(-50s);
-  EXPECT_TRUE(std::holds_alternative<Held>(begin(*store, lease_request(kKey, 0, now(), "node-b"))));
+  EXPECT_TRUE(
+      std::holds_alternative<Held>(acquire(*store, lease_request(kKey, 0, now(), "node-b"))));
   as_operator.age_leases(-1h);
   granted(*store, lease_request(kKey, 0, now(), "node-b"));
 }
@@ -267,9 +268,9 @@ TEST_F(RedisStoreTest, ARecordThatCannotBeReadIsNotTakenForNone) {
 TEST_F(RedisStoreTest, ATypeThatIsNotOursIsAnError) {
   as_operator.ask({"SET", "{hufu}:token:wx1:access_token", "something else"});
   Store store = opened(server().uri());
-  auto begun = try_acquire(*store, lease_request(kKey, 0, now()));
-  ASSERT_FALSE(begun);
-  EXPECT_THAT(begun.error().message, HasSubstr("WRONGTYPE"));
+  auto acquired = try_acquire(*store, lease_request(kKey, 0, now()));
+  ASSERT_FALSE(acquired);
+  EXPECT_THAT(acquired.error().message, HasSubstr("WRONGTYPE"));
   ASSERT_TRUE(renew(*store, {"wx2", "k"}, "and it recovers"));
 }
 

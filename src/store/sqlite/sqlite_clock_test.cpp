@@ -66,7 +66,7 @@ TEST_F(SqliteClockTest, LeasesOfProcessesWithDifferentWallClocksEndOnTheSameLine
     FakeClock other;
     other.step_wall(step);
     auto second = open(other);
-    const AcquireOutcome outcome = begin(*second, lease_request(key, 0, clock.wall(), "node-b"));
+    const AcquireOutcome outcome = acquire(*second, lease_request(key, 0, clock.wall(), "node-b"));
     ASSERT_TRUE(std::holds_alternative<Held>(outcome)) << step.count();
     EXPECT_EQ(std::get<Held>(outcome).remaining, kLease);
     EXPECT_EQ(view(*second).leases.size(), 1U);

@@ -240,11 +240,11 @@ void SqliteStore::load(const Key& key, Done<Result<Record>> done) {
 void SqliteStore::acquire_lease(LeaseRequest lease_request, Done<Result<AcquireOutcome>> done) {
   write<AcquireOutcome>(std::move(done),
                         [this, lease_request = std::move(lease_request)](SqliteDatabase& db) {
-                          return grant(db, lease_request);
+                          return acquire(db, lease_request);
                         });
 }
 
-Result<AcquireOutcome> SqliteStore::grant(SqliteDatabase& db, const LeaseRequest& lease_request) {
+Result<AcquireOutcome> SqliteStore::acquire(SqliteDatabase& db, const LeaseRequest& lease_request) {
   const Key& key = lease_request.key;
   const WallTime now = clock_.now(db);
   RecordRow found;
@@ -264,7 +264,7 @@ Result<AcquireOutcome> SqliteStore::grant(SqliteDatabase& db, const LeaseRequest
 
   // Fences are drawn from the sequence of changes, so that they go on growing when a record is
   // removed and made again.
-  std::int64_t fence = tell(db, key.app, key.kind);
+  std::int64_t fence = append_change(db, key.app, key.kind);
   InDoubtCall own = lease_request.in_doubt_call;
   own.fence = static_cast<std::uint64_t>(fence);
   record.in_doubt.push_back(own);
@@ -354,7 +354,7 @@ Result<WriteOutcome> SqliteStore::store(SqliteDatabase& db, const Lease& lease,
       .bind_text(lease.holder)
       .run();
   if (db.changes() == 0) return WriteOutcome::fenced;
-  tell(db, lease.key.app, lease.key.kind);
+  append_change(db, lease.key.app, lease.key.kind);
   return WriteOutcome::written;
 }
 
@@ -368,7 +368,7 @@ void SqliteStore::add_in_doubt(const Key& key, InDoubtCall in_doubt_call, Done<R
         .bind_text(key.app)
         .bind_text(key.kind)
         .run();
-    if (db.changes() > 0) tell(db, key.app, key.kind);
+    if (db.changes() > 0) append_change(db, key.app, key.kind);
     return {};
   });
 }
@@ -430,7 +430,8 @@ void SqliteStore::time(Done<Result<std::optional<WallTime>>> done) {
              [this](SqliteDatabase& db) -> Result<Time> { return clock_.now(db); });
 }
 
-std::int64_t SqliteStore::tell(SqliteDatabase& db, std::string_view app, std::string_view kind) {
+std::int64_t SqliteStore::append_change(SqliteDatabase& db, std::string_view app,
+                                        std::string_view kind) {
   Query(db, "INSERT INTO changes (app, kind) VALUES (?, ?)").bind_text(app).bind_text(kind).run();
   auto sequence = db.last_row();
   auto keep = static_cast<std::int64_t>(std::max<std::size_t>(options_.change_log, 1));
@@ -488,8 +489,8 @@ void SqliteStore::put_app(AppRow app, Done<Result<void>> done) {
       row.bind_time(now).bind_text(app.id);
       while (row.row()) relieved.push_back(row.text(0));
     }
-    for (const auto& kind : relieved) tell(db, app.id, kind);
-    tell(db, app.id, "");
+    for (const auto& kind : relieved) append_change(db, app.id, kind);
+    append_change(db, app.id, "");
     return {};
   });
 }
@@ -516,8 +517,8 @@ void SqliteStore::remove_app(const std::string& id, Done<Result<bool>> done) {
       row.bind_text(id);
       while (row.row()) kinds.push_back(row.text(0));
     }
-    for (const auto& kind : kinds) tell(db, id, kind);
-    tell(db, id, "");
+    for (const auto& kind : kinds) append_change(db, id, kind);
+    append_change(db, id, "");
     return true;
   });
 }
@@ -552,7 +553,7 @@ void SqliteStore::put_key(ApiKeyRow key, Done<Result<bool>> done) {
         .bind_time(clock_.now(db))
         .run();
     if (db.changes() == 0) return false;
-    tell(db, "", "");
+    append_change(db, "", "");
     return true;
   });
 }
@@ -561,7 +562,7 @@ void SqliteStore::revoke_key(const std::string& name, Done<Result<bool>> done) {
   write<bool>(std::move(done), [this, name](SqliteDatabase& db) -> Result<bool> {
     Query(db, "DELETE FROM api_keys WHERE name = ?").bind_text(name).run();
     if (db.changes() == 0) return false;
-    tell(db, "", "");
+    append_change(db, "", "");
     return true;
   });
 }
@@ -643,7 +644,7 @@ void SqliteStore::reseal(const char* sql, const Key& key, Secret from, Secret to
                     .bind_blob(from.reveal())
                     .run();
                 if (db.changes() == 0) return false;
-                tell(db, key.app, key.kind);
+                append_change(db, key.app, key.kind);
                 return true;
               });
 }
@@ -664,7 +665,7 @@ void SqliteStore::reseal_credential(const std::string& app, const std::string& n
                     .bind_text(*text)
                     .bind_text(app)
                     .run();
-                tell(db, app, "");
+                append_change(db, app, "");
                 return true;
               });
 }

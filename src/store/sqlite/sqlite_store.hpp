@@ -18,7 +18,7 @@
 
 namespace hufu::store {
 
-/// All four faces on one SQLite file, which any number of processes of one machine may share.
+/// A store in one SQLite file, which any number of processes of one machine may share.
 ///
 /// Durability: write-ahead log with synchronous=FULL, so whatever was reported as done has been
 /// fsynced. One thread writes, and commits everything that has queued up as one transaction (group
@@ -97,13 +97,13 @@ class SqliteStore final : public TokenStore, public Registry, public SealLedger,
   void read_batch(Jobs& jobs);
   bool commit_together(std::span<std::unique_ptr<Job>> jobs);
 
-  Result<AcquireOutcome> grant(SqliteDatabase& db, const LeaseRequest& lease_request);
+  Result<AcquireOutcome> acquire(SqliteDatabase& db, const LeaseRequest& lease_request);
   Result<WriteOutcome> store(SqliteDatabase& db, const Lease& lease, const Record& next);
   Changes read_changes(SqliteDatabase& db, const std::string& cursor);
   /// `sql` takes the new text, app, kind and the old text.
   void reseal(const char* sql, const Key& key, Secret from, Secret to, Done<Result<bool>> done);
   /// Notes a change in the log; returns its number.
-  std::int64_t tell(SqliteDatabase& db, std::string_view app, std::string_view kind);
+  std::int64_t append_change(SqliteDatabase& db, std::string_view app, std::string_view kind);
 
   const SqliteOptions options_;
   const SqliteClock clock_;

@@ -328,7 +328,7 @@ TEST_F(SqliteStoreTest, TheLeaseOfALivingProcessIsNot) {
   auto store = open();
   granted(*store, lease_request(key, 0, clock.wall(), process_identity()));
   EXPECT_TRUE(
-      std::holds_alternative<Held>(begin(*store, lease_request(key, 0, clock.wall(), "node-b"))));
+      std::holds_alternative<Held>(acquire(*store, lease_request(key, 0, clock.wall(), "node-b"))));
 }
 
 // ---- FailureState ----
