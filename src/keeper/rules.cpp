@@ -138,6 +138,13 @@ Record successor_of(const Record& before, const Terms& before_terms, Issued issu
   }
 
   next.renew_at = plan_renewal(obtained_at, expires_at, terms, jitter);
+  if (terms.rule.shape == Shape::windowed && next.displaced_at) {
+    // The platform may keep only the newest token and the one before alive: the one that this token
+    // displaced is still promised to somebody, at most for the rest of its window.
+    const WallTime promised = *next.displaced_at + terms.rule.overlap - terms.slack();
+    const WallTime latest = expires_at - terms.slack() - seconds(1);
+    next.renew_at = std::max(next.renew_at, std::min(promised, latest));
+  }
   if (same && next.renew_at <= now) {
     // The platform's window has not opened yet, or its clock is behind: ask again, ever sooner as
     // the end comes near, but never in a loop.
