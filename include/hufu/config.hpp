@@ -51,11 +51,6 @@ Credentials clone(const Credentials& credentials);
 /// The credential that most platforms know an app by.
 inline constexpr std::string_view kSecret = "secret";
 
-/// Whether `text` can be the id of an app: 1 to 128 printable ASCII characters without blanks and
-/// slashes, so that it fits a URL path and a log line as it is; and not "." or "..", which a path
-/// swallows.
-bool is_app_id(std::string_view text) noexcept;
-
 /// One account at a platform.
 struct AppConfig {
   std::string id;

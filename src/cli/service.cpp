@@ -13,6 +13,7 @@ Result<std::unique_ptr<Service>> Service::open(Config config, std::string versio
   options.threads = config.threads > 0 ? config.threads : usable_cores();
   options.limits = config.limits;
   options.version = std::move(version);
+  options.catalog = platform::Catalog(config);
   std::unique_ptr<Service> service(new Service(std::move(options)));
   service->options_.counters = service->counters_;
 

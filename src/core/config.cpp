@@ -1,7 +1,5 @@
 #include "hufu/config.hpp"
 
-#include <algorithm>
-
 namespace hufu {
 
 std::string_view setting(const Settings& settings, std::string_view name) noexcept {
@@ -13,13 +11,6 @@ const Secret& credential(const Credentials& credentials, std::string_view name) 
   static const Secret kNone;
   const auto found = credentials.find(name);
   return found == credentials.end() ? kNone : found->second;
-}
-
-bool is_app_id(std::string_view text) noexcept {
-  constexpr std::size_t kLongest = 128;
-  return !text.empty() && text.size() <= kLongest && text != "." && text != ".." &&
-         std::all_of(text.begin(), text.end(),
-                     [](char c) { return c > ' ' && c <= '~' && c != '/'; });
 }
 
 Credentials clone(const Credentials& credentials) {

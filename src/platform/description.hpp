@@ -143,6 +143,9 @@ struct KindDescription {
   std::optional<Call> trial{};
   TokenPlace place{};
   std::optional<DropInRoute> drop_in{};
+  /// It carries authority over accounts other than the app's own: handed out only to keys that name
+  /// the app, and to administrators.
+  bool authority = false;
 };
 
 /// A setting of a platform's apps.

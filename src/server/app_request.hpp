@@ -5,6 +5,7 @@
 
 #include "hufu/config.hpp"
 #include "hufu/error.hpp"
+#include "platform/catalog.hpp"
 
 namespace hufu::server {
 
@@ -12,8 +13,9 @@ namespace hufu::server {
 /// texts, numbers or booleans, credentials as texts, white space around those dropped. `known` is
 /// whether there is such an app already, whose credentials need not be repeated.
 ///
-/// Fault::usage says what is wrong, without a credential in it. What a platform takes only the
-/// keeper judges (Fault::config).
-Result<AppConfig> app_from(std::string_view id, const boost::json::object& body, bool known);
+/// Fault::usage says what is wrong, by the description of the app's platform, and repeats no
+/// credential. Whether the parent exists only the keeper knows.
+Result<AppConfig> app_from(const platform::Catalog& catalog, std::string_view id,
+                           const boost::json::object& body, bool known);
 
 }  // namespace hufu::server

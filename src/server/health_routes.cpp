@@ -33,7 +33,9 @@ void readyz(const Call& call) {
     if (i > 0) body += ',';
     append_string(body, health.without[i]);
   }
-  body += "]}";
+  body += R"(],"without_token_total":)";
+  append_number(body, static_cast<std::int64_t>(health.apps - health.usable));
+  body += '}';
   call.reply({why_not.empty() ? 200 : 503, "application/json", {}, body});
 }
 

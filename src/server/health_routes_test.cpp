@@ -25,7 +25,8 @@ TEST(Healthz, IsWellWhateverElseIsNot) {
 TEST(Readyz, IsReadyWithOneUsableTokenAndNamesTheRest) {
   Answered answer = ready({true, true, 3, 1, {"wx1", "wx2"}});
   EXPECT_EQ(answer.status, 200);
-  EXPECT_EQ(answer.body, R"({"ready":true,"apps":3,"usable":1,"without_token":["wx1","wx2"]})");
+  EXPECT_EQ(answer.body, R"({"ready":true,"apps":3,"usable":1,"without_token":["wx1","wx2"],)"
+                         R"("without_token_total":2})");
 }
 
 TEST(Readyz, IsNotWhileStarting) {

@@ -15,7 +15,7 @@ namespace hufu::server {
 ///
 /// A table of fixed size that forgets: each asker (app, credential and address, as one hash) has
 /// one place, and whoever hashes to the same place takes it over. So a second ask may go unnoticed
-/// while another asker interferes, and the third is noticed. Two askers that agree in 44 bits of
+/// while another asker interferes, and the third is noticed. Two askers that agree in 46 bits of
 /// their hashes are taken for one; that calls for one check too many of a token, which the keeper
 /// bounds anyway. Nothing of a credential can be found out from the table.
 ///
@@ -39,7 +39,7 @@ class RecentAsks {
     std::atomic<std::uint64_t> asked{0};
     std::atomic<std::uint32_t> believed{0};  ///< When its asker was last taken at its word.
   };
-  static constexpr std::size_t kPlaces = 4096;
+  static constexpr std::size_t kPlaces = 16 * 1024;
 
   std::array<Place, kPlaces> places_{};
 };

@@ -6,11 +6,12 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "hufu/clock.hpp"
 #include "keeper/async_keeper.hpp"
 #include "net/http_server.hpp"
-#include "server/authority.hpp"
+#include "platform/catalog.hpp"
 #include "server/key_table.hpp"
 #include "server/metrics.hpp"
 #include "server/rate_limit.hpp"
@@ -21,22 +22,27 @@ namespace hufu::server {
 /// What the routes work with. Shared with every answer that is still under way, so that one that
 /// comes after the server was stopped finds everything in place.
 struct Services {
-  /// `base_path` ("" or "/wechat") stands before every path of the table.
-  Services(keeper::AsyncKeeper& the_keeper, const Clock& the_clock, std::string the_version,
-           std::shared_ptr<const KeeperCounters> the_counters = nullptr,
-           std::string the_base_path = {});
+  /// What the server was told about itself.
+  struct About {
+    std::string version;
+    std::string base_path;  ///< "" or "/wechat": stands before every path of the table.
+    std::shared_ptr<const KeeperCounters> counters;  ///< What the keeper has told; may be none.
+    platform::Catalog catalog;                       ///< What can be kept.
+  };
+  Services(keeper::AsyncKeeper& the_keeper, const Clock& the_clock, About the_about);
 
   keeper::AsyncKeeper& keeper;  ///< Outlives this object.
   const Clock& clock;           ///< Outlives this object.
-  std::string version;
-  std::string base_path;                           ///< Without a slash at its end.
-  std::shared_ptr<const KeeperCounters> counters;  ///< What the keeper has told; may be none.
-  std::string platforms;                           ///< What /v1/platforms answers.
+  About about;                  ///< The base path without a slash at its end.
   KeyTable keys;
   Metrics metrics;
   RecentAsks recent_asks;
   RateLimit refused_credentials;  ///< Of the log lines about them.
-  bool (*carries_authority)(std::string_view kind) noexcept = server::carries_authority;
+  /// Kinds whose tokens are handed out only to keys that name the app, and to administrators.
+  std::vector<std::string> authority_kinds;
+
+  /// Whether `kind` is one of those. Allocates nothing.
+  [[nodiscard]] bool carries_authority(std::string_view kind) const noexcept;
 
   /// Whether the store is still being read after the start.
   [[nodiscard]] bool starting() const;

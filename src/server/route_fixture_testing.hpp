@@ -330,8 +330,8 @@ class FakeExchange final : public net::Exchange {
 class RouteFixture {
  public:
   explicit RouteFixture(std::string base_path = {})
-      : services(
-            std::make_shared<Services>(keeper, clock, "1.2.3", counters, std::move(base_path))),
+      : services(std::make_shared<Services>(
+            keeper, clock, Services::About{"1.2.3", std::move(base_path), counters, {}})),
         routes(services) {}
 
   /// A key that is known from now on.

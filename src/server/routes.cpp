@@ -1,5 +1,6 @@
 #include "server/routes.hpp"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -176,7 +177,7 @@ void handle_guarded(const Call& call, const Route& route, const Value& app) {
 void dispatch(const std::shared_ptr<Services>& services, const net::Request& request,
               net::Exchange& exchange, Call::Attempt attempt) {
   std::string_view path = request.path;
-  const bool ours = strip(path, services->base_path);
+  const bool ours = strip(path, services->about.base_path);
   if (ours) drop_extra_slashes(path);
 
   const Found found = ours ? find_route(request.method, path) : Found{};
@@ -196,9 +197,22 @@ void dispatch(const std::shared_ptr<Services>& services, const net::Request& req
                  app);
 }
 
-std::string without_slash_at_end(std::string path) {
-  while (path.ends_with('/')) path.pop_back();
-  return path;
+std::vector<std::string> labels_of_routes() {
+  std::vector<std::string> labels;
+  for (const Route& route : kTable) {
+    labels.push_back(std::string(route.method) + " " + std::string(route.path));
+  }
+  return labels;
+}
+
+std::vector<std::string> authority_kinds_of(const platform::Catalog& catalog) {
+  std::vector<std::string> kinds;
+  for (const platform::PlatformDescription& platform : catalog.platforms()) {
+    for (const platform::KindDescription& kind : platform.kinds) {
+      if (kind.authority) kinds.push_back(kind.name);
+    }
+  }
+  return kinds;
 }
 
 }  // namespace
@@ -223,21 +237,19 @@ void Routes::handle(const net::Request& request, net::Exchange& exchange) {
   dispatch(services_, request, exchange, Call::Attempt::first);
 }
 
-Services::Services(keeper::AsyncKeeper& the_keeper, const Clock& the_clock, std::string the_version,
-                   std::shared_ptr<const KeeperCounters> the_counters, std::string the_base_path)
+Services::Services(keeper::AsyncKeeper& the_keeper, const Clock& the_clock, About the_about)
     : keeper(the_keeper),
       clock(the_clock),
-      version(std::move(the_version)),
-      base_path(without_slash_at_end(std::move(the_base_path))),
-      counters(std::move(the_counters)),
+      about(std::move(the_about)),
       keys(the_keeper),
-      metrics([] {
-        std::vector<std::string> labels;
-        for (const Route& route : kTable) {
-          labels.push_back(std::string(route.method) + " " + std::string(route.path));
-        }
-        return labels;
-      }()) {}
+      metrics(labels_of_routes()),
+      authority_kinds(authority_kinds_of(about.catalog)) {
+  while (about.base_path.ends_with('/')) about.base_path.pop_back();
+}
+
+bool Services::carries_authority(std::string_view kind) const noexcept {
+  return std::find(authority_kinds.begin(), authority_kinds.end(), kind) != authority_kinds.end();
+}
 
 bool Services::starting() const {
   if (started_.load(std::memory_order_acquire)) return false;

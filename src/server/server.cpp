@@ -72,10 +72,10 @@ Server::~Server() = default;
 Result<std::unique_ptr<Server>> Server::start(Options options, keeper::AsyncKeeper& keeper,
                                               std::shared_ptr<store::Registry> registry,
                                               const Clock& clock) {
-  auto services =
-      std::make_shared<Services>(keeper, clock, std::move(options.version),
-                                 std::move(options.counters), std::move(options.base_path));
-  services->platforms = std::move(options.platforms);
+  auto services = std::make_shared<Services>(
+      keeper, clock,
+      Services::About{std::move(options.version), std::move(options.base_path),
+                      std::move(options.counters), std::move(options.catalog)});
   std::unique_ptr<Server> server(new Server);
   server->key_reader_ = std::make_shared<KeyReader>(std::move(registry), services);
 

@@ -8,6 +8,7 @@
 #include "hufu/error.hpp"
 #include "keeper/async_keeper.hpp"
 #include "net/http_server.hpp"
+#include "platform/catalog.hpp"
 #include "server/keeper_counters.hpp"
 #include "store/registry.hpp"
 
@@ -24,9 +25,8 @@ class Server {
     std::string base_path;
     int threads = 1;
     ServerLimits limits;
-    std::string version;  ///< Shown in /metrics.
-    /// What /v1/platforms answers: the catalog as JSON.
-    std::string platforms = R"({"platforms":[]})";
+    std::string version;        ///< Shown in /metrics.
+    platform::Catalog catalog;  ///< What can be kept: as the configuration says.
     /// The keeper's observer, or one of them, for /metrics; may be none.
     std::shared_ptr<const KeeperCounters> counters;
   };

@@ -30,7 +30,8 @@ bool replied_from_config(const Call& call) {
 
 /// A failure to change an app: what cannot be configured is the caller's to mend.
 void reply_change_error(const Answer& answer, const Error& error) {
-  reply_problem(answer, error.fault == Fault::config ? 400 : status_of(error.fault), error);
+  const bool callers = error.fault == Fault::config || error.fault == Fault::unknown_kind;
+  reply_problem(answer, callers ? 400 : status_of(error.fault), error);
 }
 
 }  // namespace
@@ -70,7 +71,7 @@ void put_app(const Call& call) {
   const std::optional<boost::json::object> body = object_or_reply(call);
   if (!body) return;
   const bool known = call.services().keeper.knows(call.app());
-  Result<AppConfig> app = app_from(call.app(), *body, known);
+  Result<AppConfig> app = app_from(call.services().about.catalog, call.app(), *body, known);
   if (!app) return reply_problem(call, 400, app.error());
   call.services().keeper.put_app(
       *std::move(app),

@@ -115,25 +115,50 @@ TEST_F(V1Apps, PutsAnApp) {
 }
 
 TEST_F(V1Apps, PutsAnAppWithEverythingThatTheConfigFileMaySayOfIt) {
-  Answered made =
-      put("/v1/apps/ww1:1000002",
-          R"({"platform":"wecom","parent":"wx-parent","corpid":"ww1",)"
-          R"("agentid":1000002,"customized":true,"keep":["access_token","jsapi_ticket"],)"
-          R"("secret":"a","callback_token":"b","aes_key":"c","previous_aes_key":"d",)"
-          R"("refresh_token":"e","permanent_code":"f",)"
-          R"("legacy_document":"access_token","legacy_collection":"tokens"})");
+  Answered made = put("/v1/apps/wx2",
+                      R"({"platform":"wechat","keep":["access_token","jsapi_ticket"],)"
+                      R"("secret":"a","callback_token":"b","aes_key":"c","previous_aes_key":"d",)"
+                      R"("legacy_document":"access_token","legacy_collection":"tokens"})");
   EXPECT_EQ(made.status, 201) << made.body;
   const AppConfig& app = *fixture.keeper.put;
-  EXPECT_EQ(app.id, "ww1:1000002");
-  EXPECT_EQ(app.platform, "wecom");
-  EXPECT_EQ(app.parent, "wx-parent");
-  EXPECT_EQ(app.settings,
-            (Settings{{"agentid", "1000002"}, {"corpid", "ww1"}, {"customized", "true"}}));
+  EXPECT_EQ(app.id, "wx2");
   EXPECT_EQ(app.keep, (std::vector<std::string>{"access_token", "jsapi_ticket"}));
-  EXPECT_EQ(app.credentials.size(), 6U);
-  EXPECT_EQ(credential(app.credentials, "permanent_code").reveal(), "f");
+  EXPECT_EQ(app.credentials.size(), 4U);
+  EXPECT_EQ(credential(app.credentials, "aes_key").reveal(), "c");
   EXPECT_EQ(app.legacy_document, "access_token");
   EXPECT_EQ(app.legacy_collection, "tokens");
+}
+
+TEST_F(V1Apps, TakesTheSettingsThatThePlatformsDescriptionNames) {
+  Config config;
+  config.platforms["acme"].base_url = "https://login.acme.example";
+  config.platforms["acme"].custom.emplace().parameters = {
+      {"scope", "{scope}"}, {"agent", "{agentid}"}, {"sandbox", "{sandbox}"}};
+  fixture.services->about.catalog = platform::Catalog(config);
+  Answered made = put("/v1/apps/shop", R"({"platform":"acme","secret":"s","scope":"orders",)"
+                                       R"("agentid":1000002,"sandbox":true})");
+  EXPECT_EQ(made.status, 201) << made.body;
+  EXPECT_EQ(fixture.keeper.put->settings,
+            (Settings{{"agentid", "1000002"}, {"sandbox", "true"}, {"scope", "orders"}}));
+  expect_problem(put("/v1/apps/shop", R"({"platform":"acme","secret":"s","endpoint":"stable"})"),
+                 400, "usage");
+}
+
+TEST_F(V1Apps, SaysWhatAPlatformHasInstead) {
+  auto next_step = [&](const std::string& body) {
+    Answered answer = put("/v1/apps/wx2", body);
+    expect_problem(answer, 400, "usage");
+    EXPECT_EQ(answer.body.find("CANARY"), std::string::npos);
+    return answer.at("next_step");
+  };
+  EXPECT_EQ(next_step(R"({"secret":"s","secrt":"CANARY"})"), R"("Did you mean \"secret\"?")");
+  EXPECT_EQ(next_step(R"({"secret":"s","platform":"wechta"})"), R"("Did you mean \"wechat\"?")");
+  EXPECT_EQ(next_step(R"({"secret":"s","endpoint":"stabel"})"), R"("Did you mean \"stable\"?")");
+  EXPECT_EQ(next_step(R"({"secret":"s","keep":["jsapi_tickets"]})"),
+            R"("Did you mean \"jsapi_ticket\"?")");
+  EXPECT_EQ(next_step(R"({"secret":"s","parent":"wx1"})"), R"("Leave it out")");
+  EXPECT_EQ(next_step(R"({"callback_token":"CANARY"})"),
+            R"("Send it as a text: \"secret\": \"…\"")");
 }
 
 TEST_F(V1Apps, KeepsTheCredentialsOfAnAppThatIsPutWithoutThem) {
@@ -164,8 +189,9 @@ TEST_F(V1Apps, RefusesAnAppThatMakesNoSense) {
                            R"({"secret":"s","keep":[""]})",
                            R"({"secret":"s","endpoint":null})",
                            R"({"secret":"s","endpoint":1.5})",
+                           R"({"secret":"s","endpoint":"a b"})",
                            R"({"secret":"s","credentials":["secret"]})",
-                           R"({"secret":"s","a b":"c"})",
+                           R"({"secret":"s","Secret":"s"})",
                            R"({"secret":"s","secret_login":"true"})",
                            R"({"secret":"s","id":"wx3"})",
                            R"({"secret":"s","id":1})"}) {
@@ -214,6 +240,8 @@ TEST_F(V1Apps, RemovesAnApp) {
 TEST_F(V1Apps, SaysWhyAnAppCouldNotBeChanged) {
   fixture.keeper.change_error = Error{Fault::config, "no such platform", {}, {}, {}};
   expect_problem(put("/v1/apps/wx2", R"({"secret":"s"})"), 400, "config");
+  fixture.keeper.change_error = Error{Fault::unknown_kind, "no such kind", {}, {}, {}};
+  expect_problem(put("/v1/apps/wx2", R"({"secret":"s"})"), 400, "unknown_kind");
   fixture.keeper.change_error = Error{Fault::store, "disk full", {}, {}, {}};
   expect_problem(put("/v1/apps/wx2", R"({"secret":"s"})"), 503, "store");
   expect_problem(fixture.ask({"DELETE", "/v1/apps/wx1", key}), 503, "store");

@@ -3,6 +3,7 @@
 #include <memory>
 #include <utility>
 
+#include "platform/catalog_json.hpp"
 #include "server/json.hpp"
 #include "server/v1_request.hpp"
 
@@ -30,7 +31,7 @@ void reply_status(const LaterAnswer& answer, const Caller& caller, keeper::Statu
 }  // namespace
 
 void list_platforms(const Call& call) {
-  call.reply({200, "application/json", {}, call.services().platforms});
+  call.reply({200, "application/json", {}, platform::to_json(call.services().about.catalog)});
 }
 
 void get_status(const Call& call) {

@@ -146,8 +146,13 @@ TEST_F(V1Status, IsOpenToAKeyThatSeesNoToken) {
 }
 
 TEST_F(V1Status, ShowsWhatCanBeKept) {
-  fixture.services->platforms = R"({"platforms":["as the catalog says"]})";
-  EXPECT_EQ(get("/v1/platforms").body, fixture.services->platforms);
+  Config config;
+  config.platforms["acme"].custom = CustomPlatform{};
+  fixture.services->about.catalog = platform::Catalog(config);
+  const auto platforms = get("/v1/platforms").json().at("platforms").as_array();
+  EXPECT_EQ(platforms.at(0).at("name"), "acme");
+  EXPECT_EQ(platforms.back().at("name"), "wechat");
+  EXPECT_EQ(platforms.back().at("kinds").at(0).at("name"), "access_token");
 }
 
 }  // namespace

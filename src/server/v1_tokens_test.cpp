@@ -393,11 +393,7 @@ TEST_F(V1Start, TurnsAnUnknownKeyAwayAtOnce) {
 
 class V1Authority : public V1Tokens {
  protected:
-  V1Authority() {
-    fixture.services->carries_authority = [](std::string_view kind) noexcept {
-      return kind == "access_token";
-    };
-  }
+  V1Authority() { fixture.services->authority_kinds = {"access_token"}; }
   int asked_with(const std::string& with, const std::string& app = "wx1") {
     return fixture.ask({"GET", "/v1/apps/" + app + "/token", with}).status;
   }

@@ -81,7 +81,7 @@ class Crowd:
 
     async def _at_one_node(self, name, node, app, waits):
         line = Line()
-        seen = 0
+        seen = ""
         await asyncio.sleep(self._dice.uniform(0, self.pace))
         try:
             while True:
@@ -91,7 +91,7 @@ class Crowd:
                 # A waiting client asks for what it has seen, and so is answered when there is something new.
                 told = await self._ask(line, name, node.name, node.port, app, seen if waits else None)
                 if told.revision:
-                    seen = told.revision
+                    seen = f"{told.revision}-{told.fingerprint}"
                 if not waits or told.status not in (200, 304):
                     await asyncio.sleep(self._dice.uniform(0.5, 1.5) * self.pace)
         finally:
