@@ -9,6 +9,7 @@
 #include "cli/command.hpp"
 #include "config/app_rules.hpp"
 #include "hufu/secret.hpp"
+#include "platform/catalog.hpp"
 #include "platform/wiping_memory.hpp"
 #include "server/app_request.hpp"
 
@@ -32,7 +33,7 @@ Error in_line(std::size_t number, Error error) {
 }
 
 /// An app from its line, in memory that is wiped.
-Result<AppConfig> app_from(const std::string& line) {
+Result<AppConfig> app_from(const platform::Catalog& catalog, const std::string& line) {
   platform::WipingMemory memory;
   boost::system::error_code failure;
   const json::value value = json::parse(line, failure, json::storage_ptr(&memory));
@@ -47,10 +48,10 @@ Result<AppConfig> app_from(const std::string& line) {
   const std::string name(std::string_view(id->get_string()));
   if (auto good = config::check_app_id(name); !good) return tl::unexpected(good.error());
   // Whether it needs its credentials is for the store to say: an app that is there keeps its own.
-  return server::app_from(name, value.get_object(), true);
+  return server::app_from(catalog, name, value.get_object(), true);
 }
 
-Result<Counts> import(std::istream& input, Backend& backend) {
+Result<Counts> import(std::istream& input, const platform::Catalog& catalog, Backend& backend) {
   Counts counts;
   std::string line;
   line.reserve(kLongestLine);
@@ -60,7 +61,7 @@ Result<Counts> import(std::istream& input, Backend& backend) {
           in_line(number, Error{Fault::usage, "it is longer than 64 KiB", "Shorten it", {}, {}}));
     }
     if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
-    auto app = app_from(line);
+    auto app = app_from(catalog, line);
     wipe(line);
     line.reserve(kLongestLine);
     if (!app) return tl::unexpected(in_line(number, std::move(app.error())));
@@ -83,10 +84,12 @@ ExitStatus run(const std::string& name, const Context& context) {
                                 {}});
     }
   }
+  const auto loaded = context.config();
+  const auto catalog = loaded ? platform::Catalog(loaded->config) : platform::Catalog();
   auto backend = open_backend(context);
   if (!backend) return context.fail(backend.error());
   auto progress = context.progress("Importing");
-  auto counts = import(name == "-" ? context.in() : file, **backend);
+  auto counts = import(name == "-" ? context.in() : file, catalog, **backend);
   if (!counts) return context.fail(counts.error());
   if (context.json) {
     print_json(context.out(), {{"added", counts->added}, {"replaced", counts->replaced}});
