@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <boost/json.hpp>
+#include <charconv>
+#include <cstdint>
 #include <utility>
 
 #include "store/record_text.hpp"
@@ -13,6 +15,8 @@ namespace {
 constexpr std::pair<bool Rights::*, std::string_view> kRights[] = {
     {&Rights::see, "see"},         {&Rights::read, "read"},       {&Rights::report, "report"},
     {&Rights::refresh, "refresh"}, {&Rights::gateway, "gateway"}, {&Rights::admin, "admin"}};
+
+constexpr std::string_view kMargin = "margin=";
 
 namespace json = boost::json;
 
@@ -67,6 +71,22 @@ Rights rights_from(std::string_view text) {
     }
   }
   return rights;
+}
+
+std::string rights_text_of(const ApiKeyRow& key) {
+  std::string text = text_of(key.rights);
+  if (key.margin.count() == 0) return text;
+  if (!text.empty()) text += ',';
+  return text.append(kMargin).append(std::to_string(key.margin.count()));
+}
+
+std::chrono::seconds margin_from(std::string_view text) {
+  const auto at = text.find(kMargin);
+  if (at == std::string_view::npos) return {};
+  const std::string_view digits = text.substr(at + kMargin.size());
+  std::int64_t seconds = 0;
+  std::from_chars(digits.data(), digits.data() + digits.size(), seconds);
+  return std::chrono::seconds(seconds);
 }
 
 std::string text_of(const std::vector<std::string>& texts) {

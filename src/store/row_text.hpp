@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -16,6 +17,10 @@ namespace hufu::store {
 /// "read,report".
 std::string text_of(const Rights& rights);
 Rights rights_from(std::string_view text);
+/// What a key may do and the margin it asks for, in the column of the rights: "read,margin=1500". A
+/// build that knows no margins reads the rights alone.
+std::string rights_text_of(const ApiKeyRow& key);
+std::chrono::seconds margin_from(std::string_view text);
 
 /// A JSON array of texts; empty where there are none.
 std::string text_of(const std::vector<std::string>& texts);

@@ -392,6 +392,7 @@ std::optional<ApiKeyRow> read_api_key(const Fields& row) {
   if (!apps || !hash || !copy_bytes(*hash, key.hash)) return std::nullopt;
   key.apps = std::move(*apps);
   key.rights = rights_from(row.text("rights"));
+  key.margin = margin_from(row.text("rights"));
   key.created_at = row.date_or_epoch("created_at");
   return key;
 }
@@ -839,7 +840,7 @@ void MongoStore::put_key(ApiKeyRow key, Done<Result<bool>> done) {
         .flag("gone", false)
         .binary("hash", bytes_of(key.hash))
         .text("apps", text_of(key.apps))
-        .text("rights", text_of(key.rights));
+        .text("rights", rights_text_of(key));
     Doc update;
     update.doc("$set", fields).doc("$currentDate", now_and(/*also_created=*/true));
     return connection

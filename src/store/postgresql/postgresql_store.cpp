@@ -497,7 +497,7 @@ void PostgresqlStore::put_key(ApiKeyRow key, Done<Result<bool>> done) {
               [key = std::move(key)](PostgresqlConnection& connection) -> Result<bool> {
                 PostgresqlQuery query(connection, kPutKey);
                 query.bind_text(key.name).bind_bytes(bytes_of(key.hash));
-                query.bind_text(text_of(key.apps)).bind_text(text_of(key.rights));
+                query.bind_text(text_of(key.apps)).bind_text(rights_text_of(key));
                 return !query.run().empty();
               });
 }
@@ -522,6 +522,7 @@ void PostgresqlStore::list_keys(Done<Result<std::vector<ApiKeyRow>>> done) {
       }
       key.apps = std::move(*apps);
       key.rights = rights_from(rows.bytes(row, 3));
+      key.margin = margin_from(rows.bytes(row, 3));
       key.created_at = rows.time(row, 4);
     }
     return keys;

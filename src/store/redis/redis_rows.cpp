@@ -237,13 +237,14 @@ std::optional<ApiKeyRow> api_key_row(const std::string& name, const net::RedisRe
   if (!copy_bytes(row.text(0), key.hash) || !apps) return std::nullopt;
   key.apps = std::move(*apps);
   key.rights = rights_from(row.text(2));
+  key.margin = margin_from(row.text(2));
   key.created_at = row.time(3);
   return key;
 }
 
 RedisFields fields_of(const ApiKeyRow& key) {
   return {"hash",   std::string(bytes_of(key.hash)), "apps", store::text_of(key.apps),
-          "rights", store::text_of(key.rights)};
+          "rights", store::rights_text_of(key)};
 }
 
 std::optional<NodeRow> node_row(const std::string& name, const net::RedisReply& reply) {

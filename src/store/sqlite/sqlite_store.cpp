@@ -549,7 +549,7 @@ void SqliteStore::put_key(ApiKeyRow key, Done<Result<bool>> done) {
         .bind_text(key.name)
         .bind_blob(bytes_of(key.hash))
         .bind_text(text_of(key.apps))
-        .bind_text(text_of(key.rights))
+        .bind_text(rights_text_of(key))
         .bind_time(clock_.now(db))
         .run();
     if (db.changes() == 0) return false;
@@ -581,6 +581,7 @@ void SqliteStore::list_keys(Done<Result<std::vector<ApiKeyRow>>> done) {
       }
       key.apps = std::move(*apps);
       key.rights = rights_from(row.bytes(3));
+      key.margin = margin_from(row.bytes(3));
       key.created_at = row.time(4);
     }
     return keys;
