@@ -97,8 +97,9 @@ void KeeperCounters::unconfirmed(std::uint64_t more) {
 void KeeperCounters::clock_stepped(Milliseconds /*by*/) { count(clock_steps_); }
 
 void KeeperCounters::sink_written(std::string_view kind, keeper::SinkResult result) {
-  const std::size_t which = kind == kSinks[0] ? 0 : 1;
-  count(sinks_[which][static_cast<std::size_t>(result)]);
+  const auto* found = std::find(kSinks.begin(), kSinks.end(), kind);
+  if (found == kSinks.end()) return;
+  count(sinks_[static_cast<std::size_t>(found - kSinks.begin())][static_cast<std::size_t>(result)]);
 }
 
 void KeeperCounters::render_renewals(MetricsText& text) const {

@@ -50,7 +50,7 @@ class KeeperCounters final : public keeper::Observer {
   /// platforms, are counted as "other".
   static constexpr std::size_t kMostKinds = 64;
   static constexpr std::size_t kMostCodes = 200;
-  static constexpr std::array<std::string_view, 2> kSinks = {"redis", "file"};
+  static constexpr std::array<std::string_view, 3> kSinks = {"redis", "file", "mongodb"};
   static constexpr std::size_t kSinkResults = 3;
   static constexpr std::array<int, 8> kBuckets = {50, 100, 250, 500, 1000, 2500, 5000, 10'000};
 

@@ -211,6 +211,7 @@ TEST_F(MetricsPage, CountsWhatTheKeeperTells) {
   told.unconfirmed(1);
   told.sink_written("redis", keeper::SinkResult::failed);
   told.sink_written("file", keeper::SinkResult::put);
+  told.sink_written("mongodb", keeper::SinkResult::put);
   std::string text = page();
   for (
       const char* line : {
@@ -240,6 +241,7 @@ TEST_F(MetricsPage, CountsWhatTheKeeperTells) {
           R"(hufu_sink_writes_total{sink="redis",result="failed"} 1)",
           R"(hufu_sink_writes_total{sink="redis",result="put"} 0)",
           R"(hufu_sink_writes_total{sink="file",result="put"} 1)",
+          R"(hufu_sink_writes_total{sink="mongodb",result="put"} 1)",
           R"(hufu_sink_writes_total{sink="file",result="withdrawn"} 0)",
           R"(hufu_build_info{version="1.2.3"} 1)",
           "hufu_api_keys 1",

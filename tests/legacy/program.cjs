@@ -2,7 +2,7 @@
 //
 //   program.cjs save TOKEN MILLISECONDS    saves a token that lives so long, as the program did after a call
 //   program.cjs get                        what it holds for valid, as JSON; null where there is none
-//   program.cjs save-late                  saves what it read before somebody else wrote another token; what it saved, as JSON
+//   program.cjs save-late                  prints what it read, as JSON, and saves that when somebody wrote another token
 //   program.cjs watch TOKENS               looks all the time until it has seen so many; what it saw, as JSON
 //
 // MONGODB_URI names the database.
@@ -44,9 +44,9 @@ const isValid = (data) => Boolean(data && data.token && data.expires_in && Date.
 // The program fetches a token, or reads it, and saves it in any case: here with the other's write in between.
 async function saveLate() {
   const {token, expires_in} = await getAccessToken();
+  console.log(JSON.stringify(token));
   while ((await getAccessToken()).token === token);
   await saveAccessToken({access_token: token, expires_in});
-  return token;
 }
 
 async function watch(wanted) {
@@ -70,7 +70,7 @@ async function main([verb, ...words]) {
   if (verb === 'save') {
     await saveAccessToken({access_token: words[0], expires_in: Date.now() + Number(words[1])});
   } else if (verb === 'save-late') {
-    console.log(JSON.stringify(await saveLate()));
+    await saveLate();
   } else if (verb === 'get') {
     const data = await getAccessToken();
     console.log(JSON.stringify(isValid(data) ? data : null));
