@@ -249,14 +249,15 @@ constexpr const char* kApp = "[[app]]\nid = \"wx1\"\nsecret = { env = \"WX1\" }\
 
 TEST(ConfigCheck, SaysThatAllIsWell) {
   Program machine = program();
-  machine.files["./hufu.toml"] = kApp;
-  machine.environment["WX1"] = "canary";
+  machine.files["./hufu.toml"] =
+      "[[app]]\nid = \"wx0123456789abcdef\"\nsecret = { env = \"WX1\" }\n";
+  machine.environment["WX1"] = "0123456789abcdef0123456789abcdef";
   auto outcome = machine.run({"config", "check"});
   EXPECT_EQ(outcome.status, ExitStatus::done);
   EXPECT_EQ(outcome.out, "ok: ./hufu.toml, 1 app\n");
   EXPECT_THAT(outcome.err, IsEmpty());
   EXPECT_EQ(machine.run({"config", "check", "--json"}).out,
-            "{\"ok\":true,\"file\":\"./hufu.toml\",\"problems\":[]}\n");
+            "{\"ok\":true,\"file\":\"./hufu.toml\",\"problems\":[],\"warnings\":[]}\n");
 }
 
 TEST(ConfigCheck, TellsEveryProblem) {

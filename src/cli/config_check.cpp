@@ -1,24 +1,33 @@
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <ostream>
+#include <vector>
 
 #include "cli/command.hpp"
 
 namespace hufu::cli {
 namespace {
 
+boost::json::array shown(const std::vector<Error>& errors) {
+  boost::json::array all;
+  for (const Error& error : errors) {
+    all.push_back({{"message", error.message}, {"next_step", error.next_step}});
+  }
+  return all;
+}
+
 ExitStatus check(const Context& context) {
   config::Examined examined = config::examine(context.sources);
   const std::string& file = examined.loaded.file;
 
   if (context.json) {
-    boost::json::array problems;
-    for (const Error& problem : examined.problems) {
-      problems.push_back({{"message", problem.message}, {"next_step", problem.next_step}});
-    }
-    print_json(context.out(), {{"ok", problems.empty()},
+    print_json(context.out(), {{"ok", examined.problems.empty()},
                                {"file", file.empty() ? boost::json::value() : file.c_str()},
-                               {"problems", problems}});
+                               {"problems", shown(examined.problems)},
+                               {"warnings", shown(examined.loaded.warnings)}});
+  }
+  for (const Error& warning : examined.loaded.warnings) {
+    context.note(warning.message, warning.next_step);
   }
   for (const Error& problem : examined.problems) context.fail(problem);
   if (!examined.problems.empty()) return ExitStatus::config;

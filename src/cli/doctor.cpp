@@ -109,6 +109,9 @@ std::optional<Config> examine_config(Findings& findings, const Context& context)
   if (!examined.problems.empty()) return std::nullopt;
   const std::string& file = examined.loaded.file;
   findings.ok("config", file.empty() ? "no file; defaults and environment" : file);
+  for (const Error& warning : examined.loaded.warnings) {
+    findings.warn("config", warning.message, warning.next_step);
+  }
   return std::move(examined.loaded.config);
 }
 

@@ -332,5 +332,20 @@ TEST(Doctor, WarnsOfAClockThatIsWrong) {
   EXPECT_THAT(report.out, ContainsRegex("warn +clock +this machine's clock is .* ahead of"));
 }
 
+TEST(DamagedSecret, IsNamedByConfigCheckAndDoctorWithoutBeingShown) {
+  Machine machine;
+  machine.environment["WECHAT_APPID"] = "wx1";
+  machine.environment["WECHAT_APPSECRET"] = "\"" + std::string(kSecret) + "\"";
+  const auto checked = machine.run({"config", "check"});
+  EXPECT_EQ(checked.status, 0) << "it may be right even so";
+  EXPECT_THAT(checked.err, HasSubstr("environment WECHAT_APPSECRET: app.wx1.secret: it looks "
+                                     "damaged: it stands in quotation marks"));
+  const auto json = boost::json::parse(machine.run({"config", "check", "--json"}).out);
+  EXPECT_EQ(json.at("ok"), true);
+  EXPECT_EQ(json.at("warnings").as_array().size(), 2U) << "the id is none of WeChat, either";
+  EXPECT_THAT(machine.run({"doctor"}).out,
+              ContainsRegex("warn +config +.*it stands in quotation marks"));
+}
+
 }  // namespace
 }  // namespace hufu::cli
