@@ -168,6 +168,14 @@ TEST(Timing, IsBlamedOnTheKeyThatSetIt) {
   EXPECT_TRUE(check_timing(config, wechat)) << "what a platform is told wins";
 }
 
+TEST(Timings, AreCheckedForAppsOfTheStoreToo) {
+  Config config;
+  config.platforms["acme"].custom.emplace();
+  config.apps.emplace_back().platform = "acme";
+  config.timing.lease = 290s;
+  EXPECT_EQ(check_timings(config, platform::Catalog(config)).size(), 1U) << "acme has no overlap";
+}
+
 TEST(Timings, TellOfEachFailureOnceAndOfPlatformsInUseOnly) {
   Config config;
   config.timing.lease = 1s;

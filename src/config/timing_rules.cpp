@@ -131,8 +131,13 @@ Result<void> check_timing(const Config& config, const PlatformDescription& platf
 }
 
 std::vector<Error> check_timings(const Config& config, const platform::Catalog& catalog) {
+  std::vector<const PlatformDescription*> platforms = catalog.in_use(config);
+  const PlatformDescription* usual = catalog.find(AppConfig().platform);
+  if (std::find(platforms.begin(), platforms.end(), usual) == platforms.end()) {
+    platforms.push_back(usual);
+  }
   std::vector<Error> problems;
-  for (const PlatformDescription* platform : catalog.in_use(config)) {
+  for (const PlatformDescription* platform : platforms) {
     auto good = check_timing(config, *platform);
     if (good) continue;
     // What [timing] says concerns several platforms alike.

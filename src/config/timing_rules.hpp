@@ -22,7 +22,8 @@ namespace hufu::config {
 /// - use_slack < the longest life of a token, which could not be handed out otherwise.
 Result<void> check_timing(const Config& config, const platform::PlatformDescription& platform);
 
-/// `check_timing` for every platform that `config` uses, each failure once.
+/// `check_timing` for every platform that `config` uses, and for the one that apps of the store are
+/// of unless they say otherwise; each failure once.
 std::vector<Error> check_timings(const Config& config, const platform::Catalog& catalog);
 
 }  // namespace hufu::config

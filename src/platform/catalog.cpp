@@ -78,9 +78,8 @@ std::vector<const PlatformDescription*> Catalog::in_use(const Config& config) co
     const bool has_apps =
         std::any_of(config.apps.begin(), config.apps.end(),
                     [&](const AppConfig& app) { return app.platform == each.name; });
-    if (has_apps || each.name == usual || config.platforms.contains(each.name)) {
-      used.push_back(&each);
-    }
+    const bool is_next = config.apps.empty() && each.name == usual;
+    if (has_apps || is_next || config.platforms.contains(each.name)) used.push_back(&each);
   }
   return used;
 }

@@ -34,7 +34,8 @@ class Catalog {
   [[nodiscard]] const PlatformDescription* find(std::string_view platform) const noexcept;
   /// Fault::config, naming those there are, if there is none.
   [[nodiscard]] Result<const PlatformDescription*> platform(std::string_view name) const;
-  /// Those that `config` has an app of or says something about; the usual one in any case.
+  /// Those that `config` has an app of or says something about; and the one that an app is of
+  /// unless it says otherwise, where there is no app.
   [[nodiscard]] std::vector<const PlatformDescription*> in_use(const Config& config) const;
 
  private:

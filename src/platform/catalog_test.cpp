@@ -108,6 +108,9 @@ TEST(Catalog, TellsWhichPlatformsAConfigurationUses) {
   };
   EXPECT_THAT(used({}), ElementsAre("wechat"));
   EXPECT_THAT(used(with_acme()), ElementsAre("acme", "wechat"));
+  Config config = with_acme();
+  config.apps.emplace_back().platform = "acme";
+  EXPECT_THAT(used(config), ElementsAre("acme"));
 }
 
 TEST(Catalog, ListsEachKindOnceTheMainOneFirst) {
