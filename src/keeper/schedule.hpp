@@ -11,8 +11,8 @@
 namespace hufu::keeper {
 
 /// What is due when, so that a million tokens need no million timers. Rows are filed by the minute,
-/// at four bytes each, and a minute is sorted when it comes near. A row's latest moment counts,
-/// which is kept in the table (`TokenTable::due`); older entries are skipped when they come up.
+/// at four bytes each, and a minute is sorted when it has come. A row's latest moment counts, which
+/// is kept in the table (`TokenTable::due`); older entries are skipped when they come up.
 ///
 /// Thread-safety: the keeper's own thread only.
 class Schedule {
@@ -30,7 +30,9 @@ class Schedule {
 
   /// Takes the next row that is due at `now`, if any.
   bool pop(WallTime now, RowHandle& row) {
-    while (next() <= now && !near_.empty()) {
+    while (!far_.empty() && far_.begin()->first <= now) open_first_minute();
+    present_ = std::max(present_, minute_of(now));
+    while (!near_.empty() && near_.front().when <= now) {
       const Entry entry = near_.front();
       std::pop_heap(near_.begin(), near_.end(), later);
       near_.pop_back();
@@ -43,13 +45,11 @@ class Schedule {
     return false;
   }
 
-  /// Nothing is due before this moment, at which there is an entry; WallTime::max() when there is
-  /// none.
-  [[nodiscard]] WallTime next() {
-    while (!far_.empty() && (near_.empty() || far_.begin()->first <= near_.front().when)) {
-      open_first_minute();
-    }
-    return near_.empty() ? WallTime::max() : near_.front().when;
+  /// Nothing is due before this moment: that of the earliest entry, or the beginning of its minute
+  /// as long as that has not come. WallTime::max() when there is no entry.
+  [[nodiscard]] WallTime next() const noexcept {
+    const WallTime near = near_.empty() ? WallTime::max() : near_.front().when;
+    return far_.empty() ? near : std::min(near, far_.begin()->first);
   }
 
   /// Entries, outdated ones included: at most 1024, or four times the rows.
@@ -67,7 +67,7 @@ class Schedule {
 
   void add(std::uint32_t row, WallTime when) {
     ++entries_;
-    if (minute_of(when) <= latest_opened_) {
+    if (minute_of(when) <= present_) {
       near_.push_back({when, row});
       std::push_heap(near_.begin(), near_.end(), later);
       return;
@@ -80,7 +80,7 @@ class Schedule {
 
   void open_first_minute() {
     const auto minute = far_.extract(far_.begin());
-    latest_opened_ = minute.key();
+    present_ = minute.key();
     for (const std::uint32_t row : minute.mapped()) {
       const WallTime when = table_.due(table_.handle_of(row));
       --entries_;
@@ -98,8 +98,8 @@ class Schedule {
   }
 
   TokenTable& table_;
-  std::vector<Entry> near_;                             ///< A heap of the minutes that were opened.
-  WallTime latest_opened_ = WallTime::min();            ///< The latest of those minutes.
+  std::vector<Entry> near_;                             ///< A heap of the minutes that have come.
+  WallTime present_ = WallTime::min();                  ///< The latest of those.
   std::map<WallTime, std::vector<std::uint32_t>> far_;  ///< Rows of later minutes.
   std::size_t entries_ = 0;
 };

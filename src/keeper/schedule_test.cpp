@@ -24,9 +24,9 @@ TEST(Schedule, TellsWhatIsDueInOrder) {
   const RowHandle b = put(table, "b");
   schedule.set(a, kT0 + seconds(20));
   schedule.set(b, kT0 + seconds(10));
-  EXPECT_EQ(schedule.next(), kT0 + seconds(10));
   RowHandle row;
   EXPECT_FALSE(schedule.pop(kT0, row));
+  EXPECT_EQ(schedule.next(), kT0 + seconds(10));
   ASSERT_TRUE(schedule.pop(kT0 + seconds(30), row));
   EXPECT_EQ(row, b);
   ASSERT_TRUE(schedule.pop(kT0 + seconds(30), row));
@@ -69,20 +69,34 @@ TEST(Schedule, DoesNotGrowWithWhatIsOutdated) {
   EXPECT_FALSE(schedule.pop(kT0 + seconds(99'999), row));
 }
 
-TEST(Schedule, TellsTheExactMomentOfWhatIsFarAway) {
+TEST(Schedule, TellsTheMinuteFirstAndTheMomentOnceThatHasCome) {
   TokenTable table;
   Schedule schedule(table);
   EXPECT_EQ(schedule.next(), WallTime::max());
   const RowHandle a = put(table, "a");
-  schedule.set(a, kT0 + hours(24 * 365) + Milliseconds(12'345));
-  EXPECT_EQ(schedule.next(), kT0 + hours(24 * 365) + Milliseconds(12'345));
+  const WallTime minute = kT0 + hours(24 * 365);
+  schedule.set(a, minute + Milliseconds(12'345));
+  EXPECT_EQ(schedule.next(), minute);
   RowHandle row;
-  EXPECT_FALSE(schedule.pop(kT0 + hours(24 * 365) + Milliseconds(12'344), row));
-  schedule.set(a, kT0 + Milliseconds(7));
-  EXPECT_EQ(schedule.next(), kT0 + Milliseconds(7)) << "earlier than the minute that is open";
-  EXPECT_TRUE(schedule.pop(kT0 + Milliseconds(7), row));
+  EXPECT_FALSE(schedule.pop(minute, row));
+  EXPECT_EQ(schedule.next(), minute + Milliseconds(12'345));
+  EXPECT_FALSE(schedule.pop(minute + Milliseconds(12'344), row));
+  EXPECT_TRUE(schedule.pop(minute + Milliseconds(12'345), row));
   EXPECT_FALSE(schedule.pop(WallTime::max(), row));
   EXPECT_EQ(schedule.next(), WallTime::max());
+}
+
+TEST(Schedule, TakesWhatIsDueBeforeTheMinutesThatHaveCome) {
+  TokenTable table;
+  Schedule schedule(table);
+  const RowHandle a = put(table, "a");
+  RowHandle row;
+  schedule.set(a, kT0 + hours(5));
+  EXPECT_FALSE(schedule.pop(kT0 + hours(5) - Milliseconds(1), row));
+  schedule.set(a, kT0 + Milliseconds(7));
+  EXPECT_EQ(schedule.next(), kT0 + Milliseconds(7));
+  EXPECT_TRUE(schedule.pop(kT0 + hours(4), row));
+  EXPECT_FALSE(schedule.pop(kT0 + hours(6), row)) << "its later moment counts no more";
 }
 
 TEST(Schedule, HasNothingDueInARowThatWasSetToNoMoment) {
