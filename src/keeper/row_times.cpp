@@ -26,7 +26,7 @@ void PackedRowTimes::set(const RowTimes& times) {
     auto* const kept = old != nullptr ? old : new RowTimes;
     *kept = times;
     base_high_ = kWide;
-    std::memcpy(offsets_.data(), &kept, sizeof kept);
+    std::memcpy(offsets_.data(), &kept, sizeof(void*));
   } else {
     delete old;
   }

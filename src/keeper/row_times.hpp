@@ -56,7 +56,11 @@ class PackedRowTimes {
   bool set_due(WallTime due) noexcept;
 
  private:
-  enum { kRenewAt, kLastEnd, kExpiresAt, kDue, kOffsets };
+  static constexpr std::size_t kRenewAt = 0;
+  static constexpr std::size_t kLastEnd = 1;
+  static constexpr std::size_t kExpiresAt = 2;
+  static constexpr std::size_t kDue = 3;
+  static constexpr std::size_t kOffsets = 4;
   static constexpr std::uint32_t kNever = 0xffffffff;  ///< WallTime{}.
   static constexpr std::uint16_t kDisplacesNothing = 0xffff;
   static constexpr std::int16_t kWide = INT16_MIN;  ///< As `base_high_`.
@@ -67,13 +71,13 @@ class PackedRowTimes {
   [[nodiscard]] std::int64_t base() const noexcept {
     return (std::int64_t{base_high_} * (std::int64_t{1} << 32)) | base_low_;
   }
-  [[nodiscard]] WallTime at(int moment) const noexcept {
+  [[nodiscard]] WallTime at(std::size_t moment) const noexcept {
     const std::uint32_t offset = offsets_[moment];
     return offset == kNever ? WallTime{} : WallTime(Milliseconds(base() + offset));
   }
   [[nodiscard]] RowTimes& wide() const noexcept {
     RowTimes* times = nullptr;
-    std::memcpy(&times, offsets_.data(), sizeof times);
+    std::memcpy(&times, offsets_.data(), sizeof(void*));
     return *times;
   }
   /// The offset of a moment, if it has one.

@@ -20,14 +20,14 @@ void TokenTable::Id::set(std::string_view text) {
     return;
   }
   const auto* outside = new std::string(text);
-  std::memcpy(bytes_.data(), &outside, sizeof outside);
+  std::memcpy(bytes_.data(), &outside, sizeof(void*));
   size_ = kOutside;
 }
 
 void TokenTable::Id::clear() noexcept {
   if (size_ == kOutside) {
     const std::string* outside = nullptr;
-    std::memcpy(&outside, bytes_.data(), sizeof outside);
+    std::memcpy(&outside, bytes_.data(), sizeof(void*));
     delete outside;
   }
   size_ = 0;
@@ -390,20 +390,20 @@ void TokenTable::reset(Row& row) noexcept {
   row.asked.store(false, std::memory_order_relaxed);
 }
 
-std::optional<RowState> TokenTable::state(RowHandle handle) const {
-  const Row* const row = standing(handle);
-  if (row == nullptr) return std::nullopt;
+std::optional<RowState> TokenTable::state(RowHandle row) const {
+  const Row* const there = standing(row);
+  if (there == nullptr) return std::nullopt;
   RowState state;
-  state.issuer = row->issuer;
-  state.issued_by = row->issued_by;
-  state.is_main = (handle.id & kOther) == 0;
-  state.has_token = static_cast<bool>(row->token());
-  const RowTimes times = row->times.all();
+  state.issuer = there->issuer;
+  state.issued_by = there->issued_by;
+  state.is_main = (row.id & kOther) == 0;
+  state.has_token = static_cast<bool>(there->token());
+  const RowTimes times = there->times.all();
   state.bounds = times.bounds;
   if (state.has_token) state.obtained_at = times.obtained_at;
   state.expires_at = times.expires_at;
-  state.revision = row->revision;
-  state.fingerprint = Fingerprint{row->fingerprint};
+  state.revision = there->revision;
+  state.fingerprint = Fingerprint{there->fingerprint};
   return state;
 }
 
@@ -422,27 +422,27 @@ Secret TokenTable::token(RowHandle row) const {
 
 void TokenTable::set_issuer(RowHandle row, std::uint16_t issuer) { row_at(row.id).issuer = issuer; }
 
-void TokenTable::publish(RowHandle handle, const Token& token, std::uint64_t revision,
+void TokenTable::publish(RowHandle row, const Token& token, std::uint64_t revision,
                          Fingerprint fingerprint, std::uint16_t issued_by, const Bounds& bounds,
                          bool windowed, WallTime remember_until) {
-  Row* const row = standing(handle);
-  if (row == nullptr) return;
+  Row* const there = standing(row);
+  if (there == nullptr) return;
   const std::string_view text = token.value.reveal();
   if (text.empty() || text.size() > TokenMemory::kLongest) return;
-  const StoredToken before = row->token();
-  const bool is_another = row->fingerprint != fingerprint.bits || !same(before, text);
+  const StoredToken before = there->token();
+  const bool is_another = there->fingerprint != fingerprint.bits || !same(before, text);
   const StoredToken stored = is_another ? memory_.store(text) : before;
   const auto write = [&] {
-    const RowTimes times{token.obtained_at, token.expires_at, bounds, row->times.due()};
-    const ReadMostlyMutex::Writing writing(shard_of(handle.id).mutex);
+    const RowTimes times{token.obtained_at, token.expires_at, bounds, there->times.due()};
+    const ReadMostlyMutex::Writing writing(shard_of(row.id).mutex);
     if (is_another) {
-      row->set_token(stored);
-      row->fingerprint = fingerprint.bits;
+      there->set_token(stored);
+      there->fingerprint = fingerprint.bits;
     }
-    row->times.set(times);
-    row->revision = static_cast<std::uint32_t>(revision);
-    row->issued_by = issued_by;
-    row->windowed = windowed;
+    there->times.set(times);
+    there->revision = static_cast<std::uint32_t>(revision);
+    there->issued_by = issued_by;
+    there->windowed = windowed;
   };
   if (!is_another) return write();
 
@@ -450,38 +450,37 @@ void TokenTable::publish(RowHandle handle, const Token& token, std::uint64_t rev
   // displaced ones before it leaves the index, and nobody can ask for the new one before it is in.
   const bool remembered = before && remember_until > token.obtained_at;
   if (remembered) {
-    displaced_.add(handle, before, Fingerprint{row->fingerprint}, remember_until,
-                   token.obtained_at);
+    displaced_.add(row, before, Fingerprint{there->fingerprint}, remember_until, token.obtained_at);
   }
-  if (before) unlink_owner(handle.id);
+  if (before) unlink_owner(row.id);
   {
     Owners& owners = owners_of(fingerprint.bits);
     const ReadMostlyMutex::Writing linking(owners.mutex);
     write();
-    link_owner(owners, handle.id);
+    link_owner(owners, row.id);
   }
   if (!remembered) memory_.release(before);
 }
 
-void TokenTable::set_bounds(RowHandle handle, const Bounds& bounds) {
-  Row* const row = standing(handle);
-  if (row == nullptr) return;
-  RowTimes times = times_of(*row);
+void TokenTable::set_bounds(RowHandle row, const Bounds& bounds) {
+  Row* const there = standing(row);
+  if (there == nullptr) return;
+  RowTimes times = times_of(*there);
   times.bounds = bounds;
-  const ReadMostlyMutex::Writing writing(shard_of(handle.id).mutex);
-  row->times.set(times);
+  const ReadMostlyMutex::Writing writing(shard_of(row.id).mutex);
+  there->times.set(times);
 }
 
-void TokenTable::clear(RowHandle handle) {
-  Row* const row = standing(handle);
-  if (row == nullptr) return;
-  forget_tokens(handle.id);
+void TokenTable::clear(RowHandle row) {
+  Row* const there = standing(row);
+  if (there == nullptr) return;
+  forget_tokens(row.id);
   RowTimes times;
-  times.due = row->times.due();
-  const ReadMostlyMutex::Writing writing(shard_of(handle.id).mutex);
-  row->times.set(times);
-  row->revision = 0;
-  row->windowed = false;
+  times.due = there->times.due();
+  const ReadMostlyMutex::Writing writing(shard_of(row.id).mutex);
+  there->times.set(times);
+  there->revision = 0;
+  there->windowed = false;
 }
 
 void TokenTable::forget_tokens(std::uint32_t id) {
@@ -498,28 +497,28 @@ void TokenTable::forget_tokens(std::uint32_t id) {
   memory_.release(token);
 }
 
-bool TokenTable::take_asked(RowHandle handle) {
-  const Row* const row = standing(handle);
-  return row != nullptr && row->asked.exchange(false, std::memory_order_relaxed);
+bool TokenTable::take_asked(RowHandle row) {
+  const Row* const there = standing(row);
+  return there != nullptr && there->asked.exchange(false, std::memory_order_relaxed);
 }
 
-void TokenTable::note_asked(RowHandle handle) {
-  const Row* const row = standing(handle);
-  if (row != nullptr) row->asked.store(true, std::memory_order_relaxed);
+void TokenTable::note_asked(RowHandle row) {
+  const Row* const there = standing(row);
+  if (there != nullptr) there->asked.store(true, std::memory_order_relaxed);
 }
 
-void TokenTable::set_due(RowHandle handle, WallTime due) {
-  Row* const row = standing(handle);
-  if (row == nullptr || row->times.set_due(due)) return;
-  RowTimes times = times_of(*row);
+void TokenTable::set_due(RowHandle row, WallTime due) {
+  Row* const there = standing(row);
+  if (there == nullptr || there->times.set_due(due)) return;
+  RowTimes times = times_of(*there);
   times.due = due;
-  const ReadMostlyMutex::Writing writing(shard_of(handle.id).mutex);
-  row->times.set(times);
+  const ReadMostlyMutex::Writing writing(shard_of(row.id).mutex);
+  there->times.set(times);
 }
 
-WallTime TokenTable::due(RowHandle handle) const {
-  const Row* const row = standing(handle);
-  return row != nullptr ? row->times.due() : WallTime{};
+WallTime TokenTable::due(RowHandle row) const {
+  const Row* const there = standing(row);
+  return there != nullptr ? there->times.due() : WallTime{};
 }
 
 RowTimes TokenTable::times_of(const Row& row) noexcept {

@@ -55,9 +55,12 @@ struct RowState {
 /// wait for I/O. An app's main token lies with the app, since nearly every read wants that one;
 /// tokens of other kinds have rows of their own.
 ///
-/// Thread-safety: what is const under "readers" may be called from any thread and holds one shard's
-/// lock at a time, shared. Everything else is called by the keeper's own thread only, which holds a
-/// shard's lock just as long as it takes to copy a token.
+/// How it is laid out, and what that costs: docs/decisions/2026-11-30-token-table-of-apps.md.
+///
+/// Thread-safety: what is const under "readers" may be called from any thread and holds one lock at
+/// a time, shared; a `use` that is called under it copies what it needs and does not call the
+/// table. Everything else is called by the keeper's own thread only, which holds a shard's lock
+/// just as long as it takes to copy a token. What stands for no row any more changes nothing.
 class TokenTable {
  public:
   TokenTable();
@@ -91,7 +94,7 @@ class TokenTable {
 
   /// Ids of apps in order, at most `limit`, those after `after`. The first call sorts all of them
   /// (a million: a few hundred milliseconds of the caller's thread); the order is kept up to date
-  /// afterwards, so that a page costs what it shows.
+  /// afterwards, so that a page costs what it shows. Apps are put and removed after it.
   [[nodiscard]] std::vector<std::string> ids_after(std::string_view after, std::size_t limit) const;
   /// How many apps there are, and how many have a usable main token.
   struct Census {
@@ -104,7 +107,8 @@ class TokenTable {
   // ---- the keeper's own thread: apps
 
   /// Makes the app with a row of its main kind, or changes what is known of it. Where the main kind
-  /// is another one than before, the old main row goes. Returns the main row.
+  /// is another one than before, the old main row goes, and so does a row that was of the new kind.
+  /// Returns the main row.
   RowHandle put_app(std::string_view id, const AppFacts& facts, std::string_view main_kind);
   /// Removes the app and all its rows.
   void remove_app(std::string_view id);
@@ -114,7 +118,8 @@ class TokenTable {
 
   // ---- the keeper's own thread: rows
 
-  /// Makes the row of another kind, or finds the one that is there. The app must be there.
+  /// Makes the row of another kind, or finds the one that is there. The app must be there. An empty
+  /// kind: the main one.
   RowHandle put(const Key& key);
   /// Removes the row of another kind than the main one.
   void remove(RowHandle row);
@@ -133,12 +138,14 @@ class TokenTable {
   void set_issuer(RowHandle row, std::uint16_t issuer);
 
   /// Readers see this token from now on. The one that it displaces, if it is another, is remembered
-  /// for `owner_of` until `remember_until`. `windowed`: Wish::outside_window applies to it.
+  /// for `owner_of` until `remember_until`, the latest four of a row at most. `windowed`: from
+  /// `bounds.renew_at` on it is not for those who wish `outside_window`. A token of more than
+  /// TokenMemory::kLongest bytes, which no platform issues, changes nothing.
   void publish(RowHandle row, const Token& token, std::uint64_t revision, Fingerprint fingerprint,
                std::uint16_t issued_by, const Bounds& bounds, bool windowed,
                WallTime remember_until);
   void set_bounds(RowHandle row, const Bounds& bounds);
-  /// Forgets the token and its revision, keeps the row.
+  /// Forgets the token, those that it displaced, and its revision; keeps the row.
   void clear(RowHandle row);
   /// Whether somebody has read the token, or called `note_asked`, since this was last called.
   bool take_asked(RowHandle row);
@@ -176,7 +183,7 @@ class TokenTable {
    private:
     static constexpr std::size_t kInline = 23;
     static constexpr std::uint8_t kOutside = 0xff;
-    std::array<char, kInline> bytes_;  // Or, when longer, a pointer to a std::string.
+    std::array<char, kInline> bytes_{};  // Or, when longer, a pointer to a std::string.
     std::uint8_t size_ = 0;
   };
 
@@ -268,7 +275,7 @@ class TokenTable {
   /// Ids of rows that may hold a token.
   struct Candidates {
     static constexpr std::size_t kMost = 8;
-    std::array<std::uint32_t, kMost> ids;
+    std::array<std::uint32_t, kMost> ids{};
     std::size_t count = 0;
   };
 
@@ -326,7 +333,7 @@ class TokenTable {
 inline std::string_view TokenTable::Id::view() const noexcept {
   if (size_ == kOutside) [[unlikely]] {
     const std::string* text = nullptr;
-    std::memcpy(&text, bytes_.data(), sizeof text);
+    std::memcpy(&text, bytes_.data(), sizeof(void*));
     return *text;
   }
   return {bytes_.data(), size_};
