@@ -14,14 +14,10 @@ using std::chrono::seconds;
 
 std::string note(std::uint64_t dropped) { return "dropped " + std::to_string(dropped) + "\n"; }
 
-/// A pipe of one page.
-class SmallPipe {
+class Pipe {
  public:
-  SmallPipe() {
-    EXPECT_EQ(pipe2(ends_, O_CLOEXEC), 0);
-    EXPECT_GE(fcntl(writer(), F_SETPIPE_SZ, 4096), 0);
-  }
-  ~SmallPipe() {
+  Pipe() { EXPECT_EQ(pipe2(ends_, O_CLOEXEC), 0); }
+  ~Pipe() {
     close_reader();
     close(writer());
   }
@@ -50,8 +46,14 @@ class SmallPipe {
   std::string unread_;
 };
 
+/// A pipe of one page: Linux takes nothing more into it until somebody has read what is there.
+class SmallPipe : public Pipe {
+ public:
+  SmallPipe() { EXPECT_GE(fcntl(writer(), F_SETPIPE_SZ, 4096), 0); }
+};
+
 TEST(LogWriter, WritesLinesInTheirOrder) {
-  SmallPipe pipe;
+  Pipe pipe;
   LogWriter log(pipe.writer(), note, {});
   log.write("one\n");
   log.write("two\n");
@@ -91,7 +93,7 @@ TEST(LogWriter, EndsThoughNobodyReads) {
 
 TEST(LogWriter, CountsWhatWasRefused) {
   std::signal(SIGPIPE, SIG_IGN);
-  SmallPipe pipe;
+  Pipe pipe;
   LogWriter log(pipe.writer(), note, {});
   pipe.close_reader();
   for (std::uint64_t i = 1; i <= 3; ++i) {
@@ -102,7 +104,7 @@ TEST(LogWriter, CountsWhatWasRefused) {
 }
 
 TEST(LogWriter, WritesAllThatItCanAtItsEnd) {
-  SmallPipe pipe;
+  Pipe pipe;
   {
     LogWriter log(pipe.writer(), note, {.flush_timeout = seconds(60)});
     for (int i = 0; i < 100; ++i) log.write("line\n");
