@@ -78,6 +78,14 @@ bool has_unknown_option(std::string_view uri) {
   return false;
 }
 
+/// The driver takes the first `@` for the end of the password: what is left of it would be a host.
+bool has_part_of_a_password_as_host(const mongoc_uri_t* uri) {
+  for (const auto* host = mongoc_uri_get_hosts(uri); host != nullptr; host = host->next) {
+    if (std::string_view(host->host).find('@') != std::string_view::npos) return true;
+  }
+  return false;
+}
+
 /// A server that was the primary, or is about to end: another connection finds the next one.
 bool is_passing(int code) {
   constexpr int kCodes[] = {91, 189, 10058, 10107, 11600, 11602, 13435, 13436};
@@ -125,7 +133,7 @@ Result<MongoAddress> MongoAddress::parse(const Secret& uri, const Secret& passwo
   address.uri_.reset(mongoc_uri_new_with_error(text.c_str(), &ignored), Destroy());
   wipe(text);
   mongoc_uri_t* made = address.uri_.get();
-  if (made == nullptr) {
+  if (made == nullptr || has_part_of_a_password_as_host(made)) {
     return fail(Fault::config, "the MongoDB driver cannot read the store's URI",
                 "write it like mongodb://USER@HOST:27017/hufu; percent-encode what is no letter, "
                 "digit or one of -._~ in user and password");
