@@ -36,8 +36,9 @@ struct Terms {
 ///
 /// - rotating, independent: `refresh_ahead` before the end, up to a tenth of it later; never in the
 ///   first half of the token's life, for a rotating one never within `overlap` of the last renewal;
-/// - windowed: as soon as the platform's window opens, `overlap` before the end: within 10 s or a
-///   tenth of the window, whichever is less. An earlier call brings the same token back;
+/// - windowed: when the platform's window has opened, `overlap` before the end: within 10 s or a
+///   tenth of the window, whichever is less, but not in the first half of that time. A call that
+///   comes too early brings the same token back;
 /// - sticky: right at the end.
 /// Always before the token becomes unusable.
 WallTime plan_renewal(WallTime obtained_at, WallTime expires_at, const Terms& terms, double jitter);

@@ -80,7 +80,11 @@ class Occasion:
 
 @dataclasses.dataclass(frozen=True)
 class Terms:
-    """When a token becomes stale by itself: the settings of the platform and of Hufu."""
+    """When a token becomes stale by itself: the settings of the platform and of Hufu.
+
+    Rotating: `refresh_ahead` before its end, not in the first half of its life. Windowed: at the beginning of the platform's
+    window; or, if the one that it displaced was still promised, when that promise is over.
+    """
 
     shape: str = "rotating"  # or "windowed"
     lifetime: float = 10.0
@@ -92,10 +96,11 @@ class Terms:
         """The earliest and the latest moment at which a token that was asked for at `obtained` is renewed by choice."""
         end = obtained + self.lifetime
         if self.shape == "rotating":
-            ahead, floor = (self.refresh_ahead, 0.9 * self.refresh_ahead), max(self.lifetime / 2, self.overlap)
+            floor = max(self.lifetime / 2, self.overlap)
+            early, late = (obtained + floor, end - self.refresh_ahead), (obtained + floor, end - 0.9 * self.refresh_ahead)
         else:
-            ahead, floor = (0.9 * self.overlap, 0.7 * self.overlap), self.lifetime / 2
-        return tuple(min(max(end - span, obtained + floor), end - self.use_slack - 1) for span in ahead)
+            early, late = (end - self.overlap,), (end - 0.9 * self.overlap, obtained + self.overlap - self.use_slack)
+        return tuple(min(max(moments), end - self.use_slack - 1) for moments in (early, late))
 
 
 @dataclasses.dataclass(frozen=True)
