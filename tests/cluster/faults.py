@@ -12,10 +12,10 @@ import signal
 import threading
 import time
 
-import stage
-from stage import Claims, harness, history, servers
+import fixture
+from fixture import Claims, harness, history, servers
 
-LIFE = stage.TERMS.lifetime
+LIFE = fixture.TERMS.lifetime
 FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"
 
 
@@ -24,7 +24,7 @@ def state_of(process):
     return harness.pathlib.Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0]
 
 
-class Fault(stage.Case):
+class Fault(fixture.Case):
     def fresh_revision(self, cluster, members=None):
         """Waits for a token that is new, so that there is time for a fault before it becomes stale. Returns it."""
         now = cluster.wait_until_agreed(members)
@@ -82,7 +82,7 @@ class Nodes(Fault):
 
     def killed(self, failpoint, extra_calls):
         cluster, doomed, others = self.doomed(f"{failpoint}:kill")
-        with cluster.crowd():
+        with cluster.clients():
             cluster.wait_until_agreed(others)
             died, revision, asking = self.hit(doomed, others, lambda: not doomed.process.running)
             self.assertEqual(doomed.process.wait(), -signal.SIGKILL)
@@ -112,29 +112,29 @@ class Nodes(Fault):
         self.assertEqual(doomed.process.wait(), -signal.SIGKILL)
         died = time.monotonic()
         cluster.start(others)
-        with cluster.crowd(members=others):
+        with cluster.clients(members=others):
             self.recovers(cluster, 0, others)
         self.judge(cluster, say=self.took_over(cluster, died))
 
     def test_killed_on_another_machine(self):
         """Nobody can see that it is gone: its lease is waited for, and not much longer."""
-        if stage.options.store == "sqlite":
+        if fixture.options.store == "sqlite":
             self.skipTest("a file is shared on one machine")
-        if why := stage.Elsewhere.why_not():
+        if why := fixture.OtherMachine.why_not():
             self.skipTest(why)
         cluster = self.cluster(3)
         doomed, *others = cluster.members
         started = time.monotonic()
-        doomed.start(env={"HUFU_FAILPOINT": "renew.after_begin:kill"}, wait=False, kind=stage.Elsewhere)
+        doomed.start(env={"HUFU_FAILPOINT": "renew.after_begin:kill"}, wait=False, kind=fixture.OtherMachine)
         doomed.process.wait()
         died = time.monotonic()
         cluster.start(others)
-        with cluster.crowd(members=others):
+        with cluster.clients(members=others):
             self.recovers(cluster, 0, others)
         self.judge(cluster, say=self.took_over(cluster, died))
         first = history.next_call(cluster.history, harness.APP, died)
-        self.assertGreater(first.began, started + stage.LEASE, "the lease was not respected")
-        self.assertLess(first.began, died + stage.LEASE + stage.REQUEST_TIMEOUT + 5)
+        self.assertGreater(first.began, started + fixture.LEASE, "the lease was not respected")
+        self.assertLess(first.began, died + fixture.LEASE + fixture.REQUEST_TIMEOUT + 5)
 
     def test_killed_at_random_moments(self):
         """Any node, at any moment, again and again: nobody has to do anything."""
@@ -144,9 +144,9 @@ class Nodes(Fault):
         cluster.platform.slow(0.1)
         cluster.start()
         kills = 0
-        with cluster.crowd(12, waiting=6):
+        with cluster.clients(12, waiting=6):
             cluster.wait_for_all(apps)
-            until = time.monotonic() + (20 if stage.options.quick else 90)
+            until = time.monotonic() + (20 if fixture.options.quick else 90)
             while time.monotonic() < until:
                 threading.Event().wait(dice.uniform(0.2, 1.0))
                 victim = dice.choice(cluster.members)
@@ -167,7 +167,7 @@ class Nodes(Fault):
         """The store has carried the commit out, and the answer never reached the node that asked for it."""
         self.need_server()
         cluster, doomed, others = self.doomed("renew.after_call:stop", gates=True)
-        with cluster.crowd():
+        with cluster.clients():
             cluster.wait_until_agreed(others)
             _, revision, asking = self.hit(doomed, others, lambda: state_of(doomed.process) == "T")
             doomed.gate.mute()
@@ -184,11 +184,11 @@ class Nodes(Fault):
     def stopped(self, failpoint, late_call):
         """A node stands still for longer than its lease, and goes on as if nothing had been."""
         cluster, stopped, others = self.doomed(f"{failpoint}:stop")
-        with cluster.crowd():
+        with cluster.clients():
             cluster.wait_until_agreed(others)
             since, revision, asking = self.hit(stopped, others, lambda: state_of(stopped.process) == "T")
             after = cluster.wait_until_agreed(others, above=revision, seconds=25)
-            harness.wait_until(lambda: time.monotonic() > since + stage.LEASE + 1, what="the lease to be over")
+            harness.wait_until(lambda: time.monotonic() > since + fixture.LEASE + 1, what="the lease to be over")
             stopped.process.signal(signal.SIGCONT)
             back = time.monotonic()
             asking.join(harness.PATIENCE)
@@ -233,7 +233,7 @@ class Clocks(Fault):
         return cluster
 
     def test_ten_minutes_apart(self):
-        if stage.options.store == "sqlite":
+        if fixture.options.store == "sqlite":
             self.skipTest("a file is shared on one machine, which has one clock")
         cluster = self.clocked_cluster()
         for member, offset in zip(cluster.members, ("+600s", "-600s", "+0s")):
@@ -241,7 +241,7 @@ class Clocks(Fault):
         for member in cluster.members:
             member.process.wait_until_listening()
             member.ready()
-        with cluster.crowd():
+        with cluster.clients():
             self.recovers(cluster, self.fresh_revision(cluster))
             # And one that comes later, with a clock of its own, believes what is stored.
             cluster.members[0].kill()
@@ -256,11 +256,11 @@ class Clocks(Fault):
         clock.write_text(first + "\n")
         fake = self.fake(FAKETIME_TIMESTAMP_FILE=str(clock), FAKETIME_NO_CACHE="1")
         cluster.start(env=fake)
-        with cluster.crowd():
+        with cluster.clients():
             revision = self.fresh_revision(cluster)
             clock.write_text(then + "\n")
             revision = self.recovers(cluster, revision)
-            if stage.options.store != "sqlite":
+            if fixture.options.store != "sqlite":
                 # What was stored by the database's clock means the same after the step.
                 cluster.members[1].kill()
                 cluster.members[1].start(fake).ready()
@@ -302,7 +302,7 @@ class Outage(Fault):
         """The same, one fault after the other; `faults` are pairs of `hurt` and `heal`."""
         cluster.start()
         outages = []
-        with cluster.crowd() as crowd:
+        with cluster.clients() as clients:
             for hurt, heal in faults:
                 revision = self.fresh_revision(cluster)
                 since = time.monotonic()
@@ -319,7 +319,7 @@ class Outage(Fault):
                                 f"recovered_ms={round(1000 * (time.monotonic() - healed))}"))
         cluster.remember()
         for since, healed, _, _ in outages:
-            self.served_meanwhile(cluster, crowd, since)
+            self.served_meanwhile(cluster, clients, since)
             # Without the store nobody calls the platform: or the fault was none.
             if not may_call:
                 self.assertEqual([call for call in cluster.history.calls if since + 0.5 < call.began < healed], [])
@@ -327,11 +327,11 @@ class Outage(Fault):
         self.judge(cluster, Claims(extra_calls=extra_calls, punctual=False, apart=apart),
                    " ".join(words for _, _, _, words in outages))
 
-    def served_meanwhile(self, cluster, crowd, since):
+    def served_meanwhile(self, cluster, clients, since):
         """As long as the token was good: no answer but a token, and none that was waited for."""
         early = [answer for answer in cluster.history.answers if since <= answer.asked <= since + 3]
         self.assertEqual({answer.problem or answer.status for answer in early} - {200, 304}, set())
-        waited = [answer.answered - answer.asked for answer in early if answer.client not in crowd.waiting]
+        waited = [answer.answered - answer.asked for answer in early if answer.client not in clients.waiting]
         self.assertGreater(len(waited), 10)
         self.assertLess(max(waited), 2.0, "a reader was blocked")
 
@@ -355,7 +355,7 @@ class Store(Outage):
             self.skipTest("no right to mount a small disk")
         cluster = self.cluster(3, small_disk=True)
         server = cluster.server
-        if server.is_a_process is False and stage.options.store != "sqlite":
+        if server.is_a_process is False and fixture.options.store != "sqlite":
             self.skipTest("the server is not ours to hurt")
 
         def hurt():
@@ -369,11 +369,11 @@ class Store(Outage):
                 server.start()
 
         # A log that begins anew where it ended before has room for a record or two, whatever the disk says.
-        self.out(cluster, hurt, heal, least=LIFE, may_call=stage.options.store == "mongodb")
+        self.out(cluster, hurt, heal, least=LIFE, may_call=fixture.options.store == "mongodb")
 
     def test_no_connection_left(self):
         self.need_server()
-        if stage.options.store == "mongodb":
+        if fixture.options.store == "mongodb":
             self.skipTest("the server has no limit of connections")
         cluster = self.cluster(3)
         held = contextlib.ExitStack()
@@ -385,7 +385,7 @@ class Store(Outage):
     def test_primary_switched(self):
         self.need_server()
         {"postgresql": self.switch_postgresql, "redis": self.switch_redis,
-         "mongodb": self.switch_mongodb}[stage.options.store]()
+         "mongodb": self.switch_mongodb}[fixture.options.store]()
 
     def switch_postgresql(self):
         primary = self.enterContext(servers.PostgreSql())
@@ -433,7 +433,7 @@ class Store(Outage):
 
     def test_primary_switched_among_renewals(self):
         """Again and again, while tokens of many apps become stale all the time: each step of a renewal is met."""
-        if stage.options.store != "mongodb":
+        if fixture.options.store != "mongodb":
             self.skipTest("only MongoDB's members elect another primary by themselves")
         server = self.replica_set()
         apps = [f"wx{number:016d}" for number in range(12)]
@@ -443,9 +443,9 @@ class Store(Outage):
         cluster.platform.slow(0.1)
         cluster.start()
         switches = []
-        with cluster.crowd(24, waiting=12) as crowd:
+        with cluster.clients(24, waiting=12) as clients:
             cluster.wait_for_all(apps)
-            for switch in (server.step_down, server.kill_primary) * (1 if stage.options.quick else 8):
+            for switch in (server.step_down, server.kill_primary) * (1 if fixture.options.quick else 8):
                 made = cluster.platform.tokens_made()
                 harness.wait_until(lambda made=made: cluster.platform.tokens_made() > made + 2, 30, "some renewals")
                 before = {app: cluster.members[0].revision(app) for app in apps}
@@ -457,7 +457,7 @@ class Store(Outage):
                                                              for member in cluster.members), 40, "renewals of all apps")
                 switches.append((since, time.monotonic() + 1.5))
         for since, _ in switches:
-            self.served_meanwhile(cluster, crowd, since)
+            self.served_meanwhile(cluster, clients, since)
         # A switch that takes the answer to a step may cost that app a call.
         apart = tuple(("", since, until) for since, until in switches)
         claims = Claims(extra_calls=len(switches) * len(apps), punctual=False, apart=apart)
@@ -495,7 +495,7 @@ class Way(Outage):
         cluster = self.gated()
         lonely, *others = cluster.members
         cluster.start()
-        with cluster.crowd():
+        with cluster.clients():
             revision = self.fresh_revision(cluster)
             since = time.monotonic()
             lonely.gate.cut()
@@ -533,7 +533,7 @@ class Way(Outage):
         """Lines die all the time and are made anew, with ever longer pauses: a node may be behind, and nothing else."""
         cluster = self.gated()
         cluster.start()
-        with cluster.crowd():
+        with cluster.clients():
             revision = self.fresh_revision(cluster)
             until = time.monotonic() + LIFE
             while time.monotonic() < until:
@@ -550,10 +550,10 @@ class Way(Outage):
         self.all_gates(cluster, "open")()
         for member in cluster.members:
             member.gate.delay(0.1)
-        with cluster.crowd():
+        with cluster.clients():
             self.recovers(cluster, self.fresh_revision(cluster))
         self.judge(cluster)
 
 
 if __name__ == "__main__":
-    stage.main(at_once=8)
+    fixture.main(at_once=8)

@@ -11,7 +11,7 @@ Neither knows anything of Hufu's insides, so the model is all that connects them
   d  backward     what one client is answered by one node never goes back to an older revision
   e  behind       one second after a revision was answered by some node, no node answers an older one
   f  dead         no token is handed out after its end; one that is called suspect, no later than a node may be behind
-  g  two-faced    one revision of one app is one token
+  g  conflicting  one revision of one app is one token
 
 A client that goes from node to node may so be set back, but for one second at most (d and e).
 
@@ -277,15 +277,15 @@ def dead(history, claims):
                    f"{answer.asked - token.dies:.3f} s after its end")
 
 
-def two_faced(history, _):
-    faces = {}
+def conflicting(history, _):
+    tokens = {}
     for answer in history.good:
-        token = faces.setdefault((answer.app, answer.revision), answer.token)
+        token = tokens.setdefault((answer.app, answer.revision), answer.token)
         if token != answer.token:
             yield f"revision {answer.revision} of {answer.app} is two tokens, one of them at {answer.node}"
 
 
-RULES = (overlap, superfluous, promise, backward, behind, dead, two_faced)
+RULES = (overlap, superfluous, promise, backward, behind, dead, conflicting)
 
 
 # ---- figures

@@ -9,14 +9,14 @@ long as is promised, no client's revision goes back, and no node is more than a 
 import time
 
 import history
-import stage
+import fixture
 
 
-class Renewals(stage.Case):
+class Renewals(fixture.Case):
     """Tokens become stale by themselves, again and again: `apps` lives side by side."""
 
     def live(self, endpoint, shape):
-        quick = stage.options.quick
+        quick = fixture.options.quick
         apps = [f"wx{number:016d}" for number in range(12 if quick else 50)]
         stale, each = (60, 40) if quick else (1000, 200)
         terms = history.Terms(shape, lifetime=10, overlap=6, refresh_ahead=4, use_slack=1)
@@ -25,10 +25,10 @@ class Renewals(stage.Case):
         cluster.start()
         started = time.monotonic()
         # Each node is asked for each app: by some in turn, by one in four as soon as there is something new.
-        with cluster.crowd(each, pace=1.0, waiting=max(len(apps), each // 4)) as crowd:
-            stage.harness.wait_until(lambda: cluster.platform.tokens_made() >= len(apps) + stale,
+        with cluster.clients(each, pace=1.0, waiting=max(len(apps), each // 4)) as clients:
+            fixture.harness.wait_until(lambda: cluster.platform.tokens_made() >= len(apps) + stale,
                                      15 * stale / len(apps) + 60, f"{stale} renewals")
-            crowd.stop()
+            clients.stop()
         took = time.monotonic() - started
         for member in cluster.members:
             self.assertTrue(member.process.running, member.process.stderr()[-2000:])
@@ -44,4 +44,4 @@ class Renewals(stage.Case):
 
 
 if __name__ == "__main__":
-    stage.main(at_once=2 if "--quick" in stage.sys.argv else 1)
+    fixture.main(at_once=2 if "--quick" in fixture.sys.argv else 1)

@@ -4,20 +4,20 @@ with health checks. No request fails, and nobody is told anything that does not 
 A request that was sent and got no answer has failed, also where the client could ask again.
 """
 
-import stage
-from crowd import Balancer, Crowd
-from stage import harness
+import fixture
+from clients import Balancer, Clients
+from fixture import harness
 
 
-class Rolling(stage.Case):
+class Rolling(fixture.Case):
     def restart(self, stop_and_start):
         apps = [f"wx{number:016d}" for number in range(4)]
         cluster = self.cluster(3, apps)
         cluster.platform.slow(0.1)
         cluster.start()
         with Balancer(cluster.members) as balancer, \
-                Crowd(cluster.history, cluster.key, pace=0.1).add_balanced(40, balancer, apps):
-            for _ in range(1 if stage.options.quick else 5):
+                Clients(cluster.history, cluster.key, pace=0.1).add_balanced(40, balancer, apps):
+            for _ in range(1 if fixture.options.quick else 5):
                 for member in cluster.members:
                     stop_and_start(member)
                     # As whoever restarts nodes by a script does: on to the next when this one is back.
@@ -38,4 +38,4 @@ class Rolling(stage.Case):
 
 
 if __name__ == "__main__":
-    stage.main()
+    fixture.main()

@@ -58,7 +58,7 @@ class Server:
         return None
 
     @classmethod
-    def may_be_hurt(cls):
+    def may_be_stopped(cls):
         """Whether a server of this kind would be a process of ours."""
         return cls.is_a_process
 
@@ -417,7 +417,7 @@ class MongoDb(Server):
         return program or (str(built) if built.exists() else None), os.environ.get("HUFU_TEST_MONGODB_URI")
 
     @classmethod
-    def may_be_hurt(cls):
+    def may_be_stopped(cls):
         return cls.find()[0] is not None
 
     @classmethod

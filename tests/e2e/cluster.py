@@ -8,7 +8,7 @@ import wechat
 
 
 class Cluster(harness.Case):
-    def crowd_of_processes(self, endpoint):
+    def many_processes(self, endpoint):
         """Three nodes, and commands that come and go, through some lives of a token."""
         self.platform = self.enterContext(wechat.Wechat(lifetime=10, overlap=6))
         self.platform.fail(wechat.slow(0.3))  # Long enough to be overtaken.
@@ -16,7 +16,7 @@ class Cluster(harness.Case):
         instance = self.instance(endpoint=endpoint, timing=timing)
         nodes = [instance.serve() for _ in range(3)]
         turn = iter(range(10**9))
-        crowd = harness.Crowd(lambda: nodes[next(turn) % 3].ask(), self.platform).start(12)
+        clients = harness.Clients(lambda: nodes[next(turn) % 3].ask(), self.platform).start(12)
         deadline = time.monotonic() + 28
         commands = 0
         while time.monotonic() < deadline:
@@ -24,10 +24,10 @@ class Cluster(harness.Case):
                 self.assertEqual(result.returncode, 0, result.stderr)
                 self.assertEqual(self.platform.judge(result.stdout.strip()), 0, "a dead token")
                 commands += 1
-        crowd.stop()
-        self.assertEqual(crowd.failures, [])
-        self.assertEqual(crowd.errors, [])
-        self.assertEqual(crowd.broken_promises(), [])
+        clients.stop()
+        self.assertEqual(clients.failures, [])
+        self.assertEqual(clients.errors, [])
+        self.assertEqual(clients.broken_promises(), [])
         self.assertGreater(commands, 20)
         self.assert_one_at_a_time()
         calls = len(self.platform.token_calls())
@@ -36,11 +36,11 @@ class Cluster(harness.Case):
         self.assertGreaterEqual(calls, 4)
         self.assertLessEqual(calls, 6 if endpoint == "classic" else 8)
 
-    def test_a_crowd_of_processes_renews_as_one_classic(self):
-        self.crowd_of_processes("classic")
+    def test_many_processes_renew_as_one_classic(self):
+        self.many_processes("classic")
 
-    def test_a_crowd_of_processes_renews_as_one_stable(self):
-        self.crowd_of_processes("stable")
+    def test_many_processes_renew_as_one_stable(self):
+        self.many_processes("stable")
 
     def test_a_renewal_is_seen_by_the_other_nodes_within_a_second(self):
         self.platform = self.enterContext(wechat.Wechat())
@@ -65,19 +65,19 @@ class Cluster(harness.Case):
         instance.armed.touch()
         harness.wait_until(lambda: state_of(stopped) == "T", 25, "the node to stand still in its second renewal")
         other = instance.serve()
-        crowd = harness.Crowd(other.ask, platform).start(6)
-        harness.wait_until(lambda: any(value != first.value for value, _, _ in crowd.promises), 15,
+        clients = harness.Clients(other.ask, platform).start(6)
+        harness.wait_until(lambda: any(value != first.value for value, _, _ in clients.promises), 15,
                            "the other node to take over")
         stopped.signal(signal.SIGCONT)
         back = time.monotonic()
         # It finds that it has been overtaken: both hand out the same, and nothing that is dead.
         agreed = harness.wait_until(lambda: same_token(stopped, other), 15, "the two to agree")
         self.assertEqual(platform.judge(agreed), 0)
-        later = harness.Crowd(stopped.ask, platform).start(6)
+        later = harness.Clients(stopped.ask, platform).start(6)
         harness.wait_until(lambda: time.monotonic() > back + 6, 15)
-        crowd.stop()
+        clients.stop()
         later.stop()
-        for each in (crowd, later):
+        for each in (clients, later):
             self.assertEqual(each.failures, [])
             self.assertEqual({answer["errcode"] for _, answer in each.errors} - {-1}, set())
             # In the last second of a life with a call of unknown outcome, nothing can be promised.

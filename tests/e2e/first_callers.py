@@ -58,7 +58,7 @@ class FirstCallers(harness.Case):
     def test_a_thousand_first_callers_cost_one_stable_call(self):
         self.a_thousand("stable")
 
-    def test_a_crowd_of_first_commands_costs_one_call(self):
+    def test_many_first_commands_at_once_cost_one_call(self):
         instance = self.instance(timing={})
         self.platform.fail(wechat.slow(2))
         results = harness.together([lambda: instance.run("get")] * 12)

@@ -359,7 +359,7 @@ class Case(unittest.TestCase):
         return answer["access_token"]
 
 
-class Crowd:
+class Clients:
     """Simulated SDKs: each keeps what it was given to the last promised second, then asks again.
 
     Every promise is written down, and judged in the end by what the platform knows of the token's life.

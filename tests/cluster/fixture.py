@@ -17,7 +17,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "e2e"))
 import harness  # pylint: disable=wrong-import-position
 import history  # pylint: disable=wrong-import-position
 import servers  # pylint: disable=wrong-import-position
-from crowd import Crowd  # pylint: disable=wrong-import-position
+from clients import Clients  # pylint: disable=wrong-import-position
 from gate import Gate  # pylint: disable=wrong-import-position
 from history import Claims  # pylint: disable=wrong-import-position
 from platform_memory import Simulator  # pylint: disable=wrong-import-position
@@ -27,7 +27,7 @@ TERMS = history.Terms("rotating", lifetime=10, overlap=6, refresh_ahead=4, use_s
 LEASE, REQUEST_TIMEOUT = 3.0, 1.0
 
 
-class Elsewhere(harness.Node):
+class OtherMachine(harness.Node):
     """A node as on another machine: nobody can tell from here whether it still lives."""
 
     # The first process of a namespace cannot kill itself, so that is a shell.
@@ -36,7 +36,7 @@ class Elsewhere(harness.Node):
     def __init__(self, *arguments):
         super().__init__(*arguments)
         harness.wait_until(lambda: not self.running or len(servers.family(self.popen.pid)) > 2,
-                           what="a world of its own")
+                           what="a process namespace of its own")
         self.pid = servers.family(self.popen.pid)[-1]  # Of what ended at once: unshare's, which has ended, too.
 
     @classmethod
@@ -170,13 +170,13 @@ class Cluster:
             member.ready()
         return members
 
-    def crowd(self, each=10, members=None, pace=0.2, waiting=2):
+    def clients(self, each=10, members=None, pace=0.2, waiting=2):
         """`each` clients at every node, `waiting` of them with `wait=`; all apps are asked for at every node."""
-        crowd = Crowd(self.history, self.key, pace)
+        clients = Clients(self.history, self.key, pace)
         for member in self.members if members is None else members:
-            crowd.add(each - waiting, member, self.apps)
-            crowd.add(waiting, member, self.apps, waits=True)
-        return crowd
+            clients.add(each - waiting, member, self.apps)
+            clients.add(waiting, member, self.apps, waits=True)
+        return clients
 
     def remember(self):
         """What the platform knows goes into the history."""
@@ -227,7 +227,7 @@ class Case(harness.Case):
     def need_server(self):
         if options.store == "sqlite":
             self.skipTest("SQLite has no server")
-        if not servers.STORES[options.store].may_be_hurt():
+        if not servers.STORES[options.store].may_be_stopped():
             self.skipTest("the server is not ours to hurt")
 
 

@@ -14,7 +14,7 @@ import history
 PATIENCE = 20.0
 
 
-class Crowd:
+class Clients:
     """Clients of a cluster, on a thread of their own. `nodes` are objects with a `name` and a `port` (None: down).
 
     A client at a node asks only that node; one that goes from node to node is what stands behind a load balancer.
