@@ -364,6 +364,7 @@ class TestCluster {
   std::map<std::string, std::shared_ptr<FakePlatform>> endpoints{};  ///< Other ways of issuing.
   std::map<std::string, std::shared_ptr<FakePlatform>> platforms{};  ///< Other platforms.
   std::shared_ptr<store::MemoryStore> store = std::make_shared<store::MemoryStore>(clock);
+  FindImported find_imported{};  ///< What a program before Hufu left.
 };
 
 /// One process: a loop, a keeper, and a view of the cluster's store that can break by itself.
@@ -404,6 +405,7 @@ class Node : public Observer, public TokenListener {
       }
       return IssuerSetup{found->second, wanted, std::string(kAccessToken), {}};
     };
+    parts.find_imported = cluster.find_imported;
     parts.timing = {};
     parts.apps = std::move(apps);
     parts.background = background;

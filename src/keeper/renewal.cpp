@@ -261,7 +261,12 @@ Task<Renewal::Over> Renewal::import() {
   auto found = co_await await<Result<std::optional<ImportedToken>>>(
       [&](auto done) { context_.find_imported(key_, std::move(done)); });
   if (!stands()) co_return gone();
-  if (!found || !*found) co_return std::nullopt;
+  if (!found) {
+    // A call would end the token that may stand there, which its program hands out.
+    IssueFailure failure = not_sent(std::move(found.error()));
+    co_return co_await fail(std::move(failure));
+  }
+  if (!*found) co_return std::nullopt;
   auto next =
       keeper::imported(record_, **found, issuer_->name(), terms_, now(), context_.random.uniform());
   if (!next) co_return std::nullopt;
