@@ -75,11 +75,12 @@ Task<Result<void>> ChangeFollower::read_apps(bool again) {
 Task<Result<void>> ChangeFollower::read_records(bool again) {
   using Entry = std::pair<Key, Record>;
   std::unordered_set<std::uint32_t> seen;
+  std::vector<RowHandle> older;
   auto records = std::make_shared<BatchQueue<Entry>>(loop(), [&](Entry& entry) {
     const auto row = parts_.apps.row_of_record(entry.first);
     if (!row) return;  // What belongs to no app is left alone.
     if (again) seen.insert(row->id);
-    parts_.records.apply_record(*row, entry.second);
+    if (!parts_.records.apply_record(*row, entry.second)) older.push_back(*row);
   });
   auto scan = [this, records](Done<Result<void>> done) {
     parts_.store->scan(
@@ -90,6 +91,11 @@ Task<Result<void>> ChangeFollower::read_records(bool again) {
         });
   };
   auto read = co_await await<Result<void>>(std::move(scan));
+  for (const RowHandle row : older) {
+    if (!co_await parts_.records.reload(row)) {
+      co_return hufu::fail(Fault::store, "a token could not be read");
+    }
+  }
   if (!read || !again || !events_.lost_in_store) co_return read;
   std::vector<RowHandle> lost;
   table().for_each([&](RowHandle row) {

@@ -1155,6 +1155,47 @@ TEST(TwoNodes, TwoOperatorsAtOnceMakeOneCallThoughItsAnswerIsLost) {
   EXPECT_EQ(second->error().fault, Fault::too_soon);
 }
 
+TEST(TwoNodes, AReadThatARenewalOvertookBringsNoOlderTokenBack) {
+  TestCluster cluster;
+  Node a(cluster);
+  Node b(cluster);
+  a.start();
+  a.token();
+  b.start();
+  a.store->hold_loads = true;
+  ASSERT_EQ(b.refresh()->value().token.reveal(), "token-2");
+  a.pass(seconds(1));  // Reads of it, and hears nothing yet.
+  a.store->hold_loads = false;
+  a.pass(seconds(301));
+  ASSERT_EQ(a.refresh()->value().token.reveal(), "token-3");
+  a.store->release_loads();
+  a.run();
+  EXPECT_EQ(a.token(), "token-3");
+}
+
+TEST(TwoNodes, AStoreThatWasBroughtBackFromABackupIsFollowed) {
+  TestCluster cluster;
+  Node node(cluster);
+  node.start();
+  node.token();
+  Record backup;
+  cluster.store->load(Key{"wx1"}, [&](Result<Record> record) { backup = std::move(*record); });
+  node.pass(seconds(301));
+  ASSERT_EQ(node.refresh()->value().token.reveal(), "token-2");
+
+  LeaseRequest request;
+  request.key = Key{"wx1"};
+  request.seen = 2;
+  request.holder = "the backup";
+  request.lease = seconds(10);
+  cluster.store->acquire_lease(std::move(request), [&](Result<AcquireOutcome> acquired) {
+    auto& lease = std::get<Acquired>(*acquired).lease;
+    cluster.store->commit(std::move(lease), std::move(backup), [](const auto&) {});
+  });
+  node.pass(seconds(1));
+  EXPECT_EQ(node.token(), "token-1");
+}
+
 TEST(TwoNodes, AChangeThatCouldNotBeReadIsReadLater) {
   TestCluster cluster;
   Node a(cluster);

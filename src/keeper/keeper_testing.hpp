@@ -233,13 +233,22 @@ class FaultyStore final : public TokenStore {
   int acquisitions = 0;
   int commits = 0;
   std::function<void()> before_load;
+  bool hold_loads = false;  ///< Loads read what is there, but answer on `release_loads`.
   std::function<void()> before_acquire;
   std::function<void()> before_commit;
 
   void load(const Key& key, Done<Result<Record>> done) override {
     if (before_load) std::exchange(before_load, nullptr)();
     if (out || refuse_loads) return done(broken());
-    inner_->load(key, std::move(done));
+    if (!hold_loads) return inner_->load(key, std::move(done));
+    inner_->load(key, [this, done = std::move(done)](Result<Record> read) mutable {
+      auto record = std::make_shared<Result<Record>>(std::move(read));
+      held_loads_.emplace_back([record, done = std::move(done)] { done(std::move(*record)); });
+    });
+  }
+  void release_loads() {
+    hold_loads = false;
+    for (auto& answer : std::exchange(held_loads_, {})) answer();
   }
   void acquire_lease(LeaseRequest lease_request, Done<Result<AcquireOutcome>> done) override {
     ++acquisitions;
@@ -291,6 +300,7 @@ class FaultyStore final : public TokenStore {
 
  private:
   std::shared_ptr<store::MemoryStore> inner_;
+  std::vector<std::function<void()>> held_loads_;
 };
 
 /// The fourth face of the same store: it fails when that does.

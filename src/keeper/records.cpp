@@ -21,19 +21,28 @@ Task<Result<Record>> Records::load(Key key) {
 Task<bool> Records::reload(RowHandle row) {
   if (!table().stands(row)) co_return true;
   Key key = table().key(row);
+  const std::uint64_t known = table().state(row)->revision;
   auto record = co_await load(std::move(key));
-  if (record && table().stands(row)) apply_record(row, *record);
-  co_return record.has_value();
+  if (!record) co_return false;
+  if (table().stands(row)) {
+    const bool overtaken = table().state(row)->revision != known;
+    apply_record(row, *record, overtaken ? Standing::read : Standing::current);
+  }
+  co_return true;
 }
 
 // ---- from a record to what readers see
 
-void Records::apply_record(RowHandle row, const Record& record, Standing standing) {
+bool Records::apply_record(RowHandle row, const Record& record, Standing standing) {
   const RowState before = *table().state(row);
-  if (record.revision < before.revision && standing == Standing::read) {
+  if (record.revision < before.revision && standing != Standing::leased) {
     const KeyState* ours = states().find(row);
-    if (ours != nullptr && ours->unsaved) return apply_calls(row, record);
-    if (ours != nullptr && ours->renewal) return;  // Read before the latest commit.
+    if (ours != nullptr && ours->unsaved) {
+      apply_calls(row, record);
+      return true;
+    }
+    if (ours != nullptr && ours->renewal) return true;  // Read before the latest commit.
+    if (standing == Standing::read) return false;
     // Nobody renews here, and yet the store is behind: the app was removed and put again, or the
     // database brought back from a backup. What stood here is no more; to keep it would mean to
     // renew for ever, because no new token could reach the revision that is remembered.
@@ -96,6 +105,7 @@ void Records::apply_record(RowHandle row, const Record& record, Standing standin
   states().close_if_quiet(row, now());
   if (events_.changed) events_.changed(row);
   if (newer && events_.replaced) events_.replaced(row);
+  return true;
 }
 
 /// The token in memory is newer than the record because it could not be stored; but what others

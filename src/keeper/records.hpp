@@ -49,14 +49,17 @@ class Records {
 
   /// How sure it is that a record is what the store holds now.
   enum class Standing {
-    read,    ///< It may have been read before the latest commit.
-    leased,  ///< It was read or written under a lease of ours.
+    read,     ///< It may have been read before the latest commit.
+    current,  ///< It was asked for when the present revision was known.
+    leased,   ///< It was read or written under a lease of ours.
   };
 
   Task<Result<Record>> load(Key key);
   /// Loads and brings in; false if it cannot be read.
   Task<bool> reload(RowHandle row);
-  void apply_record(RowHandle row, const Record& record, Standing standing = Standing::read);
+  /// Brings a record in. False, and nothing is done, where an older one than the present may have
+  /// been overtaken on its way here: `reload` finds out.
+  bool apply_record(RowHandle row, const Record& record, Standing standing = Standing::read);
   /// Shows the record's token to readers.
   void publish(RowHandle row, const Record& record);
   /// After something that bounds the promise came or went.
