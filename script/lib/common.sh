@@ -116,3 +116,29 @@ install_legacy() {
   (cd "$out" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error) >&2 ||
     say "It could not be installed: the test with a Node.js program will not run"
 }
+
+# Installs the SDKs that the snippets of docs/how-to/point-an-sdk-here.md are tried with. Go keeps its modules and what it
+# built of them where it always does.
+install_snippets() {
+  local out=build/snippets source=tests/snippets
+  if ! command -v go >/dev/null; then need go; fi
+  if ! command -v npm >/dev/null; then need legacy; fi
+  if ! python3 -c 'import ensurepip' 2>/dev/null; then need venv; fi
+  if ! PATH=$PATH:/usr/sbin command -v nginx >/dev/null; then need nginx; fi
+  if [ -f "$out/complete" ] && [ -z "$(find "$source" -newer "$out/complete" \
+    \( -name 'go.*' -o -name 'package*.json' -o -name requirements.txt \))" ]; then
+    return
+  fi
+  say "Installing build/snippets"
+  rm -rf "$out" && mkdir -p "$out/go" "$out/node" && cp "$source"/go/{go.mod,go.sum} "$out/go" &&
+    cp "$source"/node/package*.json "$out/node" || return
+  if (cd "$out/node" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error) >&2 &&
+    python3 -m venv "$out/python" &&
+    "$out/python/bin/pip" -q --disable-pip-version-check install -r "$source/python/requirements.txt" >&2 &&
+    (cd "$out/go" && printf 'package main\nimport _ "github.com/silenceper/wechat/v2"\nfunc main() {}\n' >main.go &&
+      GOFLAGS=-mod=readonly go build -o program .) >&2; then
+    touch "$out/complete"
+  else
+    say "They could not be installed: the test of the snippets will not run"
+  fi
+}

@@ -1,0 +1,13 @@
+const {OfficialAccount} = require('node-easywechat');
+const answer = require('./program.cjs');
+
+const app = new OfficialAccount({app_id: process.env.APP, secret: 'unused', http: {baseURL: process.env.PLATFORM}});
+// THE SNIPPET
+answer({
+  token: () => app.getAccessToken().getToken(),
+  call: async () => {
+    const answered = (await app.getClient().get('cgi-bin/getcallbackip')).toObject();
+    return answered.errcode ? `error: ${answered.errcode}` : 'ok';
+  },
+  refused: () => app.getAccessToken().refresh(),
+});
