@@ -47,7 +47,9 @@ void PostgresqlListener::run() {
 
 void PostgresqlListener::listen(PostgresqlConnection& connection) {
   connection.allow(PostgresqlConnection::kPatience);
-  connection.run((std::string("LISTEN ") + kChannel).c_str());
+  std::string command("LISTEN ");
+  command += kChannel;
+  connection.run(command.c_str());
   ++heard_;
   listening_ = true;
   while (!idle(kSilence, connection.socket())) {

@@ -1,6 +1,8 @@
 #include "store/redis/redis_scripts.hpp"
 
 #include <string>
+#include <string_view>
+#include <utility>
 
 #include "store/redis/redis_rows.hpp"
 
@@ -43,8 +45,10 @@ local function rest(from)
 end
 )lua";
 
-net::RedisScript script(const std::string& body) {
-  return net::RedisScript(std::string(kPrelude) + body);
+net::RedisScript script(std::string_view body, std::string_view more = {}) {
+  std::string text(kPrelude);
+  text.append(body).append(more);
+  return net::RedisScript(std::move(text));
 }
 
 /// "'revision', 'token', …", for an HMGET inside a script.
@@ -262,11 +266,11 @@ const net::RedisScript& add_in_doubt() {
   return kScript;
 }
 const net::RedisScript& put_app() {
-  static const net::RedisScript kScript = script(std::string(kTokensOfApp) + kPutApp);
+  static const net::RedisScript kScript = script(kTokensOfApp, kPutApp);
   return kScript;
 }
 const net::RedisScript& remove_app() {
-  static const net::RedisScript kScript = script(std::string(kTokensOfApp) + kRemoveApp);
+  static const net::RedisScript kScript = script(kTokensOfApp, kRemoveApp);
   return kScript;
 }
 const net::RedisScript& put_key() {
