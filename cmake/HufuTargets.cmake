@@ -64,11 +64,15 @@ if(HUFU_BUILD_TESTS)
   include(GoogleTest)
 endif()
 
+# What a whole binary of cases may take: under a sanitizer, on a busy machine.
+set(HUFU_BINARY_TIMEOUT 1500)
+
 # hufu_unit_tests(TARGET): a test for each case. Under a sanitizer, where every process takes its time
 # to start, one for all of them; which cases were skipped, and why, is for the others to say.
 function(hufu_unit_tests target)
   if(HUFU_SANITIZE)
     add_test(NAME ${target} COMMAND ${target})
+    set_tests_properties(${target} PROPERTIES TIMEOUT ${HUFU_BINARY_TIMEOUT})
   else()
     gtest_discover_tests(${target} DISCOVERY_TIMEOUT 60)
   endif()
@@ -93,7 +97,8 @@ function(hufu_layer name)
                           GTest::gmock)
     if(layer_WITH_SERVER)
       add_test(NAME store_${name} COMMAND hufu_${name}_test)
-      set_tests_properties(store_${name} PROPERTIES SKIP_REGULAR_EXPRESSION "(^|\n)not run: ")
+      set_tests_properties(store_${name} PROPERTIES SKIP_REGULAR_EXPRESSION "(^|\n)not run: "
+                           TIMEOUT ${HUFU_BINARY_TIMEOUT})
     else()
       target_link_libraries(hufu_${name}_test PRIVATE GTest::gtest_main)
       hufu_unit_tests(hufu_${name}_test)
