@@ -339,6 +339,15 @@ class UnreadLog(DaemonTest):
         self.server.send_signal(signal.SIGTERM)
         self.assertEqual(self.server.wait(DEADLINE), 0)
 
+    def test_counts_what_is_missing_in_its_metrics(self):
+        self.start_server()
+        self.log_more_than_fits()
+        with urllib.request.urlopen("http://{}:{}/metrics".format(*self.address),
+                                    timeout=DEADLINE) as answer:
+            page = answer.read().decode()
+        dropped = re.search(r"^hufu_log_lines_dropped_total (\d+)$", page, re.MULTILINE)
+        self.assertGreater(int(dropped[1]), 1000)
+
     def test_says_how_many_lines_are_missing_once_somebody_reads(self):
         self.start_server()
         self.log_more_than_fits()
