@@ -40,8 +40,8 @@ WallTime plan_renewal(WallTime obtained_at, WallTime expires_at, const Terms& te
     case Shape::windowed:
       // Not at its first moment: to the platform, whose count of the life began when the call came,
       // it opens up to a round trip later.
-      planned = expires_at - overlap +
-                part(std::min(kLatestInWindow, overlap / 10), 0.5 + 0.5 * jitter);
+      planned =
+          expires_at - overlap + part(std::min(kLatestInWindow, overlap / 10), 0.5 + 0.5 * jitter);
       break;
     case Shape::rotating:
     case Shape::independent:
