@@ -106,23 +106,31 @@ build_ferretdb() {
     say "It could not be built: the tests that need a MongoDB server will not run"
 }
 
-# Installs what the Node.js program of tests/legacy stands on.
-install_legacy() {
-  local out=build/legacy source=tests/legacy
+# install_node_modules NAME: what the Node.js program of tests/NAME stands on, into build/NAME. Where
+# it cannot be had, the test with that program says "not run".
+install_node_modules() {
+  local name=$1
+  local out=build/$name source=tests/$name
   [ -d "$out/node_modules" ] && cmp -s "$source/package-lock.json" "$out/package-lock.json" && return
-  if ! command -v npm >/dev/null; then need legacy; fi
-  say "Installing build/legacy"
+  if ! command -v npm >/dev/null; then need node; fi
+  say "Installing $out"
   rm -rf "$out" && mkdir -p "$out" && cp "$source"/package*.json "$out" || return
   (cd "$out" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error) >&2 ||
-    say "It could not be installed: the test with a Node.js program will not run"
+    say "It could not be installed: the test with the Node.js program of $source will not run"
 }
+
+# A program as there were before Hufu, on mongoose.
+install_legacy() { install_node_modules legacy; }
+
+# A real OAuth 2.0 server, oidc-provider.
+install_oauth() { install_node_modules oauth; }
 
 # Installs the SDKs that the snippets of docs/how-to/point-an-sdk-here.md are tried with. Go keeps its modules and what it
 # built of them where it always does.
 install_snippets() {
   local out=build/snippets source=tests/snippets
   if ! command -v go >/dev/null; then need go; fi
-  if ! command -v npm >/dev/null; then need legacy; fi
+  if ! command -v npm >/dev/null; then need node; fi
   if ! python3 -c 'import ensurepip' 2>/dev/null; then need venv; fi
   if ! PATH=$PATH:/usr/sbin command -v nginx >/dev/null; then need nginx; fi
   if [ -f "$out/complete" ] && [ -z "$(find "$source" -newer "$out/complete" \

@@ -137,7 +137,8 @@ ExitStatus rehearse(const Options& options, const Context& context) {
   const std::optional<std::string> told = told_to_listen(context, *config);
 
   // One clock for both sides, so that an hour lasts as long for Hufu as for the platform.
-  auto service = Service::open(std::move(*config), context.build().version, &(*platform)->clock());
+  auto service = Service::open(std::move(*config), context.build().version, &(*platform)->clock(),
+                               logging.drop_counter());
   if (!service) return logging.fail(context, service.error());
   auto key = make_key((*service)->registry());
   if (!key) return logging.fail(context, key.error());

@@ -3,6 +3,7 @@
 #include <spdlog/logger.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <ostream>
 #include <string_view>
@@ -38,8 +39,11 @@ class Logging {
   /// As Context::fail, behind what was logged before; prints nothing where nobody reads the log,
   /// as printing would wait for ever.
   ExitStatus fail(const Context& context, const Error& error);
-  /// Lines that could not be written so far.
-  [[nodiscard]] std::uint64_t dropped() const { return writer_->dropped(); }
+  /// Tells how many lines could not be written so far. May be called from any thread, and also
+  /// after this object has gone.
+  [[nodiscard]] std::function<std::uint64_t()> drop_counter() const {
+    return [writer = writer_] { return writer->dropped(); };
+  }
 
  private:
   std::shared_ptr<LogWriter> writer_;

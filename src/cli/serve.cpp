@@ -136,7 +136,8 @@ ExitStatus serve(const Context& context) {
 
   Signals signals;
   Reloading reloading(context, *loaded);
-  auto service = Service::open(std::move(loaded->config), context.build().version);
+  auto service = Service::open(std::move(loaded->config), context.build().version, nullptr,
+                               logging.drop_counter());
   if (!service) return logging.fail(context, service.error());
   for (const std::string& warning : (*service)->store_warnings()) spdlog::warn("{}", warning);
   if (key_file_missing && exists(key_file)) {

@@ -7,13 +7,15 @@
 namespace hufu::cli {
 
 Result<std::unique_ptr<Service>> Service::open(Config config, std::string version,
-                                               const Clock* clock) {
+                                               const Clock* clock,
+                                               std::function<std::uint64_t()> log_lines_dropped) {
   server::Server::Options options;
   options.base_path = config.base_path;
   options.threads = config.threads > 0 ? config.threads : usable_cores();
   options.limits = config.limits;
   options.version = std::move(version);
   options.catalog = platform::Catalog(config);
+  options.log_lines_dropped = std::move(log_lines_dropped);
   std::unique_ptr<Service> service(new Service(std::move(options)));
   service->options_.counters = service->counters_;
 

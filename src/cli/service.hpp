@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -22,9 +24,11 @@ namespace hufu::cli {
 class Service {
  public:
   /// Opens the store; nothing runs yet. `clock` outlives the service; null: the system's.
-  /// Fault::config or Fault::store, as `Assembly::build`.
-  static Result<std::unique_ptr<Service>> open(Config config, std::string version,
-                                               const Clock* clock = nullptr);
+  /// `log_lines_dropped`: as Server::Options has it. Fault::config or Fault::store, as
+  /// `Assembly::build`.
+  static Result<std::unique_ptr<Service>> open(
+      Config config, std::string version, const Clock* clock = nullptr,
+      std::function<std::uint64_t()> log_lines_dropped = {});
 
   /// Serves from now on, and begins to read the store: `done` is called, on the keeper's thread,
   /// when everything is known, until when /readyz says "starting". Fault::config where the address

@@ -1496,6 +1496,45 @@ TEST(Report, OfADeadWindowedTokenForcesARefresh) {
   EXPECT_EQ(node.token(), "token-3");
 }
 
+TEST(Report, IsBelievedOnceInThirtySecondsWhereNobodyCanBeAsked) {
+  TestCluster cluster(TestCluster::independent());
+  cluster.platform->probed = false;
+  Node node(cluster);
+  node.start();
+  node.token();
+  EXPECT_EQ(node.report("token-1")->value().outcome, ReportOutcome::renewed);
+  EXPECT_EQ(node.report("token-2")->value().outcome, ReportOutcome::throttled);
+  node.pass(seconds(31), seconds(1));
+  EXPECT_EQ(node.report("token-2")->value().outcome, ReportOutcome::renewed);
+  EXPECT_EQ(node.token(), "token-3");
+  EXPECT_EQ(cluster.platform->calls.size(), 3U);
+}
+
+TEST(Report, ThatIsBelievedDisplacesNoTokenWithinTheOverlap) {
+  TestCluster cluster;
+  cluster.platform->probed = false;
+  Node node(cluster);
+  node.start();
+  node.token();
+  EXPECT_EQ(node.report("token-1")->value().outcome, ReportOutcome::renewed);
+  node.pass(seconds(31), seconds(1));
+  EXPECT_EQ(node.report("token-2")->value().outcome, ReportOutcome::throttled);
+  EXPECT_EQ(node.token(), "token-2");
+  node.pass(seconds(300), seconds(1));
+  EXPECT_EQ(node.report("token-2")->value().outcome, ReportOutcome::renewed);
+}
+
+TEST(Report, ThatIsBelievedTakesThePlatformsWordForATokenThatItBringsAgain) {
+  TestCluster cluster(TestCluster::windowed());
+  cluster.platform->probed = false;
+  Node node(cluster);
+  node.start();
+  node.token();
+  EXPECT_EQ(node.report("token-1")->value().outcome, ReportOutcome::alive);
+  EXPECT_EQ(cluster.platform->calls.size(), 2U) << "it was asked";
+  EXPECT_FALSE(cluster.platform->calls.back().force);
+}
+
 TEST(Report, ForcesAWindowedTokenTwentyTimesADayAtMost) {
   TestCluster cluster(TestCluster::windowed());
   Node node(cluster);

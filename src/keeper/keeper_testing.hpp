@@ -366,6 +366,10 @@ class TestCluster {
     return {RenewalRule::Shape::sticky, std::chrono::seconds(0), std::chrono::seconds(7200), 0,
             std::chrono::seconds(0)};
   }
+  static RenewalRule independent() {
+    return {RenewalRule::Shape::independent, std::chrono::seconds(0), std::chrono::seconds(7200), 0,
+            std::chrono::seconds(0)};
+  }
 
   FakeClock clock;
   FixedJitter jitter;

@@ -495,7 +495,7 @@ Task<Failure> Renewal::give_back(Failure outcome) {
 bool Renewal::is_on_purpose() const {
   // A report of a token that nobody can ask about is believed.
   return cause_ == Cause::operated ||
-         (cause_ == Cause::report && !state().known_invalid && issuer_->can_probe());
+         (cause_ == Cause::report && !state().known_invalid && !issuer_->can_probe());
 }
 
 bool Renewal::has_usable_token() const {

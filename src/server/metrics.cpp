@@ -34,6 +34,8 @@ void render_health(MetricsText& text, const Metrics::Snapshot& snapshot) {
   text.metric("hufu_apps_usable", "gauge", "Apps whose access token can be handed out.")
       .value(snapshot.health.usable);
   text.metric("hufu_api_keys", "gauge", "API keys that are known.").value(snapshot.api_keys);
+  text.metric("hufu_log_lines_dropped_total", "counter", "Log lines that could not be written.")
+      .value(snapshot.log_lines_dropped);
 }
 
 void render_counts(MetricsText& text, const keeper::TokenCounts& counts) {

@@ -47,6 +47,7 @@ class Metrics {
     const KeeperCounters* keeper = nullptr;  ///< May be none.
     std::size_t api_keys = 0;
     keeper::TokenCounts counts;
+    std::uint64_t log_lines_dropped = 0;
     std::vector<TokenStatus> tokens;  ///< Empty where there are more than kMostApps apps.
   };
   [[nodiscard]] std::string render(const Snapshot& snapshot) const;

@@ -11,9 +11,11 @@ constexpr std::size_t kMostTokens = 4 * Metrics::kMostApps;
 
 void reply_metrics(const Answer& answer, Services& services, keeper::Health health,
                    keeper::StatusPage page) {
-  const std::string body = services.metrics.render(
-      {services.about.version, services.clock.wall(), std::move(health),
-       services.about.counters.get(), services.keys.size(), page.counts, std::move(page.tokens)});
+  const auto& dropped = services.about.log_lines_dropped;
+  const std::string body =
+      services.metrics.render({services.about.version, services.clock.wall(), std::move(health),
+                               services.about.counters.get(), services.keys.size(), page.counts,
+                               dropped ? dropped() : 0, std::move(page.tokens)});
   answer.reply({200, "text/plain; version=0.0.4; charset=utf-8", {}, body});
 }
 

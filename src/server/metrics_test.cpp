@@ -65,6 +65,7 @@ TEST_F(MetricsPage, HasTheseMetricsAndNoOthers) {
                        "hufu_http_request_duration_seconds histogram",
                        "hufu_http_requests_total counter",
                        "hufu_lease_acquire_total counter",
+                       "hufu_log_lines_dropped_total counter",
                        "hufu_platform_requests_total counter",
                        "hufu_probe_total counter",
                        "hufu_report_total counter",
@@ -83,6 +84,12 @@ TEST_F(MetricsPage, HasTheseMetricsAndNoOthers) {
                        "hufu_tokens gauge",
                        "hufu_tokens_failing gauge",
                    }));
+}
+
+TEST_F(MetricsPage, CountsLogLinesThatCouldNotBeWritten) {
+  EXPECT_TRUE(has_line(page(), "hufu_log_lines_dropped_total 0")) << "nobody counts them";
+  fixture.services->about.log_lines_dropped = [] { return std::uint64_t{7}; };
+  EXPECT_TRUE(has_line(page(), "hufu_log_lines_dropped_total 7"));
 }
 
 TEST_F(MetricsPage, IsTextThatPrometheusReads) {

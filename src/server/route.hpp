@@ -2,19 +2,21 @@
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "core/rate_limit.hpp"
 #include "hufu/clock.hpp"
 #include "keeper/async_keeper.hpp"
 #include "net/http_server.hpp"
 #include "platform/catalog.hpp"
 #include "server/key_table.hpp"
 #include "server/metrics.hpp"
-#include "server/rate_limit.hpp"
 #include "server/recent_asks.hpp"
 
 namespace hufu::server {
@@ -28,6 +30,7 @@ struct Services {
     std::string base_path;  ///< "" or "/wechat": stands before every path of the table.
     std::shared_ptr<const KeeperCounters> counters;  ///< What the keeper has told; may be none.
     platform::Catalog catalog;                       ///< What can be kept.
+    std::function<std::uint64_t()> log_lines_dropped = {};  ///< As Server::Options has it.
   };
   Services(keeper::AsyncKeeper& the_keeper, const Clock& the_clock, About the_about);
 

@@ -75,7 +75,8 @@ Result<std::unique_ptr<Server>> Server::start(Options options, keeper::AsyncKeep
   auto services = std::make_shared<Services>(
       keeper, clock,
       Services::About{std::move(options.version), std::move(options.base_path),
-                      std::move(options.counters), std::move(options.catalog)});
+                      std::move(options.counters), std::move(options.catalog),
+                      std::move(options.log_lines_dropped)});
   std::unique_ptr<Server> server(new Server);
   server->key_reader_ = std::make_shared<KeyReader>(std::move(registry), services);
 

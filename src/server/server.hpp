@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -29,6 +31,9 @@ class Server {
     platform::Catalog catalog;  ///< What can be kept: as the configuration says.
     /// The keeper's observer, or one of them, for /metrics; may be none.
     std::shared_ptr<const KeeperCounters> counters;
+    /// How many log lines could not be written so far, for /metrics; called from any thread; may be
+    /// none. A share of it is kept by answers that come late.
+    std::function<std::uint64_t()> log_lines_dropped;
   };
 
   /// Reads the API keys and begins to serve: the keeper may still be reading in its apps, /readyz

@@ -197,7 +197,7 @@ Admission admission_of(const Services& services, const Credentials& with, Right 
 /// A line in the log, since the caller's own log mostly shows no more than "invalid appsecret".
 void log_refused_credential(const Call& call, std::string_view appid, std::string_view why) {
   Services& services = call.services();
-  const auto held_back = services.refused_credentials.pass(services.clock.steady());
+  const auto held_back = services.refused_credentials.admit("", services.clock.steady());
   spdlog::logger* logger = spdlog::default_logger_raw();
   if (!held_back || logger == nullptr) return;
   logger->warn("a request for the token of {} from {} was refused: its secret is {}{}", appid,

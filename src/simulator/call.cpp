@@ -19,6 +19,7 @@ Endpoint endpoint_of(std::string_view path) {
   static constexpr std::array kRows = {
       Row{"token", Endpoint::token},
       Row{"stable_token", Endpoint::stable_token},
+      Row{"ticket/getticket", Endpoint::ticket},
       Row{"clear_quota", Endpoint::clear_quota},
       Row{"clear_quota/v2", Endpoint::clear_quota_v2},
       Row{"openapi/quota/get", Endpoint::quota_get},
@@ -85,6 +86,10 @@ Call read_call(const WireRequest& request) {
     case Endpoint::quota_clear:
       read_body(request.body, call);
       call.access_token = parameter(request.query, "access_token");
+      break;
+    case Endpoint::ticket:
+      call.access_token = parameter(request.query, "access_token");
+      call.type = parameter(request.query, "type");
       break;
     case Endpoint::business: call.access_token = parameter(request.query, "access_token"); break;
     case Endpoint::none: break;

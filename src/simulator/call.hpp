@@ -18,6 +18,7 @@ struct WireRequest {
 enum class Endpoint {
   token,           ///< GET /cgi-bin/token: each call makes a new token.
   stable_token,    ///< POST /cgi-bin/stable_token: the same token until its last minutes.
+  ticket,          ///< /cgi-bin/ticket/getticket, with a token: the same ticket until its end.
   clear_quota,     ///< POST /cgi-bin/clear_quota, with a token.
   clear_quota_v2,  ///< POST /cgi-bin/clear_quota/v2, with the secret.
   quota_get,       ///< POST /cgi-bin/openapi/quota/get.
@@ -40,6 +41,7 @@ struct Call {
   bool force_refresh = false;
   std::string access_token;  ///< From the query only: in a body the platform does not see it.
   std::string cgi_path;
+  std::string type;  ///< Of a ticket.
 };
 
 /// Understands `request` where the platform looks: the query of /cgi-bin/token, the JSON body of

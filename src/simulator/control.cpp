@@ -59,6 +59,7 @@ json::object shown(const Totals& totals) {
   return {{"calls", totals.calls},
           {"token_calls", totals.token_calls},
           {"tokens_made", totals.tokens_made},
+          {"tickets_made", totals.tickets_made},
           {"forced", totals.forced},
           {"refused", totals.refused},
           {"accepted", totals.accepted},
@@ -72,6 +73,7 @@ json::object shown(const AppView& app) {
           {"stable_calls_today", app.stable_calls_today},
           {"forced_today", app.forced_today},
           {"tokens_alive", app.alive},
+          {"tickets_alive", app.tickets_alive},
           {"in_flight", app.in_flight},
           {"settings", to_json(app.settings)}};
 }

@@ -134,6 +134,20 @@ TEST_F(ControlTest, RevokesByTokenAndByApp) {
   EXPECT_EQ(send("POST", "/sim/revoke", "", "{}").status, 400);
 }
 
+TEST_F(ControlTest, ShowsAndRevokesATicketLikeAToken) {
+  Answer answer =
+      model_.answer(read_call({"GET", "/cgi-bin/ticket/getticket",
+                               "type=wx_card&access_token=" + mint(), "", "127.0.0.1"}));
+  const json::value body = json::parse(answer.body);
+  const std::string ticket(body.at("ticket").as_string());
+  json::object alive = ask("GET", "/sim/alive", "token=" + ticket);
+  EXPECT_TRUE(alive["alive"].as_bool());
+  EXPECT_EQ(alive["family"], "wx_card_ticket");
+  EXPECT_EQ(ask("GET", "/sim/state")["totals"].at("tickets_made").to_number<int>(), 1);
+  EXPECT_EQ(ask("POST", "/sim/revoke", "", R"({"token":")" + ticket + R"("})")["revoked"], 1);
+  EXPECT_FALSE(ask("GET", "/sim/alive", "token=" + ticket)["alive"].as_bool());
+}
+
 TEST_F(ControlTest, ChangesSettingsOfOneAppOrOfAll) {
   json::object all = ask("POST", "/sim/settings", "", R"({"strict":false})");
   EXPECT_FALSE(all["strict"].as_bool());

@@ -5,7 +5,13 @@
 namespace hufu::simulator {
 
 std::string_view name_of(Family family) noexcept {
-  return family == Family::normal ? "normal" : "stable";
+  switch (family) {
+    case Family::normal: return "normal";
+    case Family::stable: return "stable";
+    case Family::jsapi_ticket: return "jsapi_ticket";
+    case Family::wx_card_ticket: return "wx_card_ticket";
+  }
+  return "unknown";
 }
 
 std::string_view name_of(Cause cause) noexcept {
@@ -54,7 +60,8 @@ CallEntry* Ledger::find(std::uint64_t call) {
 }
 
 void Ledger::adopt(const std::shared_ptr<TokenEntry>& token, WallTime now) {
-  token->serial = ++totals.tokens_made;
+  token->serial = next_serial();
+  ++(is_ticket(token->family) ? totals.tickets_made : totals.tokens_made);
   ages_.push_back(token);
   by_value_.emplace(token->value, token);
   // Two steps for each token that comes: living ones go to the back of the queue, and the dead

@@ -15,8 +15,16 @@
 
 namespace hufu::simulator {
 
-/// The two lines of tokens of an app. Neither touches the other.
-enum class Family { normal, stable };
+/// The lines of tokens and tickets of an app. None touches another.
+enum class Family {
+  normal,          ///< Access tokens of /cgi-bin/token.
+  stable,          ///< Access tokens of /cgi-bin/stable_token.
+  jsapi_ticket,    ///< Tickets of type=jsapi.
+  wx_card_ticket,  ///< Tickets of type=wx_card.
+};
+constexpr bool is_ticket(Family family) noexcept {
+  return family == Family::jsapi_ticket || family == Family::wx_card_ticket;
+}
 std::string_view name_of(Family family) noexcept;
 
 /// Why a token died or is going to die.
@@ -28,7 +36,7 @@ enum class Cause {
 };
 std::string_view name_of(Cause cause) noexcept;
 
-/// The whole life of one token. Moments are the platform's own.
+/// The whole life of one token or ticket. Moments are the platform's own.
 struct TokenEntry {
   std::uint64_t serial = 0;  ///< 1, 2, 3 … in the order of making, over all apps.
   std::string app;
@@ -47,8 +55,8 @@ struct TokenEntry {
 /// What a call did.
 enum class Deed {
   nothing,   ///< It was not carried out (yet).
-  made,      ///< A new token was made and answered.
-  same,      ///< The token that there was, was answered.
+  made,      ///< A new token or ticket was made and answered.
+  same,      ///< The one that there was, was answered.
   accepted,  ///< The token was good, the business done.
   refused,   ///< An errcode.
 };
@@ -73,8 +81,10 @@ struct CallEntry {
   WallTime ended_at{};  ///< Equal to `began_at` while in flight.
   bool forced = false;
   Deed deed = Deed::nothing;
-  int errcode = 0;          ///< Of a refusal.
-  std::uint64_t token = 0;  ///< Serial of the token that was answered or judged; 0: none known.
+  int errcode = 0;  ///< Of a refusal.
+  /// Serial of the token or ticket that was answered, else of the token that was judged; 0: none
+  /// known.
+  std::uint64_t token = 0;
   std::optional<FaultSwitch::Kind> fault;
   Ending ending = Ending::in_flight;
   /// Calls for a token of the same app that were in flight when this one, also for a token, came.
@@ -86,6 +96,7 @@ struct Totals {
   std::uint64_t calls = 0;
   std::uint64_t token_calls = 0;
   std::uint64_t tokens_made = 0;
+  std::uint64_t tickets_made = 0;
   std::uint64_t forced = 0;             ///< Tokens made because of `force_refresh`.
   std::uint64_t refused = 0;            ///< Errcodes to calls for a token.
   std::uint64_t accepted = 0;           ///< Business calls with a good token.
@@ -95,9 +106,10 @@ struct Totals {
 
 /// The memory of the simulator.
 ///
-/// Bounded: it keeps the latest `Bounds::calls` calls, every token that is alive, and about the
-/// latest `Bounds::tokens` tokens over all. With the defaults that is at most some 150 MB. A token
-/// that was forgotten is answered like one that never was. Thread-safety: none; the Model locks.
+/// Bounded: it keeps the latest `Bounds::calls` calls, every token and ticket that is alive, and
+/// about the latest `Bounds::tokens` of them over all. With the defaults that is at most some 150
+/// MB. A token that was forgotten is answered like one that never was. Thread-safety: none; the
+/// Model locks.
 class Ledger {
  public:
   struct Bounds {
@@ -114,7 +126,12 @@ class Ledger {
   }
   [[nodiscard]] const std::deque<CallEntry>& calls() const noexcept { return calls_; }
 
-  /// Adopts a new token: gives it its serial, and forgets old ones that are dead at `now`.
+  /// The serial that `adopt` gives next.
+  [[nodiscard]] std::uint64_t next_serial() const noexcept {
+    return totals.tokens_made + totals.tickets_made + 1;
+  }
+  /// Adopts a new token or ticket: gives it its serial, and forgets old ones that are dead at
+  /// `now`.
   void adopt(const std::shared_ptr<TokenEntry>& token, WallTime now);
   [[nodiscard]] std::shared_ptr<TokenEntry> token(std::string_view value) const;
   /// In the order of making.

@@ -16,6 +16,8 @@ using std::chrono::seconds;
 // Every token begins so: it can be told from a real one, and from rubbish.
 constexpr std::string_view kMark = "SIM_";
 
+constexpr std::size_t kTicketLength = 86;  // As the platform's.
+
 // The platform counts its days in Beijing.
 constexpr hours kBeijing{8};
 
@@ -40,6 +42,7 @@ std::string errmsg_of(int errcode, std::string_view peer) {
     case 40002: return "invalid grant_type";
     case 40013: return "invalid appid";
     case 40014: return "invalid access_token";
+    case 40097: return "invalid args";
     case 40125: return "invalid appsecret";
     case 40164: {
       std::string ip(peer);
@@ -74,6 +77,12 @@ constexpr std::string_view kOk = R"({"errcode":0,"errmsg":"ok"})";
 std::string token_body(const TokenEntry& token, WallTime now) {
   auto left = std::chrono::floor<seconds>(token.expires_at - now).count();
   return R"({"access_token":")" + token.value + R"(","expires_in":)" + std::to_string(left) + "}";
+}
+
+std::string ticket_body(const TokenEntry& ticket, WallTime from) {
+  auto life = std::chrono::floor<seconds>(ticket.expires_at - from).count();
+  return R"({"errcode":0,"errmsg":"ok","ticket":")" + ticket.value + R"(","expires_in":)" +
+         std::to_string(life) + "}";
 }
 
 bool is_for_token(const Call& call) {
@@ -186,6 +195,7 @@ Model::Verdict Model::decide(const Call& call) {
   switch (call.endpoint) {
     case Endpoint::token:
     case Endpoint::stable_token: return issue(call);
+    case Endpoint::ticket: return issue_ticket(call);
     case Endpoint::clear_quota: return clear_quota(call);
     case Endpoint::clear_quota_v2: return clear_quota_with_secret(call);
     case Endpoint::quota_get: return show_quota(call);
@@ -272,9 +282,32 @@ Model::Verdict Model::issue_stable(const std::string& id, App& app, bool force) 
   return {Deed::made, 0, token, id, token_body(*token, at)};
 }
 
+// The errcode for another type is not documented (inferred).
+Model::Verdict Model::issue_ticket(const Call& call) {
+  Verdict verdict = judge(call);
+  if (verdict.deed == Deed::refused) return verdict;
+  App* app = find(verdict.app);
+  if (app == nullptr) return {Deed::refused, 40013, verdict.token, {}, {}};
+  const bool card = call.type == "wx_card";
+  if (!card && call.type != "jsapi") return {Deed::refused, 40097, verdict.token, verdict.app, {}};
+
+  Line& line = card ? app->wx_card : app->jsapi;
+  TokenRef ticket = line.latest.empty() ? nullptr : line.latest.back();
+  Deed deed = Deed::same;
+  if (ticket && ticket->alive(now())) {
+    ++ticket->served;
+  } else {
+    deed = Deed::made;
+    ticket = make(verdict.app, *app, line, card ? Family::wx_card_ticket : Family::jsapi_ticket);
+  }
+  const WallTime from = settings_of(*app).ticket_tells_left ? now() : ticket->made_at;
+  return {deed, 0, ticket, verdict.app, ticket_body(*ticket, from)};
+}
+
 Model::Verdict Model::judge(const Call& call) {
   if (call.access_token.empty()) return {Deed::refused, 41001, {}, {}, {}};
   TokenRef token = ledger_.token(call.access_token);
+  if (token && is_ticket(token->family)) return {Deed::refused, 40001, {}, {}, {}};
   if (!token) {
     bool malformed = common_.malformed_is_40014 && !call.access_token.starts_with(kMark);
     return {Deed::refused, malformed ? 40014 : 40001, {}, {}, {}};
@@ -370,8 +403,8 @@ Model::TokenRef Model::make(const std::string& id, const App& app, Line& line, F
   token->expires_at = token->dies_at = token->made_at + settings.lifetime;
   token->served = 1;
   // The number keeps values apart even when a test has loaded the jitter.
-  token->value = std::string(kMark) + std::to_string(ledger_.totals.tokens_made + 1) + "_";
-  auto length = static_cast<std::size_t>(settings.token_length);
+  token->value = std::string(kMark) + std::to_string(ledger_.next_serial()) + "_";
+  auto length = is_ticket(family) ? kTicketLength : static_cast<std::size_t>(settings.token_length);
   while (token->value.size() < length) {
     std::uint32_t bits = jitter();
     for (int i = 0; i < 5 && token->value.size() < length; ++i, bits >>= 6)
@@ -442,7 +475,9 @@ std::size_t Model::revoke_token(std::string_view value) {
 std::size_t Model::revoke_app(std::string_view id) {
   std::lock_guard lock(mutex_);
   auto app = apps_.find(id);
-  return app == apps_.end() ? 0 : revoke(app->second.normal) + revoke(app->second.stable);
+  if (app == apps_.end()) return 0;
+  App& of = app->second;
+  return revoke(of.normal) + revoke(of.stable) + revoke(of.jsapi) + revoke(of.wx_card);
 }
 
 std::size_t Model::revoke(Line& line) {
@@ -531,7 +566,8 @@ std::vector<AppView> Model::apps(std::string_view only, std::size_t limit) const
     if (!only.empty() && id != only) continue;
     views.push_back({id, settings_of(app), app.token_day.used(day_of(at)),
                      app.stable_day.used(day_of(at)), app.forced_day.used(day_of(at)),
-                     living(app.normal) + living(app.stable), app.in_flight});
+                     living(app.normal) + living(app.stable),
+                     living(app.jsapi) + living(app.wx_card), app.in_flight});
   }
   return views;
 }

@@ -61,12 +61,13 @@ struct AppView {
   int stable_calls_today = 0;
   int forced_today = 0;
   std::size_t alive = 0;  ///< Tokens of both families.
-  int in_flight = 0;      ///< Calls for a token.
+  std::size_t tickets_alive = 0;
+  int in_flight = 0;  ///< Calls for a token.
 };
 
-/// The WeChat platform as a state machine: two isolated families of tokens an app, the order in
-/// which a request is examined, quotas, and a memory of all that happened. No sockets, and no time
-/// but the clock's.
+/// The WeChat platform as a state machine: two isolated families of tokens an app, its tickets, the
+/// order in which a request is examined, quotas, and a memory of all that happened. No sockets, and
+/// no time but the clock's.
 ///
 /// The platform has a wall clock of its own: it starts at `clock`'s wall time and then runs with
 /// `clock`'s steady line, so stepping the wall clock of a test never changes when a token dies.
@@ -107,7 +108,7 @@ class Model {
   Result<void> change_settings(std::string_view app, const boost::json::object& patch);
   void add_fault(FaultSwitch fault);
   void clear_faults();
-  /// Takes back one token, or all of an app's: how many were alive.
+  /// Takes back one token or ticket, or all of an app's: how many were alive.
   std::size_t revoke_token(std::string_view value);
   std::size_t revoke_app(std::string_view id);
 
@@ -115,7 +116,7 @@ class Model {
 
   /// The platform's wall clock.
   [[nodiscard]] WallTime now() const;
-  /// The life of a token; nothing if it was never made, or is forgotten.
+  /// The life of a token or ticket; nothing if it was never made, or is forgotten.
   [[nodiscard]] std::optional<TokenEntry> token(std::string_view value) const;
   /// Whether `value` was good at every moment from `from` up to, but not at, `until`. Ask when
   /// `until` is past: before that, a later call may still end it.
@@ -146,6 +147,8 @@ class Model {
     std::unique_ptr<Settings> own;  ///< Null: the common ones.
     Line normal;
     Line stable;
+    Line jsapi;
+    Line wx_card;
     Quota token_day;
     Quota stable_day;
     Quota stable_minute;
@@ -176,6 +179,7 @@ class Model {
   Verdict issue(const Call& call);
   Verdict issue_normal(const std::string& id, App& app);
   Verdict issue_stable(const std::string& id, App& app, bool force);
+  Verdict issue_ticket(const Call& call);
   Verdict judge(const Call& call);
   Verdict clear_quota(const Call& call);
   Verdict clear_quota_with_secret(const Call& call);

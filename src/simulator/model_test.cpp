@@ -62,6 +62,13 @@ class ModelTest : public ::testing::Test {
   std::int64_t probe(const std::string& token) {
     return errcode(send("GET", "/cgi-bin/getcallbackip", "access_token=" + token));
   }
+  json::object call_ticket(const std::string& token, const std::string& type = "jsapi") {
+    return send("GET", "/cgi-bin/ticket/getticket", "access_token=" + token + "&type=" + type);
+  }
+  std::string ticket(const std::string& token, const std::string& type = "jsapi") {
+    json::object answer = call_ticket(token, type);
+    return answer.contains("ticket") ? std::string(answer["ticket"].as_string()) : last_body_;
+  }
   void set(const char* patch) {
     auto done = model_.change_settings("", json::parse(patch).as_object());
     ASSERT_TRUE(done) << done.error().message;
@@ -363,7 +370,113 @@ TEST_F(ModelTest, SeesNoTokenInABody) {
   EXPECT_EQ(errcode(send("POST", "/cgi-bin/user/tag", "", body)), 41001);
 }
 
+// Tickets.
+
+TEST_F(ModelTest, WritesATicketAsThePlatformDoes) {
+  const std::string value = ticket(normal());
+  EXPECT_EQ(last_body_,
+            R"({"errcode":0,"errmsg":"ok","ticket":")" + value + R"(","expires_in":7200})");
+  EXPECT_EQ(value.size(), 86U);
+}
+
+TEST_F(ModelTest, AnswersTheSameTicketUntilItsEndAndAlwaysWithItsWholeLife) {
+  const std::string first = ticket(normal());
+  clock_.advance(seconds(7199));
+  const std::string token = normal();
+  const json::object late = call_ticket(token);
+  EXPECT_EQ(late.at("ticket").as_string(), first) << "whatever token asks";
+  EXPECT_EQ(expires_in(late), 7200);
+  clock_.advance(seconds(1));
+  EXPECT_NE(ticket(token), first);
+  EXPECT_EQ(expires_in(call_ticket(token)), 7200);
+  EXPECT_EQ(model_.token(first)->dies_at, model_.token(first)->expires_at);
+}
+
+TEST_F(ModelTest, TellsTheTimeThatATicketHasLeftWhenToldSo) {
+  set(R"({"ticket_tells_left":true})");
+  const std::string token = normal();
+  ticket(token);
+  clock_.advance(seconds(200));
+  EXPECT_EQ(expires_in(call_ticket(token)), 7000);
+}
+
+TEST_F(ModelTest, LetsATicketLiveAsLongAsAToken) {
+  set(R"({"lifetime":"60s"})");
+  const std::string first = ticket(normal());
+  clock_.advance(seconds(59));
+  const std::string token = normal();
+  EXPECT_EQ(ticket(token), first);
+  EXPECT_EQ(expires_in(call_ticket(token)), 60);
+  clock_.advance(seconds(1));
+  EXPECT_NE(ticket(token), first);
+}
+
+TEST_F(ModelTest, KeepsTheTicketsOfTypesAndAppsApart) {
+  model_.put_app({"wxother", kSecret});
+  const std::string token = normal();
+  const std::string other = value(call_token("wxother"));
+  EXPECT_EQ((std::set{ticket(token), ticket(token, "wx_card"), ticket(other)}).size(), 3U);
+}
+
+TEST_F(ModelTest, AsksForALivingTokenBeforeATicket) {
+  EXPECT_EQ(errcode(send("GET", "/cgi-bin/ticket/getticket", "type=jsapi")), 41001);
+  EXPECT_EQ(errcode(call_ticket("SIM_never_made")), 40001);
+  const std::string token = stable();
+  EXPECT_EQ(errcode(call_ticket(token, "")), 40097);
+  EXPECT_EQ(errcode(call_ticket(token, "cake")), 40097);
+  model_.revoke_token(token);
+  EXPECT_EQ(errcode(call_ticket(token, "cake")), 40001) << "the token is judged first";
+  const std::string next = stable();
+  clock_.advance(seconds(7200));
+  EXPECT_EQ(errcode(call_ticket(next)), 42001);
+}
+
+TEST_F(ModelTest, TellsAMalformedTokenApartWhereATicketIsAskedForToo) {
+  set(R"({"malformed_is_40014":true})");
+  EXPECT_EQ(errcode(call_ticket("rubbish")), 40014);
+}
+
+TEST_F(ModelTest, AnswersAPostForATicket) {
+  EXPECT_EQ(errcode(send("POST", "/cgi-bin/ticket/getticket",
+                         "access_token=" + normal() + "&type=jsapi", "{}")),
+            0);
+}
+
+TEST_F(ModelTest, TakesATicketForNoToken) {
+  const std::string value = ticket(normal());
+  EXPECT_EQ(probe(value), 40001);
+  EXPECT_EQ(errcode(call_ticket(value)), 40001);
+}
+
+TEST_F(ModelTest, CountsTicketsApartFromTokens) {
+  const std::string token = normal();
+  const std::string value = ticket(token);
+  ticket(token);
+  const Totals totals = model_.totals();
+  EXPECT_EQ(totals.tokens_made, 1U);
+  EXPECT_EQ(totals.tickets_made, 1U);
+  EXPECT_EQ(totals.token_calls, 1U);
+  EXPECT_EQ(model_.token(value)->served, 2U);
+  EXPECT_EQ(model_.token(value)->family, Family::jsapi_ticket);
+  const auto calls = model_.calls(kApp, "ticket/getticket");
+  ASSERT_EQ(calls.size(), 2U);
+  EXPECT_EQ(calls[0].deed, Deed::made);
+  EXPECT_EQ(calls[1].deed, Deed::same);
+  EXPECT_EQ(calls[1].token, model_.token(value)->serial);
+  EXPECT_EQ(model_.apps(kApp, 1).at(0).tickets_alive, 1U);
+  EXPECT_EQ(model_.apps(kApp, 1).at(0).alive, 1U);
+}
+
 // Taking back.
+
+TEST_F(ModelTest, RevokesATicketAndMakesANewOne) {
+  const std::string token = normal();
+  const std::string first = ticket(token);
+  EXPECT_EQ(model_.revoke_token(first), 1U);
+  EXPECT_EQ(model_.token(first)->cause, Cause::revoked);
+  EXPECT_NE(ticket(token), first);
+  EXPECT_EQ(probe(token), 0) << "the token stays";
+}
 
 TEST_F(ModelTest, RevokesATokenAndMakesANewOneForThePlainCall) {
   std::string first = stable();
@@ -384,7 +497,9 @@ TEST_F(ModelTest, GoesOnAnsweringARevokedTokenUntilForcedWhenToldSo) {
 TEST_F(ModelTest, RevokesEverythingOfAnApp) {
   std::string one = normal();
   std::string two = stable();
-  EXPECT_EQ(model_.revoke_app(kApp), 2U);
+  std::string three = ticket(one);
+  EXPECT_EQ(model_.revoke_app(kApp), 3U);
+  EXPECT_FALSE(model_.token(three)->alive(model_.now()));
   EXPECT_EQ(probe(one), 40001);
   EXPECT_EQ(probe(two), 40001);
 }

@@ -13,12 +13,14 @@ namespace hufu::simulator {
 /// How the platform treats an app. The defaults are what WeChat documents, and where it is silent,
 /// the stricter reading, because a client that stands that one stands the other, too.
 struct Settings {
-  Milliseconds lifetime = std::chrono::seconds(7200);  ///< Of a new token.
+  Milliseconds lifetime = std::chrono::seconds(7200);  ///< Of a new token or ticket.
   Milliseconds overlap = std::chrono::seconds(300);    ///< How long a displaced token lives on.
   /// Whether a third token ends the first at once (only the current one and the one before live),
   /// or each lives through an overlap of its own.
   bool strict = true;
   int token_length = 136;
+  /// Whether a ticket is answered with the time that it has left, or always with its whole life.
+  bool ticket_tells_left = false;
 
   int token_calls_a_day = 2000;        ///< /cgi-bin/token; then 45009. 0: no bound, here and below.
   int stable_calls_a_day = 500'000;    ///< /cgi-bin/stable_token; then 45009.

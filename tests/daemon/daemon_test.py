@@ -111,6 +111,22 @@ def eventually(condition):
     return value
 
 
+class Client:
+    """Commands that work on a store of their own, with a platform at `url`."""
+
+    def __init__(self, test, url):
+        self.test = test
+        self.env = {"HUFU_STORE": f"sqlite:{test.scratch}/hufu.db", "WECHAT_BASE_URL": url,
+                    "WECHAT_APPID": APP, "WECHAT_APPSECRET": SECRET, "PATH": os.environ["PATH"]}
+
+    def ask(self, *arguments, stdin=""):
+        done = subprocess.run([Program.hufu, *arguments], env=self.env, cwd=self.test.scratch,
+                              text=True, input=stdin, capture_output=True, timeout=DEADLINE,
+                              check=False)
+        self.test.assertEqual(done.returncode, 0, done.stderr)
+        return done.stdout.strip()
+
+
 class DaemonTest(unittest.TestCase):
     def setUp(self):
         self.exits = contextlib.ExitStack()
@@ -323,6 +339,15 @@ class UnreadLog(DaemonTest):
         self.server.send_signal(signal.SIGTERM)
         self.assertEqual(self.server.wait(DEADLINE), 0)
 
+    def test_counts_what_is_missing_in_its_metrics(self):
+        self.start_server()
+        self.log_more_than_fits()
+        with urllib.request.urlopen("http://{}:{}/metrics".format(*self.address),
+                                    timeout=DEADLINE) as answer:
+            page = answer.read().decode()
+        dropped = re.search(r"^hufu_log_lines_dropped_total (\d+)$", page, re.MULTILINE)
+        self.assertGreater(int(dropped[1]), 1000)
+
     def test_says_how_many_lines_are_missing_once_somebody_reads(self):
         self.start_server()
         self.log_more_than_fits()
@@ -438,6 +463,33 @@ class Sim(DaemonTest):
         self.assertEqual(sim.status(), 0)
         self.assertNotIn(SECRET, sim.err.all() + sim.out.all())
 
+    def test_has_tickets_for_hufu_to_keep(self):
+        url = self.start("sim", "--listen", "127.0.0.1:0", "--any-app").out.find(r"http://\S+")[0]
+        tokens = Client(self, url)
+        ticket = tokens.ask("get", "--kind", "jsapi_ticket")
+        known = fetch(f"{url}/sim/alive?token={ticket}")
+        self.assertEqual((known["family"], known["app"], known["alive"]),
+                         ("jsapi_ticket", APP, True))
+        self.assertNotEqual(tokens.ask("get", "--kind", "wx_card_ticket"), ticket)
+        self.assertEqual(tokens.ask("get", "--kind", "jsapi_ticket"), ticket)
+
+        fetch(f"{url}/sim/revoke", {"token": ticket})
+        report = tokens.ask("report", "--kind", "jsapi_ticket", "--json", stdin=ticket)
+        self.assertEqual(json.loads(report)["outcome"], "renewed")
+        successor = tokens.ask("get", "--kind", "jsapi_ticket")
+        self.assertTrue(fetch(f"{url}/sim/alive?token={successor}")["alive"])
+
+    def test_refuses_a_ticket_to_a_dead_token_which_hufu_renews_first(self):
+        url = self.start("sim", "--listen", "127.0.0.1:0", "--any-app").out.find(r"http://\S+")[0]
+        tokens = Client(self, url)
+        token = tokens.ask("get")
+        fetch(f"{url}/sim/revoke", {"token": token})
+        ticket = tokens.ask("get", "--kind", "jsapi_ticket")
+        self.assertTrue(fetch(f"{url}/sim/alive?token={ticket}")["alive"])
+        self.assertNotEqual(tokens.ask("get"), token)
+        asked = fetch(f"{url}/sim/calls?endpoint=ticket/getticket")["calls"]
+        self.assertEqual([call["errcode"] for call in asked], [40001, 0])
+
     def test_refuses_what_makes_no_sense(self):
         for wrong in (["wxother"], ["--speed", "0"], ["--strict", "--lenient"],
                       ["--lifetime", "0s"], ["--overlap", "soon"],
@@ -492,6 +544,12 @@ class Dev(DaemonTest):
         fetch(f"{dev.platform}/sim/revoke", {"app": "wxdemo0000000000"})
         dev.err.find("demo: .* platform refuses it: 40001")
         dev.err.find("demo: reported it: renewed; now fp [0-9a-f]{8} revision 2")
+
+    def test_keeps_tickets_too(self):
+        dev = self.start_dev("--listen", "127.0.0.1:0", "--sim-listen", "127.0.0.1:0", "--quiet")
+        token = fetch(f"{dev.url}/v1/apps/wxdemo0000000000/token?kind=jsapi_ticket", key=dev.key)
+        known = fetch(f"{dev.platform}/sim/alive?token={token['token']}")
+        self.assertEqual((known["alive"], known["family"]), (True, "jsapi_ticket"))
 
     def test_is_quiet_on_request(self):
         dev = self.start_dev("--listen", "127.0.0.1:0", "--sim-listen", "127.0.0.1:0", "--quiet")
