@@ -1,9 +1,10 @@
-// Fills a store for the benchmarks: hufu_fill_store URI APPS TOKEN_BYTES [AT_ONCE].
+// Fills a store for the benchmarks: hufu_fill_store URI APPS TOKEN_BYTES [AT_ONCE [TICKETS_OF]].
 //
-// Writes through the store's own layer, so that what is measured afterwards is what a server would
-// have written itself: apps with sealed secrets, tokens sealed in their places, one API key that
-// may do everything. Prints that key and nothing else. The tokens are fresh for a month; a
-// benchmark that wants them otherwise moves their times, which are not sealed (see fixture.py).
+// One app in TICKETS_OF has a ticket, too. Writes through the store's own layer, so that what is
+// measured afterwards is what a server would have written itself: apps with sealed secrets, tokens
+// sealed in their places, one API key that may do everything. Prints that key and nothing else. The
+// tokens are fresh for a month; a benchmark that wants them otherwise moves their times, which are
+// not sealed (see fixture.py).
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
@@ -58,7 +59,7 @@ void for_all(int count, int at_once, const std::function<void(int, std::function
     });
   };
   for (int i = 0; i < at_once; ++i) one();
-  all.get_future().wait();
+  if (count > 0) all.get_future().wait();
 }
 
 void put_app(Registry& registry, const Sealer& sealer, int i, std::function<void()> done) {
@@ -74,18 +75,25 @@ void put_app(Registry& registry, const Sealer& sealer, int i, std::function<void
   });
 }
 
-void put_token(TokenStore& tokens, int i, std::size_t bytes, std::function<void()> done) {
+/// A token as the issuer of that name would have made it: `bytes` long, begins with `begin`.
+struct Value {
+  std::string begin;
+  std::size_t bytes;
+  std::string issuer;
+};
+
+void put_token(TokenStore& tokens, Key key, Value made, std::function<void()> done) {
   const WallTime now = system_clock().wall();
-  LeaseRequest lease_request{Key{app_number(i)},       1'000'000'000, "the filler",
+  LeaseRequest lease_request{std::move(key),           1'000'000'000, "the filler",
                              std::chrono::seconds(60), {now, now},    {}};
-  tokens.acquire_lease(std::move(lease_request), [&tokens, i, bytes, now, done = std::move(done)](
+  tokens.acquire_lease(std::move(lease_request), [&tokens, now, made = std::move(made),
+                                                  done = std::move(done)](
                                                      Result<AcquireOutcome> outcome) mutable {
     auto& grant = std::get<Acquired>(*outcome);
-    std::string value = "token-of-" + app_number(i) + "-";
-    value.resize(bytes, 't');
+    std::string value = std::move(made.begin);
+    value.resize(made.bytes, 't');
     Record record = std::move(grant.record);
-    record.token = Token{Secret(std::move(value)), now, now + std::chrono::days(30),
-                         "wechat/stable/access_token"};
+    record.token = Token{Secret(std::move(value)), now, now + std::chrono::days(30), made.issuer};
     record.revision += 1;
     record.renew_at = now + std::chrono::days(29);
     record.in_doubt.clear();
@@ -100,13 +108,14 @@ void put_token(TokenStore& tokens, int i, std::size_t bytes, std::function<void(
 }  // namespace
 
 int main(int count, char** arguments) {
-  if (count != 4 && count != 5) {
-    std::fprintf(stderr, "hufu_fill_store URI APPS TOKEN_BYTES [AT_ONCE]\n");
+  if (count < 4 || count > 6) {
+    std::fprintf(stderr, "hufu_fill_store URI APPS TOKEN_BYTES [AT_ONCE [TICKETS_OF]]\n");
     return 2;
   }
   const int apps = std::atoi(arguments[2]);
   const auto bytes = static_cast<std::size_t>(std::atoi(arguments[3]));
-  const int at_once = count == 5 ? std::atoi(arguments[4]) : kAtOnce;
+  const int at_once = count > 4 ? std::atoi(arguments[4]) : kAtOnce;
+  const int tickets_of = count > 5 ? std::atoi(arguments[5]) : 0;
   const char* key_file = std::getenv("HUFU_KEY_FILE");  // Where the store does not say.
   OpenStore store =
       must(open_store({arguments[1], key_file == nullptr ? "" : key_file, {}}, system_clock()));
@@ -121,7 +130,15 @@ int main(int count, char** arguments) {
 
   for_all(apps, at_once,
           [&](int i, auto done) { put_app(*store.registry, *store.sealer, i, std::move(done)); });
-  for_all(apps, at_once,
-          [&](int i, auto done) { put_token(*store.tokens, i, bytes, std::move(done)); });
+  for_all(apps, at_once, [&](int i, auto done) {
+    put_token(*store.tokens, Key{app_number(i)},
+              {"token-of-" + app_number(i) + "-", bytes, "wechat/stable/access_token"},
+              std::move(done));
+  });
+  for_all(tickets_of > 0 ? apps / tickets_of : 0, at_once, [&](int n, auto done) {
+    const std::string app = app_number(n * tickets_of);
+    put_token(*store.tokens, Key{app, "jsapi_ticket"},
+              {"ticket-of-" + app + "-", bytes, "wechat/jsapi_ticket"}, std::move(done));
+  });
   std::printf("%s\n", std::string(made.key.reveal()).c_str());
 }

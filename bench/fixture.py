@@ -54,7 +54,7 @@ def free_port():
         return probe.getsockname()[1]
 
 
-class Stage:
+class Workspace:
     """Holds everything a run starts; ends it, and removes what it wrote, when the run is over."""
 
     def __init__(self):
@@ -155,20 +155,24 @@ def wait_ready(port, seconds=120):
 # ---- A store of a million apps
 
 class FullStore:
-    """A SQLite store that was filled through Hufu's own store, made once and copied for each run."""
+    """A SQLite store that was filled through Hufu's own store, made once and copied for each run.
 
-    def __init__(self, home, apps=APPS):
-        cache = BUILD / f"full-store-{apps}"
+    One app in `tickets_of` has a ticket, too.
+    """
+
+    def __init__(self, home, apps=APPS, tickets_of=0):
+        cache = BUILD / f"full-store-{apps}-{tickets_of}"
         if not (cache / "key").exists():
             print(f"filling a store with {apps:,} apps (once) …", file=sys.stderr, flush=True)
             shutil.rmtree(cache, ignore_errors=True)
             cache.mkdir(parents=True)
             began = time.monotonic()
             filled = subprocess.run([BUILD / "hufu_fill_store", f"sqlite:{cache / 'hufu.db'}", str(apps),
-                                     str(TOKEN_BYTES)], check=True, capture_output=True, text=True)
+                                     str(TOKEN_BYTES), "512", str(tickets_of)], check=True, capture_output=True, text=True)
             (cache / "key").write_text(filled.stdout)
             print(f"… in {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
         self.path = pathlib.Path(home) / "hufu.db"
+        self.path.parent.mkdir(exist_ok=True)
         for name in ("hufu.db", "hufu.key"):
             shutil.copy(cache / name, self.path.parent / name)
         (self.path.parent / "hufu.key").chmod(0o600)
