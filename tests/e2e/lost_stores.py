@@ -1,6 +1,7 @@
 """A store that loses everything under a running server: what is in memory goes on, and costs the platform no call."""
 
 import pathlib
+import resource
 import sys
 import time
 
@@ -103,7 +104,8 @@ class RemovedFile(harness.Case):
     def wait_until_noticed(self, node):
         reply = harness.wait_until(lambda: (found := node.get("/readyz")).status == 503 and found, what="503")
         self.assertEqual(reply.json["reason"], "the store cannot be used")
-        harness.wait_until(lambda: "was removed or replaced while it was in use" in node.stderr(), what="the log to tell")
+        told = "was removed or replaced while it was in use"
+        harness.wait_until(lambda: told in node.stderr(), what="the log to tell")
 
     def test_it_is_noticed_told_once_and_served_from_memory(self):
         instance = self.instance(endpoint="classic", timing={})
@@ -161,6 +163,27 @@ class RemovedFile(harness.Case):
         self.assertEqual(node.terminate(), 0, node.stderr())
         self.assertEqual(instance.database.read_bytes(), b"somebody's notes\n" * 100)
         self.assertEqual(len(self.platform.token_calls()), 1)
+
+
+class FileThatMayNotGrow(harness.Case):
+    def test_it_ends_no_server_and_costs_no_call(self):
+        """The limit on a file's size (`ulimit -f`) ends a program that does not ask to go on. The log has it, too."""
+        instance = self.instance(endpoint="classic", timing={})
+        key = instance.key("--can", "read,refresh")
+        node = instance.serve().wait_until_ready()
+        token = self.assert_token(node.ask())
+        bearer = {"Authorization": f"Bearer {key}"}
+        refresh = f"/v1/apps/{harness.APP}/token/refresh"
+        before = resource.prlimit(node.pid, resource.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))
+        self.assertEqual(node.send("POST", refresh, headers=bearer).status, 503)
+        for _ in range(20):
+            self.assertEqual(self.assert_token(node.ask()), token)
+        self.assertTrue(node.running)
+        self.assertEqual(len(self.platform.token_calls()), 1, "a call that cannot be written down is not made")
+        resource.prlimit(node.pid, resource.RLIMIT_FSIZE, before)
+        harness.wait_until(lambda: node.send("POST", refresh, headers=bearer).status == 200, what="a refresh")
+        self.assertEqual(len(self.platform.token_calls()), 2)
+        self.assertEqual(node.terminate(), 0, node.stderr())
 
 
 if __name__ == "__main__":
