@@ -11,9 +11,9 @@ ENDPOINTS = ("classic", "stable")
 
 
 class MixedSettings(harness.Case):
-    def beside(self, instance, endpoint):
+    def beside(self, instance, endpoint, timing):
         """A configuration of its own for the same store and app."""
-        other = self.instance(apps=[], timing=instance.timing, store=instance.settings["store"],
+        other = self.instance(apps=[], timing=timing, store=instance.settings["store"],
                               key_file=str(instance.directory / "hufu.key"))
         other.add_app(harness.APP, endpoint, instance.secrets[harness.APP])
         return other
@@ -44,7 +44,7 @@ class MixedSettings(harness.Case):
 
     def two_nodes(self, timing):
         instance = self.instance(endpoint="classic", timing=timing)
-        other = self.beside(instance, "stable")
+        other = self.beside(instance, "stable", timing)
         nodes = [instance.serve().wait_until_ready(), other.serve().wait_until_ready()]
         return other, nodes
 
@@ -60,6 +60,31 @@ class MixedSettings(harness.Case):
         _, nodes = self.two_nodes(harness.QUICK_TIMING)
         self.assert_only_planned_renewals(self.live_through(self.crowd_of(*nodes), 45))
         self.assertGreaterEqual(len(self.platform.token_calls()), 3)
+
+    # ---- two nodes, two ideas of time
+
+    def test_nodes_with_different_timing_leave_a_fresh_token_alone(self):
+        for timing in ({"refresh_ahead": "6500s"}, {"refresh_ahead": "400s"}, {"use_slack": "200s"},
+                       {"overlap": "100s", "use_slack": "5s"}):
+            with self.subTest(timing):
+                self.platform = self.enterContext(wechat.Wechat())
+                instance = self.instance(endpoint="classic", timing={})
+                other = self.beside(instance, "classic", timing)
+                nodes = [each.serve().wait_until_ready() for each in (instance, other)]
+                self.live_through(self.crowd_of(*nodes), 3)
+                self.assertEqual(len(self.platform.token_calls()), 1)
+
+    def test_nodes_with_different_timing_keep_each_others_promises(self):
+        self.platform = self.enterContext(wechat.Wechat(lifetime=20, overlap=6))
+        instance = self.instance(endpoint="classic")
+        other = self.beside(instance, "classic", {**harness.QUICK_TIMING, "refresh_ahead": "10s", "use_slack": "2s"})
+        nodes = [instance.serve().wait_until_ready(), other.serve().wait_until_ready()]
+        lasted = self.live_through(self.crowd_of(*nodes), 45)
+        # Due 9 s after the call that brought it, or later.
+        self.assertLessEqual(len(self.platform.token_calls()), 2 + lasted / 9)
+        self.assertGreaterEqual(len(self.platform.token_calls()), 3)
+
+    # ---- SIGHUP
 
     def changed_by_sighup(self, timing, seconds):
         other, nodes = self.two_nodes(timing)
