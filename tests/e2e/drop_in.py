@@ -59,6 +59,10 @@ class DropIn(harness.Case):
         query = f"neededText=&secret={self.secret}&x=%20&appid={harness.APP}&grant_type=client_credential&y"
         self.assert_current(self.send("GET", "/cgi-bin/token?" + query))
 
+    def test_names_of_parameters_that_are_percent_encoded(self):
+        query = f"%61ppid={harness.APP}&se%63ret={self.secret}&grant%5Ftype=client%5Fcredential"
+        self.assert_current(self.send("GET", "/cgi-bin/token?" + query))
+
     def test_a_leading_ampersand(self):
         self.assert_current(self.send("GET", "/cgi-bin/token?&" + self.query()))
 

@@ -108,7 +108,7 @@ class ExitCodes(harness.Case):
         self.ends_with(3, "get", env={"HUFU_CONFIG": "/nonexistent/hufu.toml"})
 
     def test_3_a_malformed_store(self):
-        for store in ("sqlite:", "postgresql://", "nonsense", "mongodb://", ""):
+        for store in ("sqlite:", "sqlite:/x.db?mode=ro", "postgresql://", "nonsense", "mongodb://", ""):
             with self.subTest(store):
                 self.ends_with(3, "get", env={"HUFU_STORE": store} if store else {"HUFU_STORE": "x:"})
 

@@ -352,6 +352,12 @@ class Case(unittest.TestCase):
         for earlier, later in zip(calls, calls[1:]):
             self.assertTrue(earlier.ended and earlier.ended <= later.started, f"two calls at once: {earlier} {later}")
 
+    def calls(self, appid=APP):
+        """How many calls there were for an app's tokens, probes of them included."""
+        values = {token.value for token in self.platform.issued(appid)}
+        probes = [call for call in self.platform.probes() if call.appid in values]
+        return len(self.platform.token_calls(appid)) + len(probes)
+
     def assert_token(self, answer, message=""):
         self.assertEqual(set(answer), {"access_token", "expires_in"}, f"{message} {answer}")
         self.assertIsInstance(answer["expires_in"], int)
@@ -407,14 +413,19 @@ class Clients:
             self._stop.wait(min(answer["expires_in"], 0.2 + 5 * phase))
 
     def broken_promises(self):
-        broken = []
-        for value, at, seconds in list(self.promises):
-            token = self.platform.life_of(value)
-            if token is None:
-                broken.append(f"unknown token {value[:10]}")
-            elif token.dies < at + seconds:
-                broken.append(f"{value[:10]} promised for {seconds} s, lived {token.dies - at:.3f} s")
-        return broken
+        return broken_promises(self.platform, list(self.promises))
+
+
+def broken_promises(platform, promises):
+    """Which of `promises`, (value, asked at, expires_in), the platform did not keep, as far as it is known by now."""
+    broken = []
+    for value, at, seconds in promises:
+        token = platform.life_of(value)
+        if token is None:
+            broken.append(f"unknown token {value[:10]}")
+        elif token.dies < at + seconds:
+            broken.append(f"{value[:10]} promised for {seconds} s, lived {token.dies - at:.3f} s")
+    return broken
 
 
 def together(functions, at_once=64):
