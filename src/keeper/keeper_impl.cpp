@@ -141,6 +141,7 @@ void KeeperImpl::token_replaced(RowHandle row) {
 }
 
 void KeeperImpl::row_removed(const Key& key, KeyState state) {
+  if (!table_.find(Key{key.app, {}})) records_.forget_failure(key);
   if (parts_.listener != nullptr) parts_.listener->changed(key);
   for (const Watcher& watcher : state.watchers) watcher.wake(false);
 }
@@ -218,17 +219,24 @@ Task<void> KeeperImpl::try_replaced_secret(std::string app) {
   if (!row || !records_.issuer_of(*row).issuer->can_try_credentials()) co_return;
   const std::string credentials = credentials_name(table_.facts_of(*row).tag);
   auto tried = co_await try_secret(app);
-  if (tried || tried.error().fault != Fault::refused || !table_.stands(*row)) co_return;
+  if (!table_.stands(*row)) co_return;
   if (credentials != credentials_name(table_.facts_of(*row).tag)) co_return;
+  if (tried) {
+    const KeyState* state = states_.find(*row);
+    if (state != nullptr && state->credentials_refused) records_.set_failure(*row, std::nullopt);
+    co_return;
+  }
+  if (tried.error().fault != Fault::refused) co_return;
   FailureState failure;
   failure.error = tried.error();
   failure.at = loop_.now();
   failure.next_attempt_at = loop_.now();
   failure.failures = 1;
   failure.credentials = credentials;
-  states_.of(*row).failure = failure;
   parts_.observer->renewal_failed(table_.key(*row), Cause::schedule, failure.error,
                                   RetryClass::slow, Milliseconds(0));
+  records_.set_failure(*row, std::move(failure));
+  states_.of(*row).credentials_refused = true;
 }
 
 void KeeperImpl::try_credentials(std::string app, Done<Result<void>> done) {

@@ -1173,6 +1173,38 @@ TEST(TwoNodes, AReadThatARenewalOvertookBringsNoOlderTokenBack) {
   EXPECT_EQ(a.token(), "token-3");
 }
 
+TEST(TwoNodes, ACommitThatTookPlaceThoughItWasReportedAsFailedIsNoLostLease) {
+  TestCluster cluster;
+  Node node(cluster);
+  node.start();
+  node.token();
+  node.pass(seconds(301));
+  node.store->lose_commits = true;
+  ASSERT_EQ(node.refresh()->value().token.reveal(), "token-2");
+  node.store->lose_commits = false;
+  node.pass(seconds(10));
+  EXPECT_EQ(node.times_fenced, 0);
+  EXPECT_GE(node.ask()->value().expires_in, seconds(5000));
+  node.pass(seconds(600), seconds(1));
+  EXPECT_EQ(cluster.platform->calls.size(), 2U);
+}
+
+TEST(TwoNodes, ACallInDoubtThatTheStoreWouldNotTakeIsHandedToItUntilItDoes) {
+  TestCluster cluster;
+  Node node(cluster);
+  node.start();
+  node.token();
+  cluster.platform->revoke("token-1");
+  cluster.platform->usual = Fate::refuse;
+  node.store->refuse_calls_in_doubt = true;
+  node.report("token-1");
+  node.store->refuse_calls_in_doubt = false;
+  node.pass(seconds(2));
+  Node another(cluster, false);
+  another.start();
+  EXPECT_EQ(another.token(), "") << "it knows that the token is dead";
+}
+
 TEST(TwoNodes, AStoreThatWasBroughtBackFromABackupIsFollowed) {
   TestCluster cluster;
   Node node(cluster);

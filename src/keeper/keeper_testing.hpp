@@ -139,6 +139,7 @@ class FakePlatform final : public Issuer {
   std::deque<Fate> fates;
   Fate usual = Fate::answer;
   Milliseconds life = std::chrono::seconds(7200);
+  Milliseconds later{};  ///< So much longer a token lives than `life` says.
   bool reachable = true;
   bool hold_probes = false;
   bool stubborn = false;  ///< Brings the newest token again, forced or not, dead or alive.
@@ -172,7 +173,7 @@ class FakePlatform final : public Issuer {
     }
     before_ = newest_;
     newest_ = "token-" + std::to_string(++minted_);
-    dies_[newest_] = now + life;
+    dies_[newest_] = now + life + later;
     return Issued{Secret(std::string_view(newest_)), life};
   }
 
@@ -223,11 +224,13 @@ class FaultyStore final : public TokenStore {
 
   const Clock* own_clock = nullptr;
 
-  bool out = false;               ///< Every verb fails.
-  bool read_only = false;         ///< Every verb that writes fails, a node's announcement included.
-  bool refuse_leases = false;     ///< Only begins fail.
-  bool refuse_commits = false;    ///< Only commits fail.
-  bool refuse_loads = false;      ///< Only loads fail.
+  bool out = false;             ///< Every verb fails.
+  bool read_only = false;       ///< Every verb that writes fails, a node's announcement included.
+  bool refuse_leases = false;   ///< Only begins fail.
+  bool refuse_commits = false;  ///< Only commits fail.
+  bool lose_commits = false;    ///< Commits are carried out and reported as failed.
+  bool refuse_loads = false;    ///< Only loads fail.
+  bool refuse_calls_in_doubt = false;
   bool forgetful = false;         ///< The feed has forgotten what changed.
   std::uint64_t unconfirmed = 0;  ///< Writes that too few replicas have.
   int acquisitions = 0;
@@ -263,10 +266,15 @@ class FaultyStore final : public TokenStore {
       if (out || read_only || refuse_commits) return done(broken());
       ++commits;
     }
+    if (lose_commits) {
+      return inner_->commit(std::move(lease), std::move(next),
+                            [done = std::move(done)](const auto&) { done(broken()); });
+    }
     inner_->commit(std::move(lease), std::move(next), std::move(done));
   }
   void add_in_doubt(const Key& key, InDoubtCall in_doubt_call, Done<Result<void>> done) override {
     if (out || read_only) return done(broken());
+    if (refuse_calls_in_doubt) return done(broken());
     inner_->add_in_doubt(key, in_doubt_call, std::move(done));
   }
   void changes(std::string cursor, Done<Result<Changes>> done) override {

@@ -72,7 +72,11 @@ struct KeyState {
   WallTime refused_here_until{};      ///< The platform refused this machine's address.
   WallTime blocked_until{};           ///< A token that it needs is not to be had before then,
   std::optional<Error> blocked_by{};  ///< for this reason.
-  WallTime keep_until{};              ///< The state is not forgotten before then.
+  int blocked_count = 0;              ///< So many times in a row.
+  /// `failure` is the refusal of credentials that were tried beside a token that still works. It
+  /// stands in no record.
+  bool credentials_refused = false;
+  WallTime keep_until{};  ///< The state is not forgotten before then.
   Verdict verdict;
   ProbeBudget probes;
   std::shared_ptr<ProbeInFlight> probe;

@@ -132,8 +132,67 @@ TEST_F(WithTickets, APlatformThatCallsALivingAccessTokenDeadIsNoStorm) {
   tickets->usual = Fate::needed_token_is_dead;
   node.pass(seconds(600), seconds(1));
   EXPECT_EQ(cluster.platform->calls.size(), 1U) << "the access token lives: nothing is renewed";
-  EXPECT_LE(tickets->calls.size(), 130U);
+  EXPECT_LE(tickets->calls.size(), 25U) << "1 s, 2 s, 4 s … 60 s apart, less what chance takes";
+  EXPECT_GE(tickets->calls.size(), 8U);
   EXPECT_EQ(node.token(), "token-1");
+}
+
+TEST_F(WithTickets, OneThatIsFirstAskedForWhileItsAccessTokenIsInBackoffIsRefusedAtOnce) {
+  cluster.platform->usual = Fate::refuse_for_good;
+  Node node(cluster);
+  node.start();
+  EXPECT_EQ(node.token(), "");
+  // Nothing in such a renewal waits: it is over before whoever started it goes on.
+  EXPECT_EQ(ticket(node), "");
+  EXPECT_EQ(error.errcode, 40164);
+  EXPECT_EQ(ticket(node), "");
+  EXPECT_EQ(cluster.platform->calls.size(), 1U);
+}
+
+TEST_F(WithTickets, OneThatSomebodyAskedForIsRenewedThoughTheFirstAttemptFails) {
+  Node node(cluster);
+  node.start();
+  ticket(node);
+  node.pass(seconds(7000), seconds(10));
+  ticket(node);
+  tickets->fates = {Fate::refuse};
+  node.pass(seconds(230), seconds(1));
+  EXPECT_EQ(tickets->calls.size(), 3U);
+  EXPECT_EQ(tickets->newest(), "token-2");
+}
+
+TEST_F(WithTickets, OneThatThePlatformHandsOutPastItsEndByOurCountIsAskedForAgain) {
+  tickets->later = Milliseconds(600);  // A life of the platform's begins when the call has come.
+  Node node(cluster);
+  node.start();
+  ticket(node);
+  node.pass(seconds(7200), seconds(10));
+  Node::Pending<Result<Grant>> pending;
+  node.keeper->get(Key{"wx1", kTicket}, Wish{},
+                   [slot = pending.slot](Result<Grant> r) { *slot = std::move(r); });
+  node.run();
+  EXPECT_FALSE(pending.ready()) << "whoever asks just then waits";
+  node.pass(seconds(1));
+  ASSERT_TRUE(pending.ready());
+  ASSERT_TRUE(*pending);
+  EXPECT_EQ(pending->value().token.reveal(), "token-2");
+}
+
+TEST_F(WithTickets, AReportThatMeetsADeadAccessTokenCountsAsOne) {
+  Node node(cluster);
+  node.start();
+  ticket(node);
+  cluster.platform->revoke("token-1");
+  tickets->fates = {Fate::needed_token_is_dead};
+  node.keeper->report(Key{"wx1", kTicket}, Secret(std::string_view("token-1")),
+                      [](const Result<Report>&) {});
+  node.pass(seconds(1));
+  ASSERT_EQ(tickets->calls.size(), 3U);
+  std::optional<Record> stored;
+  cluster.store->load(Key{"wx1", kTicket},
+                      [&](Result<Record> record) { stored = std::move(*record); });
+  ASSERT_TRUE(stored);
+  EXPECT_EQ(stored->budget.report_count, 1);
 }
 
 TEST_F(WithTickets, AnAppWhoseAccessTokenIsRefusedHasTicketsThatWaitWithoutTroubleOfTheirOwn) {
@@ -247,6 +306,68 @@ TEST(ReplacedSecret, IsTriedWithinAMinuteAndItsRefusalShownWhileTheTokenIsHanded
   EXPECT_EQ(page.tokens[0].failure->error.message, "the secret is wrong");
   EXPECT_EQ(page.counts.failing, 1U);
   EXPECT_EQ(page.counts.fresh, 1U);
+}
+
+/// The apps whose tokens could not be renewed.
+std::size_t failing_apps(Node& node) {
+  AppQuery query;
+  query.state = StateFilter::failing;
+  return node.keeper->apps(query).apps.size();
+}
+
+TEST(ReplacedSecret, IsShownAsRefusedUntilAnotherOneIsTakenWhateverTheStoreSays) {
+  TestCluster cluster;
+  cluster.platform->tries_credentials = true;
+  cluster.platform->wrong_secret = "mistyped";
+  Node node(cluster);
+  node.start();
+  node.token();
+  auto apps = Node::default_apps();
+  apps[0].credentials.insert_or_assign(std::string(kSecret), Secret(std::string_view("mistyped")));
+  node.keeper->set_config_apps(std::move(apps), [](const Result<void>&) {});
+  node.pass(seconds(60), seconds(1));
+  node.store->forgetful = true;  // Everything is read again.
+  node.pass(seconds(1));
+  EXPECT_EQ(failing_apps(node), 1U);
+
+  node.keeper->set_config_apps(Node::default_apps(), [](const Result<void>&) {});
+  node.pass(seconds(60), seconds(1));
+  EXPECT_EQ(cluster.platform->trials, 2);
+  EXPECT_EQ(failing_apps(node), 0U);
+}
+
+TEST(ReplacedSecret, EndsTheFailureOfTheOneBeforeInTheListOfFailingApps) {
+  TestCluster cluster;
+  cluster.platform->usual = Fate::refuse_for_good;
+  Node node(cluster);
+  node.start();
+  node.token();
+  EXPECT_EQ(failing_apps(node), 1U);
+  cluster.platform->usual = Fate::answer;
+  auto apps = Node::default_apps();
+  apps[0].credentials.insert_or_assign(std::string(kSecret), Secret(std::string_view("another")));
+  node.keeper->set_config_apps(std::move(apps), [](const Result<void>&) {});
+  node.pass(seconds(1));
+  EXPECT_EQ(node.token(), "token-1");
+  EXPECT_EQ(failing_apps(node), 0U);
+}
+
+TEST(ReplacedSecret, IsTheOneThatARenewalUsesWhichWaitedForALease) {
+  TestCluster cluster;
+  cluster.platform->fates = {Fate::hold};
+  Node holder(cluster, false);
+  Node waiting(cluster, false);
+  holder.start();
+  waiting.start();
+  holder.ask();
+  auto answer = waiting.ask();
+  waiting.pass(seconds(1));
+  auto apps = Node::default_apps();
+  apps[0].credentials.insert_or_assign(std::string(kSecret), Secret(std::string_view("another")));
+  waiting.keeper->set_config_apps(std::move(apps), [](const Result<void>&) {});
+  waiting.pass(seconds(60));
+  ASSERT_TRUE(answer.ready());
+  EXPECT_EQ(cluster.platform->secrets, (std::vector<std::string>{"not-a-secret", "another"}));
 }
 
 // ---- asking again is a hint

@@ -9,6 +9,12 @@
 #include "keeper/in_doubt.hpp"
 
 namespace hufu::keeper {
+namespace {
+
+/// A call in doubt that the store would not take is handed to it again after this long.
+constexpr Milliseconds kBetweenAttempts = std::chrono::seconds(1);
+
+}  // namespace
 
 Task<Result<Record>> Records::load(Key key) {
   const SteadyTime asked = parts_.loop.clock().steady();
@@ -49,13 +55,13 @@ bool Records::apply_record(RowHandle row, const Record& record, Standing standin
   }
   const bool newer = record.revision != before.revision;
 
-  const KeyState* known = states().find(row);
-  const bool was_failing = known != nullptr && known->failure;
-  if (was_failing != record.failure.has_value()) note_failing(row, record.failure.has_value());
+  const std::uint16_t issued_by = record.token && !record.token->issuer.empty()
+                                      ? issuers().by_name(record.token->issuer)
+                                      : before.issuer;
+  const Terms& terms = issuers().terms(issued_by);
   KeyState& state = states().of(row);
-  state.failure = record.failure;
   state.budget = record.budget;
-  state.from_the_future = is_from_the_future(record, now());
+  state.from_the_future = is_from_the_future(record, terms, now());
   if (newer) {
     state.known_invalid = false;
     state.unsaved = false;
@@ -75,20 +81,10 @@ bool Records::apply_record(RowHandle row, const Record& record, Standing standin
       return call.fence == state.renewal->call->fence;
     });
   }
-  const std::uint16_t issued_by = record.token && !record.token->issuer.empty()
-                                      ? issuers().by_name(record.token->issuer)
-                                      : before.issuer;
-  merge_in_doubt(judged, issuers().terms(issued_by), now());
+  merge_in_doubt(judged, terms, now());
   state.in_doubt = judged.in_doubt;
   if (is_dead(judged)) state.known_invalid = true;  // Whoever asked the platform.
-  if (state.failure && !state.failure->host.empty() && state.failure->host != host_name()) {
-    // It was another machine's address that was refused.
-    state.failure->next_attempt_at = std::max(state.failure->at, state.refused_here_until);
-  }
-  if (state.failure && !state.failure->credentials.empty() &&
-      state.failure->credentials != credentials_name(table().facts_of(row).tag)) {
-    state.failure.reset();  // Other credentials deserve a try of their own.
-  }
+  apply_failure(row, record, newer);
 
   if (record.token) {
     if (newer || !before.has_token || record.token->obtained_at != before.obtained_at ||
@@ -106,6 +102,23 @@ bool Records::apply_record(RowHandle row, const Record& record, Standing standin
   if (events_.changed) events_.changed(row);
   if (newer && events_.replaced) events_.replaced(row);
   return true;
+}
+
+void Records::apply_failure(RowHandle row, const Record& record, bool newer) {
+  KeyState& state = states().of(row);
+  const std::string present = credentials_name(table().facts_of(row).tag);
+  std::optional<FailureState> failure = record.failure;
+  if (failure && !failure->host.empty() && failure->host != host_name()) {
+    // It was another machine's address that was refused.
+    failure->next_attempt_at = std::max(failure->at, state.refused_here_until);
+  }
+  if (failure && !failure->credentials.empty() && failure->credentials != present) {
+    failure.reset();  // Other credentials deserve a try of their own.
+  }
+  if (state.credentials_refused && !failure && !newer && state.failure->credentials == present) {
+    return;  // Nothing has shown yet that they are right.
+  }
+  set_failure(row, std::move(failure));
 }
 
 /// The token in memory is newer than the record because it could not be stored; but what others
@@ -186,7 +199,11 @@ Record Records::snapshot_with_call(RowHandle row) const {
   return record;
 }
 
-void Records::note_failing(RowHandle row, bool failing) {
+void Records::set_failure(RowHandle row, std::optional<FailureState> failure) {
+  const bool failing = failure.has_value();
+  KeyState& state = states().of(row);
+  state.failure = std::move(failure);
+  state.credentials_refused = false;
   if (!table().state(row)->is_main) return;
   const std::string app = table().key(row).app;
   std::lock_guard lock(failing_mutex_);
@@ -195,6 +212,11 @@ void Records::note_failing(RowHandle row, bool failing) {
   } else {
     failing_.erase(app);
   }
+}
+
+void Records::forget_failure(const Key& key) {
+  std::lock_guard lock(failing_mutex_);
+  failing_.erase(key.app);
 }
 
 bool Records::is_failing(const std::string& app) const {
@@ -228,9 +250,24 @@ void Records::note_dead(RowHandle row) {
   if (state.known_invalid) return;
   state.known_invalid = true;
   const InDoubtCall dead = known_dead_call(table().state(row)->obtained_at, now());
-  state.in_doubt.push_back(dead);
+  add_in_doubt(row, dead);
+}
+
+void Records::add_in_doubt(RowHandle row, InDoubtCall call) {
+  states().of(row).in_doubt.push_back(call);
   recompute_bounds(row);
-  parts_.store->add_in_doubt(table().key(row), dead, [](const Result<void>&) {});
+  loop().spawn(store_in_doubt(row, call));
+}
+
+Task<void> Records::store_in_doubt(RowHandle row, InDoubtCall call) {
+  const std::uint64_t revision = table().state(row)->revision;
+  const Key key = table().key(row);
+  while (table().stands(row) && table().state(row)->revision == revision) {
+    const auto added = co_await await<Result<void>>(
+        [&](auto done) { parts_.store->add_in_doubt(key, call, std::move(done)); });
+    if (added || loop().stopping()) co_return;
+    co_await loop().sleep(kBetweenAttempts);
+  }
 }
 
 void Records::note_alive(RowHandle row, WallTime asked_at) {

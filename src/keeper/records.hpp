@@ -74,6 +74,14 @@ class Records {
   [[nodiscard]] const KnownIssuer& issuer_of(RowHandle row) const;
   [[nodiscard]] const Terms& token_terms(RowHandle row) const;
 
+  /// Why the latest attempt brought no token; empty: it did.
+  void set_failure(RowHandle row, std::optional<FailureState> failure);
+  /// The row is gone.
+  void forget_failure(const Key& key);
+
+  /// Leaves a call in doubt: here at once, and in the store as soon as that takes it.
+  void add_in_doubt(RowHandle row, InDoubtCall call);
+
   /// The call that a renewal is about to make; without one, that it is over.
   void set_call_in_flight(RowHandle row, std::optional<InDoubtCall> call);
   /// The platform said that this very token is dead: it is not handed out again, not even by a
@@ -96,11 +104,12 @@ class Records {
 
  private:
   void apply_calls(RowHandle row, const Record& record);
+  void apply_failure(RowHandle row, const Record& record, bool newer);
   [[nodiscard]] Bounds bounds_for(RowHandle row, const Record& record,
                                   std::uint16_t issued_by) const;
   void notify_listener(RowHandle row);
 
-  void note_failing(RowHandle row, bool failing);
+  Task<void> store_in_doubt(RowHandle row, InDoubtCall call);
 
   Parts parts_;
   Events events_;

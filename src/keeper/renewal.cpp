@@ -26,6 +26,12 @@ constexpr Milliseconds kBetweenLooks{250};
 constexpr Milliseconds kMostForCommit{500};
 /// A token that is needed and not to be had is asked for again after this long at the latest.
 constexpr Milliseconds kBlocked = seconds(5);
+/// A token that the platform calls dead to us and alive to itself is tried again ever later; how
+/// often that happened is remembered for so long after the next attempt is due.
+constexpr Milliseconds kBlockRemembered = std::chrono::minutes(2);
+/// The platform's count of a ticket's life ends up to a round trip after ours.
+constexpr Milliseconds kBetweenTickets = seconds(1);
+constexpr int kMostTickets = 3;
 
 Error shutting_down() {
   return {Fault::unreachable, "shutting down", "ask again in a moment", {}, {}};
@@ -51,6 +57,14 @@ Task<Failure> Renewal::run() {
     if (auto over = co_await reconsider()) co_return *over;
     IssueOutcome outcome = co_await issue();
     if (!stands()) co_return gone();
+    if (outcome && has_ended(*outcome) && ++ended_again_ < kMostTickets) {
+      Failure none;
+      co_await give_back(std::move(none));
+      co_await records().loop().sleep(kBetweenTickets);
+      if (!stands()) co_return gone();
+      if (records().loop().stopping()) co_return shutting_down();
+      continue;
+    }
     if (outcome) {
       Record next = successor(std::move(*outcome));
       co_return co_await commit(std::move(next));
@@ -69,8 +83,7 @@ Task<Failure> Renewal::run() {
     }
     if (!stands()) co_return gone();
     if (!replaced) {
-      state().blocked_until = now() + kBlocked;
-      state().blocked_by = outcome.error().error;
+      block(outcome.error().error);
       co_return std::move(outcome.error().error);
     }
   }
@@ -85,7 +98,7 @@ Task<Renewal::Over> Renewal::prepare() {
   auto needed = co_await context_.dependencies.collect(key_.app, issuer_->needs());
   if (!stands()) co_return gone();
   if (!needed) {
-    // Its trouble, not ours: it has a backoff of its own, and tells us when it is over.
+    // The failure is the other key's, which has a backoff of its own and tells when it is over.
     state().blocked_until =
         now() + std::min<Milliseconds>(needed.error().retry_after.value_or(kBlocked), kBlocked);
     state().blocked_by = needed.error();
@@ -93,13 +106,15 @@ Task<Renewal::Over> Renewal::prepare() {
   }
   needed_ = std::move(*needed);
   settings_ = context_.apps.settings_of(key_.app);
+  tag_ = records().table().facts_of(row_).tag;
   auto credentials = co_await context_.apps.credentials_of(key_.app);
   if (!stands()) co_return gone();
   if (!credentials) {
     const int failures = state().failure ? state().failure->failures + 1 : 1;
     const Milliseconds delay =
         delay_after(failures, RetryClass::backoff, true, context_.random.uniform());
-    state().failure = FailureState{credentials.error(), now(), now() + delay, failures, {}, {}};
+    FailureState failure{credentials.error(), now(), now() + delay, failures, {}, {}};
+    records().set_failure(row_, std::move(failure));
     co_return std::move(credentials.error());
   }
   credentials_ = std::move(*credentials);
@@ -149,7 +164,7 @@ Task<Renewal::Over> Renewal::acquire() {
       failure.at = now();
       failure.next_attempt_at = now() + delay_after(++failure.failures, RetryClass::backoff, true,
                                                     context_.random.uniform());
-      state().failure = failure;
+      records().set_failure(row_, std::move(failure));
       co_return std::move(acquired.error());
     }
     if (auto* newer = std::get_if<Newer>(&*acquired)) {
@@ -166,6 +181,9 @@ Task<Renewal::Over> Renewal::acquire() {
       if (!stands()) co_return gone();
       if (records().table().state(row_)->revision > present.revision) co_return Failure();
       if (records().loop().stopping()) co_return shutting_down();
+      if (is_outdated()) {
+        if (auto over = co_await prepare()) co_return over;
+      }
       continue;
     }
     context_.observer.lease("granted");
@@ -186,7 +204,7 @@ Task<Renewal::Over> Renewal::acquire() {
 /// and failed: what held when this renewal was asked for must hold now. One backoff for all; and
 /// whoever renews a token that lives must not displace a second one within the overlap.
 Task<Renewal::Over> Renewal::reconsider() {
-  if (is_from_the_future(record_, now())) {
+  if (is_from_the_future(record_, records().token_terms(row_), now())) {
     if (auto over = co_await settle_stamps()) co_return over;
   } else {
     WallTime until = is_on_purpose() ? too_soon_until(record_, records().token_terms(row_))
@@ -275,7 +293,7 @@ Task<Renewal::Over> Renewal::import() {
 }
 
 Task<IssueOutcome> Renewal::issue() {
-  if (cause_ == Cause::report) {
+  if (cause_ == Cause::report && !needed_replaced_) {
     Budget& budget = record_.budget;
     budget.report_count = goes_on(budget, terms_.rule, now()) ? budget.report_count + 1 : 1;
     budget.report_counted_at = now();
@@ -298,7 +316,7 @@ Task<IssueOutcome> Renewal::issue() {
   const Milliseconds room = lease_end_ - now() - std::min(kMostForCommit, terms_.lease / 10);
   request.timeout = std::min(room, terms_.request_timeout);
   // Of what is used, which need not be the app's any more when the answer comes.
-  credentials_name_ = credentials_name(records().table().facts_of(row_).tag);
+  tried_credentials_ = credentials_name(tag_);
   pass_failpoint("renew.before_call");
   sent_at_ = now();
   auto outcome = co_await await<IssueOutcome>(
@@ -311,6 +329,8 @@ Task<IssueOutcome> Renewal::issue() {
 }
 
 Record Renewal::successor(Issued issued) {
+  state().blocked_count = 0;
+  const bool again = has_ended(issued);
   Record next = successor_of(record_, records().token_terms(row_), std::move(issued),
                              records().table().state(row_)->fingerprint, issuer_->name(), terms_,
                              sent_at_, now(), context_.random.uniform());
@@ -321,12 +341,17 @@ Record Renewal::successor(Issued issued) {
   if (bounds_of(next, terms_).promise(now()) < 1) {
     // Alive, but shorter than the slack: nobody could use it, and asking on would be a storm.
     const int failures = record_.failure ? record_.failure->failures + 1 : 1;
+    Error why{Fault::unreachable,
+              "the platform issued a token that ends within the use slack",
+              "lower timing.use_slack, or look at the platform's clock",
+              {},
+              {}};
+    if (again) {
+      why.message = "the platform hands out a ticket again whose life is over";
+      why.next_step = "ask again in a moment; look at this machine's clock if it goes on";
+    }
     next.failure = FailureState{
-        {Fault::unreachable,
-         "the platform issued a token that ends within the use slack",
-         "lower timing.use_slack, or look at the platform's clock",
-         {},
-         {}},
+        std::move(why),
         now(),
         now() + delay_after(failures, RetryClass::backoff, true, context_.random.uniform()),
         failures,
@@ -412,8 +437,11 @@ Task<void> Renewal::store_later(Record next) {
       continue;
     }
     if (!stands() || records().table().state(row_)->revision > next.revision) co_return;
+    // Fenced by itself: an attempt that was reported as failed has stored it after all.
+    const bool lost = *written == WriteOutcome::fenced && !co_await is_stored(next);
+    if (!stands() || records().table().state(row_)->revision > next.revision) co_return;
     state().unsaved = false;
-    if (*written == WriteOutcome::fenced) {
+    if (lost) {
       co_await mark_fenced_call();
     } else {
       records().apply_record(row_, next, Standing::leased);
@@ -422,6 +450,12 @@ Task<void> Renewal::store_later(Record next) {
     }
     co_return;
   }
+}
+
+Task<bool> Renewal::is_stored(const Record& record) {
+  auto stored = co_await records().load(key_);
+  co_return stored && stored->revision == record.revision && stored->token &&
+      stored->token->value.same_as(record.token->value.reveal());
 }
 
 /// Somebody has taken the lease meanwhile, and this call may have ended the token that they stored
@@ -434,10 +468,7 @@ Task<void> Renewal::mark_fenced_call() {
   const RowState theirs = *records().table().state(row_);
   if (!theirs.has_token || source_ != Source::issued) co_return;
   const auto call = fenced_call(theirs.obtained_at, terms_, force_, sent_at_, now());
-  if (!call) co_return;
-  co_await await<Result<void>>(
-      [&](auto done) { records().store().add_in_doubt(key_, *call, std::move(done)); });
-  co_await records().reload(row_);
+  if (call) records().add_in_doubt(row_, *call);
 }
 
 /// No token: note why and when to try again, beside the token that still works.
@@ -464,7 +495,7 @@ Task<Failure> Renewal::fail(IssueFailure failure) {
         delay, std::max(left, delay_after(noted.failures, failure.retry_class, true, jitter)));
   }
   noted.next_attempt_at = now() + delay;
-  noted.credentials = credentials_name_;
+  noted.credentials = tried_credentials_;
   noted.error = failure.error;
   if (failure.this_node_only) {
     noted.host = host_name();
@@ -496,6 +527,28 @@ bool Renewal::is_on_purpose() const {
   // A report of a token that nobody can ask about is believed.
   return cause_ == Cause::operated ||
          (cause_ == Cause::report && !state().known_invalid && !issuer_->can_probe());
+}
+
+/// Whether the app's issuer or its credentials have changed since they were read.
+bool Renewal::is_outdated() const {
+  return records().issuer_of(row_).issuer != issuer_ ||
+         records().table().facts_of(row_).tag != tag_;
+}
+
+/// Whether it is the ticket that is stored, whose life is over by our count.
+bool Renewal::has_ended(const Issued& issued) const {
+  return terms_.rule.shape == Shape::sticky && record_.token &&
+         record_.token->value.same_as(issued.value.reveal()) &&
+         record_.token->expires_at <= now() + seconds(1);
+}
+
+/// The platform calls a needed token dead that it calls alive when it is asked about it.
+void Renewal::block(const Error& why) {
+  const Milliseconds delay =
+      delay_after(++state().blocked_count, RetryClass::backoff, false, context_.random.uniform());
+  state().blocked_until = now() + delay;
+  state().keep_until = state().blocked_until + kBlockRemembered;
+  state().blocked_by = why;
 }
 
 bool Renewal::has_usable_token() const {

@@ -60,11 +60,15 @@ class Renewal : public std::enable_shared_from_this<Renewal> {
   Task<Failure> give_back(Failure outcome);
   Task<void> store_later(Record next);
   Task<void> mark_fenced_call();
+  Task<bool> is_stored(const Record& record);
 
   void serve_unsaved(const Record& next, const Error& why);
   [[nodiscard]] Record successor(Issued issued);
   [[nodiscard]] bool stands() const { return records().table().stands(row_); }
   [[nodiscard]] bool is_on_purpose() const;
+  [[nodiscard]] bool is_outdated() const;
+  [[nodiscard]] bool has_ended(const Issued& issued) const;
+  void block(const Error& why);
   [[nodiscard]] Failure gone() const { return AppDirectory::unknown_app(key_.app); }
   [[nodiscard]] Records& records() const noexcept { return context_.records; }
   [[nodiscard]] KeyState& state() const { return context_.records.states().of(row_); }
@@ -82,7 +86,8 @@ class Renewal : public std::enable_shared_from_this<Renewal> {
   std::vector<NeededToken> needed_;
   Settings settings_;
   Credentials credentials_;
-  std::string credentials_name_;  ///< Empty: none were tried.
+  store::SecretTag tag_{};  ///< What told the app's credentials apart when those were read.
+  std::string tried_credentials_{};  ///< Their name; empty: none were tried.
   bool force_ = false;
   InDoubtCall call_;  ///< This one; with the lease's fence once there is one.
   WallTime lease_end_{};
@@ -94,6 +99,7 @@ class Renewal : public std::enable_shared_from_this<Renewal> {
   WallTime sent_at_{};
   Milliseconds took_{};
   bool needed_replaced_ = false;
+  int ended_again_ = 0;  ///< Calls that brought a ticket again whose life is over by our count.
 };
 
 }  // namespace hufu::keeper

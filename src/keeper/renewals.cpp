@@ -17,6 +17,8 @@ namespace {
 constexpr Milliseconds kBetweenFirstFetches{22};
 /// How often to look whether a token has been stored at last, before which it is not renewed.
 constexpr Milliseconds kUntilSaved = seconds(15);
+/// A changed record that could not be read is read again after this long.
+constexpr Milliseconds kBetweenReads = seconds(1);
 
 }  // namespace
 
@@ -33,8 +35,8 @@ Task<Failure> Renewals::await_renewal(RowHandle row, Cause cause) {
       return done(Error{Fault::unreachable, "shutting down", "ask again in a moment", {}, {}});
     }
     context_.observer.waiting(1);
-    if (!running) begin(row, cause);
-    records().states().of(row).renewal->waiting.push_back(std::move(done));
+    if (!running) return begin(row, cause, std::move(done));
+    state->renewal->waiting.push_back(std::move(done));
   });
 }
 
@@ -44,9 +46,10 @@ void Renewals::start(RowHandle row, Cause cause) {
   begin(row, cause);
 }
 
-void Renewals::begin(RowHandle row, Cause cause) {
+void Renewals::begin(RowHandle row, Cause cause, Done<Failure> done) {
   auto flight = std::make_shared<RenewalInFlight>();
   flight->cause = cause;
+  if (done) flight->waiting.push_back(std::move(done));
   records().states().of(row).renewal = flight;
   ++load_of(row).in_flight;
   records().loop().spawn(run(row, std::move(flight)));
@@ -65,11 +68,11 @@ Task<void> Renewals::run(RowHandle row, std::shared_ptr<RenewalInFlight> flight)
     records().recompute_bounds(row);
     records().states().close_if_quiet(row, now());
     reschedule(row);
-    if (flight->changed) {
-      records().loop().spawn([](Records& all, RowHandle changed) -> Task<void> {
-        co_await all.reload(changed);
-      }(records(), row));
-    }
+    if (flight->changed) records().loop().spawn(reload_until_read(row));
+    // Who asked within the last lifetime is owed a renewal, not an attempt.
+    const RowState present = *records().table().state(row);
+    const WallTime owed_until = present.expires_at + (present.expires_at - present.obtained_at);
+    if (failure && present.has_token && now() < owed_until) records().table().note_asked(row);
   }
   auto waiting = std::exchange(flight->waiting, {});
   context_.observer.waiting(-static_cast<int>(waiting.size()));
@@ -80,6 +83,15 @@ Task<void> Renewals::run(RowHandle row, std::shared_ptr<RenewalInFlight> flight)
     const RowHandle next = load.waiting.front();
     load.waiting.pop_front();
     on_due(next);
+  }
+}
+
+/// Nobody would mention the change a second time.
+Task<void> Renewals::reload_until_read(RowHandle row) {
+  bool read = co_await records().reload(row);
+  while (!read && !records().loop().stopping()) {
+    co_await records().loop().sleep(kBetweenReads);
+    read = co_await records().reload(row);
   }
 }
 
@@ -121,6 +133,8 @@ void Renewals::reschedule(RowHandle row) {
   if (!records().table().stands(row) || is_in_flight(row)) return;
   WallTime due = due_at(row);
   if (due == WallTime{}) {
+    // What nobody wants takes no turn from what somebody waits for.
+    if (!context_.apps.is_kept(row) && !records().table().is_asked(row)) return;
     PlatformLoad& load = load_of(row);
     const WallTime slot = std::max(now(), load.last_first_fetch + kBetweenFirstFetches);
     const WallTime present = records().table().due(row);

@@ -46,7 +46,9 @@ class Renewals {
     WallTime last_first_fetch{};
   };
 
-  void begin(RowHandle row, Cause cause);
+  /// `done`: of whoever waits for it; the renewal may be over before this returns.
+  void begin(RowHandle row, Cause cause, Done<Failure> done = nullptr);
+  Task<void> reload_until_read(RowHandle row);
   Task<void> run(RowHandle row, std::shared_ptr<RenewalInFlight> flight);
   void on_due(RowHandle row);
   void lapse(RowHandle row);

@@ -181,10 +181,13 @@ std::optional<Record> imported(const Record& before, const ImportedToken& token,
   return next;
 }
 
-bool is_from_the_future(const Record& record, WallTime now) noexcept {
+bool is_from_the_future(const Record& record, const Terms& terms, WallTime now) noexcept {
   const WallTime latest = now + kClockTolerance;
-  return (record.token && record.token->obtained_at > latest) ||
-         (record.failure && record.failure->at > latest);
+  if (record.failure && record.failure->at > latest) return true;
+  if (!record.token) return false;
+  return record.token->obtained_at > latest ||
+         (terms.rule.shape == Shape::windowed &&
+          record.token->expires_at > latest + terms.rule.longest_life);
 }
 
 void move_to_present(Record& record, WallTime now) noexcept {

@@ -113,8 +113,10 @@ std::optional<Record> imported(const Record& before, const ImportedToken& token,
                                double jitter);
 
 /// Whether the record was written under a clock that was ahead of this one: it was obtained, or
-/// failed, later than now. How old its token really is, nobody knows then.
-bool is_from_the_future(const Record& record, WallTime now) noexcept;
+/// failed, later than now; or its windowed token, which the platform shows again whenever it is
+/// asked, has more than a whole life left. How old its token really is, nobody knows then. `terms`
+/// are those of the issuer that made the token.
+bool is_from_the_future(const Record& record, const Terms& terms, WallTime now) noexcept;
 
 /// Brings a record from the future to this time line: its token is taken to have been obtained now,
 /// and all its moments keep their distance from that one. What failed or was counted in the future

@@ -420,6 +420,26 @@ TEST(Succeed, CountsAStickyTicketFromItsFirstSight) {
   EXPECT_EQ(next.token->expires_at, kT0 + seconds(7200));
 }
 
+// ---- stamps from the future
+
+TEST(Future, HoldsAWindowedTokenThatHasMoreThanALifeLeft) {
+  const Terms terms = terms_of(Shape::windowed);
+  Record record = record_with(seconds(7200), terms, 0.0);
+  EXPECT_FALSE(is_from_the_future(record, terms, kT0));
+  // Shown again by the platform while the clock was three hours ahead.
+  record.token->expires_at += hours(3);
+  EXPECT_TRUE(is_from_the_future(record, terms, kT0));
+  EXPECT_TRUE(is_from_the_future(record, terms, kT0 + hours(2)));
+  EXPECT_FALSE(is_from_the_future(record, terms, kT0 + hours(4)));
+}
+
+TEST(Future, HoldsNoTokenThatIsMerelyLongForAnIssuerThatMakesANewOneEachTime) {
+  const Terms terms = terms_of(Shape::rotating);
+  Record record = record_with(hours(5), terms, 0.0);
+  EXPECT_FALSE(is_from_the_future(record, terms, kT0));
+  EXPECT_TRUE(is_from_the_future(record, terms, kT0 - seconds(30)));
+}
+
 // ---- imported
 
 ImportedToken found_outside(WallTime promised_until, std::optional<WallTime> written_at = {}) {

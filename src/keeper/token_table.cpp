@@ -502,6 +502,11 @@ bool TokenTable::take_asked(RowHandle row) {
   return there != nullptr && there->asked.exchange(false, std::memory_order_relaxed);
 }
 
+bool TokenTable::is_asked(RowHandle row) const {
+  const Row* const there = standing(row);
+  return there != nullptr && there->asked.load(std::memory_order_relaxed);
+}
+
 void TokenTable::note_asked(RowHandle row) {
   const Row* const there = standing(row);
   if (there != nullptr) there->asked.store(true, std::memory_order_relaxed);

@@ -149,6 +149,8 @@ class TokenTable {
   void clear(RowHandle row);
   /// Whether somebody has read the token, or called `note_asked`, since this was last called.
   bool take_asked(RowHandle row);
+  /// The same, and leaves it so.
+  [[nodiscard]] bool is_asked(RowHandle row) const;
   void note_asked(RowHandle row);
 
   /// When the row's next event is due; kept here because a million of them must be small.
