@@ -337,7 +337,7 @@ TEST(TooSoon, IsNotTheRefreshOfATokenThatWasFoundDead) {
 
 Issued issued(const char* value, seconds life) { return {Secret(std::string_view(value)), life}; }
 
-TEST(Succeed, GivesTheFirstTokenRevisionOne) {
+TEST(SuccessorOf, GivesTheFirstTokenRevisionOne) {
   const Terms terms = terms_of(Shape::rotating);
   const Record next =
       successor_of({}, terms, issued("a", seconds(7200)), {}, "i", terms, kT0, kT0, 0.0);
@@ -347,7 +347,7 @@ TEST(Succeed, GivesTheFirstTokenRevisionOne) {
   EXPECT_TRUE(next.predecessors.empty());
 }
 
-TEST(Succeed, RemembersWhatItDisplaced) {
+TEST(SuccessorOf, RemembersWhatItDisplaced) {
   const Terms terms = terms_of(Shape::rotating);
   const Record before = record_with(seconds(7200), terms);
   const WallTime when = kT0 + seconds(5400);
@@ -358,7 +358,7 @@ TEST(Succeed, RemembersWhatItDisplaced) {
   EXPECT_EQ(next.predecessors, (std::vector<Fingerprint>{{7}}));
 }
 
-TEST(Succeed, DisplacesNothingWhenThePromiseOnTheOldTokenIsOver) {
+TEST(SuccessorOf, DisplacesNothingWhenThePromiseOnTheOldTokenIsOver) {
   const Terms terms = terms_of(Shape::rotating);
   const Record before = record_with(seconds(7200), terms);
   const WallTime when = kT0 + seconds(7185);
@@ -367,7 +367,7 @@ TEST(Succeed, DisplacesNothingWhenThePromiseOnTheOldTokenIsOver) {
           .displaced_at);
 }
 
-TEST(Succeed, RemembersEightPredecessorsAtMost) {
+TEST(SuccessorOf, RemembersEightPredecessorsAtMost) {
   const Terms terms = terms_of(Shape::rotating);
   Record before = record_with(seconds(7200), terms);
   before.predecessors.assign(8, Fingerprint{1});
@@ -377,7 +377,7 @@ TEST(Succeed, RemembersEightPredecessorsAtMost) {
   EXPECT_EQ(next.predecessors[0], Fingerprint{9});
 }
 
-TEST(Succeed, ForgetsTroubleAndMarks) {
+TEST(SuccessorOf, ForgetsFailuresAndCallsInDoubt) {
   const Terms terms = terms_of(Shape::rotating);
   Record before = record_with(seconds(7200), terms);
   before.failure = FailureState{};
@@ -388,7 +388,7 @@ TEST(Succeed, ForgetsTroubleAndMarks) {
   EXPECT_TRUE(next.in_doubt.empty());
 }
 
-TEST(Succeed, KeepsTheRevisionOfTheSameValue) {
+TEST(SuccessorOf, KeepsTheRevisionOfTheSameValue) {
   const Terms terms = terms_of(Shape::windowed);
   const Record before = record_with(seconds(7200), terms);
   const WallTime when = kT0 + seconds(1000);
@@ -399,7 +399,7 @@ TEST(Succeed, KeepsTheRevisionOfTheSameValue) {
   EXPECT_EQ(next.renew_at, before.renew_at);
 }
 
-TEST(Succeed, AsksAgainSoonButNeverInALoopWhenTheWindowIsNotOpenYet) {
+TEST(SuccessorOf, AsksAgainSoonButNeverInALoopWhenTheWindowIsNotOpenYet) {
   const Terms terms = terms_of(Shape::windowed);
   const Record before = record_with(seconds(7200), terms);
   for (int left : {240, 100, 30, 4}) {
@@ -411,7 +411,7 @@ TEST(Succeed, AsksAgainSoonButNeverInALoopWhenTheWindowIsNotOpenYet) {
   }
 }
 
-TEST(Succeed, CountsAStickyTicketFromItsFirstSight) {
+TEST(SuccessorOf, CountsAStickyTicketFromItsFirstSight) {
   const Terms terms = terms_of(Shape::sticky);
   const Record before = record_with(seconds(7200), terms);
   const WallTime when = kT0 + seconds(3600);

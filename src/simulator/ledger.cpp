@@ -59,7 +59,7 @@ CallEntry* Ledger::find(std::uint64_t call) {
   return &calls_[call - calls_.front().id];
 }
 
-void Ledger::adopt(const std::shared_ptr<TokenEntry>& token, WallTime now) {
+void Ledger::take_in(const std::shared_ptr<TokenEntry>& token, WallTime now) {
   token->serial = next_serial();
   ++(is_ticket(token->family) ? totals.tickets_made : totals.tokens_made);
   ages_.push_back(token);

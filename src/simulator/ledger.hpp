@@ -126,13 +126,13 @@ class Ledger {
   }
   [[nodiscard]] const std::deque<CallEntry>& calls() const noexcept { return calls_; }
 
-  /// The serial that `adopt` gives next.
+  /// The serial that `take_in` gives next.
   [[nodiscard]] std::uint64_t next_serial() const noexcept {
     return totals.tokens_made + totals.tickets_made + 1;
   }
   /// Adopts a new token or ticket: gives it its serial, and forgets old ones that are dead at
   /// `now`.
-  void adopt(const std::shared_ptr<TokenEntry>& token, WallTime now);
+  void take_in(const std::shared_ptr<TokenEntry>& token, WallTime now);
   [[nodiscard]] std::shared_ptr<TokenEntry> token(std::string_view value) const;
   /// In the order of making.
   [[nodiscard]] std::vector<std::shared_ptr<const TokenEntry>> tokens() const;

@@ -410,7 +410,7 @@ Model::TokenRef Model::make(const std::string& id, const App& app, Line& line, F
     for (int i = 0; i < 5 && token->value.size() < length; ++i, bits >>= 6)
       token->value += kAlphabet[bits & 63];
   }
-  ledger_.adopt(token, token->made_at);
+  ledger_.take_in(token, token->made_at);
   if (!line.latest.empty()) line.latest.back()->successor = token->serial;
   std::erase_if(line.latest, [&](const TokenRef& old) { return !old->alive(token->made_at); });
   line.latest.push_back(token);

@@ -46,7 +46,7 @@ class WaitingRoom {
   static Moment after(Milliseconds delay) { return std::chrono::steady_clock::now() + delay; }
 
  private:
-  struct Guest {
+  struct Waiter {
     Moment due;
     std::shared_ptr<net::Pending> client;
     Then then;
@@ -56,7 +56,7 @@ class WaitingRoom {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::condition_variable emptied_;
-  std::list<Guest> guests_;
+  std::list<Waiter> waiters_;
   bool busy_ = false;  ///< Somebody is being woken.
   bool closing_ = false;
   bool ending_ = false;

@@ -31,7 +31,7 @@ class FakeClock final : public Clock {
   std::atomic<Milliseconds::rep> steady_{1'000'000};
 };
 
-/// Dice that always show the same number; 0.5 unless told otherwise.
+/// A source of chance that always gives the same number; 0.5 unless told otherwise.
 class FixedJitter final : public Random {
  public:
   explicit FixedJitter(double value = 0.5) : value_(value) {}

@@ -27,7 +27,7 @@ class Clients:
         self._members = []
         self._loop = asyncio.new_event_loop()
         self._thread = None
-        self._dice = random.Random(1)
+        self._chance = random.Random(1)
 
     def add(self, count, node, apps, waits=False):
         """`count` clients at `node`, spread over `apps`. `waits`: they let the node tell them of the next revision."""
@@ -82,7 +82,7 @@ class Clients:
     async def _at_one_node(self, name, node, app, waits):
         line = Line()
         seen = ""
-        await asyncio.sleep(self._dice.uniform(0, self.pace))
+        await asyncio.sleep(self._chance.uniform(0, self.pace))
         try:
             while True:
                 if node.port is None:
@@ -93,13 +93,13 @@ class Clients:
                 if told.revision:
                     seen = f"{told.revision}-{told.fingerprint}"
                 if not waits or told.status not in (200, 304):
-                    await asyncio.sleep(self._dice.uniform(0.5, 1.5) * self.pace)
+                    await asyncio.sleep(self._chance.uniform(0.5, 1.5) * self.pace)
         finally:
             line.close()
 
     async def _balanced(self, name, balancer, app):
         lines = {}
-        await asyncio.sleep(self._dice.uniform(0, self.pace))
+        await asyncio.sleep(self._chance.uniform(0, self.pace))
         try:
             while True:
                 tried = []
@@ -114,7 +114,7 @@ class Clients:
                     if told.problem != "refused":
                         break
                     tried.append(node)
-                await asyncio.sleep(self._dice.uniform(0.5, 1.5) * self.pace)
+                await asyncio.sleep(self._chance.uniform(0.5, 1.5) * self.pace)
         finally:
             for line in lines.values():
                 line.close()

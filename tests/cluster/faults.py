@@ -138,7 +138,7 @@ class Nodes(Fault):
 
     def test_killed_at_random_moments(self):
         """Any node, at any moment, again and again: nobody has to do anything."""
-        dice = random.Random(seed := random.randrange(10**6))
+        chance = random.Random(seed := random.randrange(10**6))
         apps = [f"wx{number:016d}" for number in range(6)]
         cluster = self.cluster(5, apps)
         cluster.platform.slow(0.1)
@@ -148,11 +148,11 @@ class Nodes(Fault):
             cluster.wait_for_all(apps)
             until = time.monotonic() + (20 if fixture.options.quick else 90)
             while time.monotonic() < until:
-                threading.Event().wait(dice.uniform(0.2, 1.0))
-                victim = dice.choice(cluster.members)
+                threading.Event().wait(chance.uniform(0.2, 1.0))
+                victim = chance.choice(cluster.members)
                 victim.kill()
                 kills += 1
-                threading.Event().wait(dice.uniform(0.0, 0.5))
+                threading.Event().wait(chance.uniform(0.0, 0.5))
                 victim.start(wait=False)
                 victim.process.wait_until_listening()
             for member in cluster.members:

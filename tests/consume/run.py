@@ -1,4 +1,4 @@
-"""A stranger's view: installs a build of Hufu, builds examples/embed against it, and runs that
+"""Installs a build of Hufu, builds examples/embed against it, and runs that
 against the simulator."""
 
 import argparse

@@ -1,6 +1,6 @@
 """kill -9 at every step of a renewal, and in between: nobody has to do anything, and nothing dead is handed out.
 
-Each lane is an app with a life of its own, through which processes are killed again and again.
+Each scenario is an app with a life of its own, through which processes are killed again and again.
 """
 
 import random
@@ -17,8 +17,8 @@ TIMING = {"use_slack": "500ms", "refresh_ahead": "2500ms", "overlap": "3s", "lea
 STALE_AFTER = 3
 
 
-class Lane:
-    """What was promised in one lane, whoever of its processes promised it."""
+class Scenario:
+    """What was promised in one scenario, whoever of its processes promised it."""
 
     def __init__(self, case, endpoint):
         self.case = case
@@ -82,76 +82,76 @@ class Crash(harness.Case):
     def rounds(self, full):
         return full // 3 if harness.options.quick else full
 
-    def serve_lane(self, endpoint, failpoint):
-        lane = Lane(self, endpoint)
+    def serve_scenario(self, endpoint, failpoint):
+        scenario = Scenario(self, endpoint)
         for _ in range(self.rounds(12)):
             # A healthy life first: it must come to a token of its own, whatever was left behind.
-            node = lane.instance.serve()
-            lane.ask_until(node, lambda token: token and lane.platform.judge(token) == 0, 12)
+            node = scenario.instance.serve()
+            scenario.ask_until(node, lambda token: token and scenario.platform.judge(token) == 0, 12)
             self.assertEqual(node.terminate(), 0)
             # Then one that dies in its next renewal.
-            doomed = lane.instance.serve(env={"HUFU_FAILPOINT": f"{failpoint}:kill"}, wait=False)
+            doomed = scenario.instance.serve(env={"HUFU_FAILPOINT": f"{failpoint}:kill"}, wait=False)
             try:
                 doomed.wait_until_listening()
-                lane.ask_until(doomed, lambda token: False, 12)
+                scenario.ask_until(doomed, lambda token: False, 12)
             except AssertionError:
                 if doomed.running:
                     raise
-            lane.killed(doomed)
-        node = lane.instance.serve()
-        lane.ask_until(node, lambda token: token and lane.platform.judge(token) == 0, 12)
-        lane.check()
+            scenario.killed(doomed)
+        node = scenario.instance.serve()
+        scenario.ask_until(node, lambda token: token and scenario.platform.judge(token) == 0, 12)
+        scenario.check()
 
-    def get(self, lane, env=None):
+    def get(self, scenario, env=None):
         asked = time.monotonic()
-        result = lane.instance.run("get", "--json", env=env)
+        result = scenario.instance.run("get", "--json", env=env)
         if result.returncode == 0:
             record = harness.json.loads(result.stdout)
-            lane.promises.append((record["token"], asked, record["expires_in"]))
+            scenario.promises.append((record["token"], asked, record["expires_in"]))
         return result
 
-    def get_lane(self, endpoint, failpoint):
-        lane = Lane(self, endpoint)
+    def get_scenario(self, endpoint, failpoint):
+        scenario = Scenario(self, endpoint)
         for _ in range(self.rounds(12)):
-            harness.wait_until(lambda: self.get(lane).returncode == 0, 12, "hufu get to recover")
+            harness.wait_until(lambda: self.get(scenario).returncode == 0, 12, "hufu get to recover")
 
             def doomed():
-                result = self.get(lane, {"HUFU_FAILPOINT": f"{failpoint}:kill"})
+                result = self.get(scenario, {"HUFU_FAILPOINT": f"{failpoint}:kill"})
                 # 5: the last second of a life with a call of unknown outcome, in which nothing can be promised.
                 self.assertIn(result.returncode, (0, 5, -signal.SIGKILL), result.stderr)
                 return result.returncode == -signal.SIGKILL
 
             harness.wait_until(doomed, 12, "a renewal to die in")
-            lane.kills += 1
-        harness.wait_until(lambda: self.get(lane).returncode == 0, 12, "hufu get to recover")
-        lane.check()
+            scenario.kills += 1
+        harness.wait_until(lambda: self.get(scenario).returncode == 0, 12, "hufu get to recover")
+        scenario.check()
 
-    def random_lane(self, endpoint):
-        lane = Lane(self, endpoint)
-        dice = random.Random()
+    def random_scenario(self, endpoint):
+        scenario = Scenario(self, endpoint)
+        chance = random.Random()
         for _ in range(self.rounds(25)):
-            node = lane.instance.serve(wait=False)
-            end = time.monotonic() + dice.uniform(0.005, 2.5)
+            node = scenario.instance.serve(wait=False)
+            end = time.monotonic() + chance.uniform(0.005, 2.5)
             while time.monotonic() < end:
                 try:
                     if node.port is None:
                         node.port = harness.listening_port(node.pid)
                     else:
-                        lane.ask(node)
+                        scenario.ask(node)
                 except OSError:
                     pass
                 threading.Event().wait(0.02)
             node.kill()
-            lane.kills += 1
-        node = lane.instance.serve()
-        lane.ask_until(node, lambda token: token and lane.platform.judge(token) == 0, 12)
-        lane.check()
+            scenario.kills += 1
+        node = scenario.instance.serve()
+        scenario.ask_until(node, lambda token: token and scenario.platform.judge(token) == 0, 12)
+        scenario.check()
 
     def test_killed_at_random_moments_classic(self):
-        self.random_lane("classic")
+        self.random_scenario("classic")
 
     def test_killed_at_random_moments_stable(self):
-        self.random_lane("stable")
+        self.random_scenario("stable")
 
 
 def add_lanes():
@@ -159,10 +159,10 @@ def add_lanes():
         place = failpoint.replace("renew.", "")
         for endpoint in (wechat.CLASSIC, wechat.STABLE):
             def serve(self, endpoint=endpoint, failpoint=failpoint):
-                self.serve_lane(endpoint, failpoint)
+                self.serve_scenario(endpoint, failpoint)
 
             def get(self, endpoint=endpoint, failpoint=failpoint):
-                self.get_lane(endpoint, failpoint)
+                self.get_scenario(endpoint, failpoint)
 
             setattr(Crash, f"test_serve_killed_{place}_{endpoint}", serve)
             setattr(Crash, f"test_get_killed_{place}_{endpoint}", get)

@@ -129,7 +129,7 @@ class HostileClients(harness.Case):
 
     def test_garbage_on_ten_thousand_connections(self):
         count = 1500 if harness.options.quick else 10000
-        dice = random.Random(7)
+        chance = random.Random(7)
 
         def attack():
             def some(number):
@@ -138,7 +138,7 @@ class HostileClients(harness.Case):
                     try:
                         with self.connect() as connection:
                             accepted += 1
-                            connection.sendall(dice.randbytes(dice.randrange(1, 3000)))
+                            connection.sendall(chance.randbytes(chance.randrange(1, 3000)))
                     except OSError:
                         pass
                 return accepted

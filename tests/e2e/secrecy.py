@@ -39,7 +39,7 @@ class Secrecy(harness.Case):
     def hear(self, name, data):
         self.heard[name] = data if isinstance(data, bytes) else data.encode()
 
-    def look_around(self, node, name):
+    def ask_everything(self, node, name):
         """Every open route, and what the kernel tells everybody about a process."""
         for path in ("/metrics", "/healthz", "/readyz", "/openapi.json", "/nothing"):
             reply = node.get(path)
@@ -81,9 +81,9 @@ class Secrecy(harness.Case):
         for path in ("/v1/status", "/v1/apps", "/v1/apps/wxgood", "/v1/apps/wxhtml", "/v1/nothing"):
             reply = node.get(path, bearer)
             self.hear(path, str(reply.headers).encode() + reply.body)
-        stranger = node.get("/v1/status", {"Authorization": f"Bearer {key}x"})
-        self.assertEqual(stranger.status, 401)
-        self.hear("stranger", stranger.body)
+        unauthenticated = node.get("/v1/status", {"Authorization": f"Bearer {key}x"})
+        self.assertEqual(unauthenticated.status, 401)
+        self.hear("unauthenticated", unauthenticated.body)
         self.hear("wrong secret", json.dumps(node.ask("wxgood", secret=SECRET + "x")))
         self.hear("raw garbage", harness.raw(node.port, f"GET /?secret={SECRET} HTTP/9.9\r\n\r\n".encode()))
         self.hear("long line", harness.raw(node.port, b"GET /cgi-bin/token?secret=" + SECRET.encode() * 3000))
@@ -105,7 +105,7 @@ class Secrecy(harness.Case):
         canaries["token of an app from outside"] = self.assert_token(node.ask("wxput", SECRET + "five"))
         self.hear("GET after PUT", node.get("/v1/apps/wxput", bearer).body)
 
-        self.look_around(node, "running")
+        self.ask_everything(node, "running")
         self.assertEqual(node.terminate(), 0)
         for issued in self.platform.issued("wxlost"):
             canaries["token whose answer was cut"] = issued.value
@@ -151,7 +151,7 @@ class Secrecy(harness.Case):
             self.hear(str(command), result.stdout + result.stderr)
         node = instance.serve(env=env)
         self.assert_token(node.ask("wxenv", SECRET))
-        self.look_around(node, "running")
+        self.ask_everything(node, "running")
         node.terminate()
         self.nothing_slipped_out(instance, canaries)
 

@@ -53,14 +53,14 @@ void RedisFeed::listen() {
   Milliseconds pause = kFirstPause;
   while (!end_.raised()) {
     const std::uint64_t before = signal_->count();
-    listen_until_trouble();
+    listen_until_failure();
     listening_ = false;
     pause = signal_->count() != before ? kFirstPause : std::min(pause * 2, kLongestPause);
     if (end_.raised(pause)) return;
   }
 }
 
-void RedisFeed::listen_until_trouble() {
+void RedisFeed::listen_until_failure() {
   const std::array<std::string_view, 1> channels = {channel_};
   auto subscription = net::RedisSubscription::open(uri_, channels, patience_, &end_);
   if (!subscription) return;

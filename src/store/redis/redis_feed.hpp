@@ -52,7 +52,7 @@ class RedisFeed {
 
  private:
   void listen();
-  void listen_until_trouble();
+  void listen_until_failure();
 
   const net::RedisUri& uri_;
   const std::string channel_;
