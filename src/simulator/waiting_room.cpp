@@ -78,9 +78,10 @@ void WaitingRoom::run() {
     bool watched = std::any_of(waiters_.begin(), waiters_.end(),
                                [](const Waiter& waiter) { return waiter.client != nullptr; });
     if (!watched)
-      next = std::min_element(waiters_.begin(), waiters_.end(), [](const Waiter& a, const Waiter& b) {
-               return a.due < b.due;
-             })->due;
+      next =
+          std::min_element(waiters_.begin(), waiters_.end(), [](const Waiter& a, const Waiter& b) {
+            return a.due < b.due;
+          })->due;
     changed_.wait_until(lock, next);
   }
 }
