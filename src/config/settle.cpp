@@ -117,8 +117,9 @@ std::string_view path_with(const CustomPlatform& custom, std::string_view placeh
 std::set<std::string> check_placeholders(Draft& draft) {
   const Config& config = draft.loaded.config;
   std::set<std::string> complained;
-  for (const auto& [name, platform] : config.platforms) {
-    if (!platform.custom) continue;
+  for (const auto& entry : config.platforms) {
+    if (!entry.second.custom) continue;
+    const std::string& name = entry.first;  // A lambda takes no part of a structured binding.
     const PlatformDescription* described = draft.catalog.find(name);
     for (const SettingDescription& setting : described->settings) {
       auto is_of_it = [&](const AppConfig& app) { return app.platform == name; };
@@ -131,7 +132,7 @@ std::set<std::string> check_placeholders(Draft& draft) {
         continue;
       }
       const std::string key =
-          "platform." + name + "." + std::string(path_with(*platform.custom, setting.name));
+          "platform." + name + "." + std::string(path_with(*entry.second.custom, setting.name));
       complain_at(
           draft, key,
           Error{Fault::config,

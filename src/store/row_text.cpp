@@ -24,7 +24,7 @@ namespace json = boost::json;
 /// million of these are read when a server starts: small ones take no memory from the heap.
 template <class Read>
 bool read_json(std::string_view text, Read read) {
-  std::array<unsigned char, 1024> buffer;
+  std::array<unsigned char, 1024> buffer;  // NOLINT(*-member-init): it would be cleared each time
   json::monotonic_resource memory(buffer.data(), buffer.size());
   json::parse_options options;
   options.allow_invalid_utf8 = true;  // What was put is given back as it came.
