@@ -106,6 +106,7 @@ bool Records::apply_record(RowHandle row, const Record& record, Standing standin
 
 void Records::apply_failure(RowHandle row, const Record& record, bool newer) {
   KeyState& state = states().of(row);
+  if (!record.failure && !state.failure) return;
   const std::string present = credentials_name(table().facts_of(row).tag);
   std::optional<FailureState> failure = record.failure;
   if (failure && !failure->host.empty() && failure->host != host_name()) {
