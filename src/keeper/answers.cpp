@@ -179,14 +179,6 @@ std::optional<Grant> Answers::suspect(RowHandle row) const {
                present.revision, present.fingerprint, true};
 }
 
-Grant Answers::current(RowHandle row) const {
-  if (auto grant = promised(row)) return std::move(*grant);
-  if (auto grant = suspect(row)) return std::move(*grant);
-  const RowState present = *table().state(row);
-  return Grant{table().key(row), table().token(row),  seconds(0), present.expires_at,
-               present.revision, present.fingerprint, true};
-}
-
 Error Answers::why_not(RowHandle row, const Failure& failure) const {
   const KeyState* state = records().states().find(row);
   Error error;

@@ -285,15 +285,6 @@ void report_and_reply(LaterAnswer answer, std::string_view app, Fingerprint fing
                 [answer = std::move(answer), margin](Result<Report> report) {
                   if (!report)
                     return reply_error(answer, answer.services(), kToken, report.error());
-                  if (report->grant.expires_in.count() < 1) {
-                    // Dead, and no renewal is granted yet: a promise of no seconds would be a trap.
-                    return reply_error(answer, answer.services(), kToken,
-                                       {Fault::throttled,
-                                        "too many renewals were asked for",
-                                        "ask again in half a minute",
-                                        {},
-                                        {}});
-                  }
                   reply_grant(answer, kToken, report->grant, margin);
                 });
 }
