@@ -378,6 +378,8 @@ class TestCluster {
   std::map<std::string, std::shared_ptr<FakePlatform>> endpoints{};  ///< Other ways of issuing.
   std::map<std::string, std::shared_ptr<FakePlatform>> platforms{};  ///< Other platforms.
   std::shared_ptr<store::MemoryStore> store = std::make_shared<store::MemoryStore>(clock);
+  std::shared_ptr<store::Registry> registry{};  ///< In place of the store's own.
+  MissingCredential missing_credential{};
   FindImported find_imported{};  ///< What a program before Hufu left.
 };
 
@@ -402,7 +404,8 @@ class Node : public Observer, public TokenListener {
     parts.observer = this;
     parts.listener = this;
     parts.tokens = store;
-    parts.registry = cluster.store;
+    parts.registry = cluster.registry ? cluster.registry : cluster.store;
+    parts.missing_credential = cluster.missing_credential;
     parts.sealer = std::make_shared<PlainSealer>();
     parts.make_issuer = [&cluster](const std::string& platform, const std::string& endpoint,
                                    const std::string& kind) -> Result<IssuerSetup> {

@@ -6,6 +6,7 @@
 #include "config/timing_rules.hpp"
 #include "library/loop.hpp"
 #include "net/http_client.hpp"
+#include "platform/app_check.hpp"
 #include "platform/catalog.hpp"
 #include "platform/custom_platform.hpp"
 #include "platform/timing.hpp"
@@ -61,6 +62,12 @@ class Assembly::Impl {
     parts.make_issuer = [this](const std::string& platform, const std::string& endpoint,
                                const std::string& kind) {
       return make_issuer(platform, endpoint, kind);
+    };
+    parts.missing_credential = [this](const std::string& name, const Credentials& credentials) {
+      const platform::PlatformDescription* described = catalog.find(name);
+      if (described == nullptr) return std::string();
+      const auto missing = platform::missing_credential(*described, credentials);
+      return missing ? missing->key : std::string();
     };
     parts.timing = platform::timing_for(config, *catalog.find(AppConfig().platform));
     if (store.legacy_documents) {
