@@ -84,5 +84,20 @@ TEST(AppAdd, AnotherCredentialWasEnoughForANewApp) {
   EXPECT_THAT(machine.run({"app", "list"}).out, IsEmpty());
 }
 
+TEST(Doctor, TellsWhatLooksDamagedInAnAppOfTheStore) {
+  Machine machine;
+  ASSERT_EQ(
+      machine.run({"app", "add", "wx0123456789abcdef", "--secret-stdin"}, "\"canary\"").status, 0);
+  for (const auto& doctor :
+       {std::vector<std::string>{"doctor"}, {"doctor", "wx0123456789abcdef"}}) {
+    EXPECT_THAT(machine.run(doctor).out,
+                AllOf(HasSubstr("wx0123456789abcdef  secret: it looks damaged: "),
+                      HasSubstr("quotation marks")));
+  }
+  machine.platform->refuse();
+  EXPECT_THAT(machine.run({"doctor"}).out, HasSubstr("it looks damaged: "))
+      << "no platform is needed for that";
+}
+
 }  // namespace
 }  // namespace hufu::cli
