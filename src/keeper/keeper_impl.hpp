@@ -27,6 +27,7 @@ struct Parts {
   std::shared_ptr<store::Cluster> cluster;      ///< None: nobody can be told who shares the store.
   std::shared_ptr<const store::Sealer> sealer;  ///< Fingerprints and secret tags.
   MakeIssuer make_issuer;
+  NoteKeyAgain note_key_again;           ///< None: nothing that is stored is sealed.
   MissingCredential missing_credential;  ///< None: any one credential is enough for an app.
   FindImported find_imported;            ///< None: no program before Hufu left a token anywhere.
   Timing timing;                         ///< Of what no platform has timing of its own for.

@@ -380,6 +380,7 @@ class TestCluster {
   std::shared_ptr<store::MemoryStore> store = std::make_shared<store::MemoryStore>(clock);
   std::shared_ptr<store::Registry> registry{};  ///< In place of the store's own.
   MissingCredential missing_credential{};
+  NoteKeyAgain note_key_again{};
   FindImported find_imported{};  ///< What a program before Hufu left.
 };
 
@@ -405,6 +406,7 @@ class Node : public Observer, public TokenListener {
     parts.listener = this;
     parts.tokens = store;
     parts.registry = cluster.registry ? cluster.registry : cluster.store;
+    parts.note_key_again = cluster.note_key_again;
     parts.missing_credential = cluster.missing_credential;
     parts.sealer = std::make_shared<PlainSealer>();
     parts.make_issuer = [&cluster](const std::string& platform, const std::string& endpoint,
@@ -530,6 +532,9 @@ class Node : public Observer, public TokenListener {
     store_usable = usable;
     ++store_turns;
   }
+  void store_lost(std::size_t apps, std::size_t tokens) override {
+    losses.emplace_back(apps, tokens);
+  }
   void unconfirmed(std::uint64_t more) override { writes_unconfirmed += more; }
   void replicas_behind(std::uint64_t more) override { warnings.push_back(more); }
   void clock_stepped(Milliseconds by) override { stepped = by; }
@@ -546,7 +551,8 @@ class Node : public Observer, public TokenListener {
   std::vector<Key> listener;  ///< What it was told of.
   int times_fenced = 0;
   std::uint64_t writes_unconfirmed = 0;
-  std::vector<std::uint64_t> warnings;  ///< Of replicas that are behind.
+  std::vector<std::pair<std::size_t, std::size_t>> losses;  ///< Apps and tokens, each time.
+  std::vector<std::uint64_t> warnings;                      ///< Of replicas that are behind.
   bool store_usable = true;
   int store_turns = 0;  ///< How often that has changed.
   Milliseconds stepped{0};

@@ -43,6 +43,7 @@ class Assembly::Impl {
       store.tokens = config.custom_store;
       store.registry = nullptr;
       store.cluster = nullptr;
+      store.note_key_again = nullptr;
     }
     // One issuer for each app of the config, so that a bad address is told at once.
     for (const AppConfig& app : config.apps) {
@@ -59,6 +60,7 @@ class Assembly::Impl {
     parts.registry = store.registry;
     parts.cluster = store.cluster;
     parts.sealer = store.sealer;
+    parts.note_key_again = store.note_key_again;
     parts.make_issuer = [this](const std::string& platform, const std::string& endpoint,
                                const std::string& kind) {
       return make_issuer(platform, endpoint, kind);
