@@ -253,6 +253,15 @@ void AppDirectory::put_rows(const std::string& id, std::uint16_t app_class, bool
   Issuers& issuers = parts_.records.issuers();
   const auto before = table().facts(id);
   const AppClass of = issuers.app_class(app_class);
+  // With another main kind the old main row goes, and so does one that was of the new kind.
+  std::vector<std::pair<Key, KeyState>> gone;
+  const auto old_main = table().find(Key{id, {}});
+  if (old_main && table().key(*old_main).kind != of.main_kind) {
+    gone.push_back(take_down(*old_main));
+    if (const auto same_kind = table().find(Key{id, of.main_kind})) {
+      gone.push_back(take_down(*same_kind));
+    }
+  }
   const RowHandle main =
       table().put_app(id, {app_class, secret_login, from_config, tag}, of.main_kind);
   table().set_issuer(main, of.main_issuer);
@@ -266,26 +275,30 @@ void AppDirectory::put_rows(const std::string& id, std::uint16_t app_class, bool
       const auto issuer = issuers.issuer_of(app_class, table().key(row).kind);
       if (!issuer) {
         // The app moved to a platform that has no such kind.
-        const Key key = table().key(row);
-        auto state = parts_.records.states().extract(row);
+        gone.push_back(take_down(row));
         table().remove(row);
-        if (events_.removed) events_.removed(key, state ? std::move(*state) : KeyState());
         continue;
       }
       table().set_issuer(row, *issuer);
     }
     if (events_.added) events_.added(row);
   }
+  for (auto& [key, state] : gone) {
+    if (events_.removed) events_.removed(key, std::move(state));
+  }
   if (before && before->tag != tag && events_.credentials_changed) events_.credentials_changed(id);
+}
+
+/// What was known of a row that is about to go, under its name.
+std::pair<Key, KeyState> AppDirectory::take_down(RowHandle row) {
+  auto state = parts_.records.states().extract(row);
+  return {table().key(row), state ? std::move(*state) : KeyState()};
 }
 
 void AppDirectory::remove_rows(const std::string& id) {
   set_more(id, std::nullopt);
   std::vector<std::pair<Key, KeyState>> gone;
-  for (const RowHandle row : table().rows_of(id)) {
-    auto state = parts_.records.states().extract(row);
-    gone.emplace_back(table().key(row), state ? std::move(*state) : KeyState());
-  }
+  for (const RowHandle row : table().rows_of(id)) gone.push_back(take_down(row));
   table().remove_app(id);
   // Whoever waits finds the row gone. A renewal in flight ends by itself: its fence is gone too.
   for (auto& [key, state] : gone) {

@@ -10,6 +10,7 @@
 #include <shared_mutex>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "hufu/config.hpp"
@@ -112,6 +113,7 @@ class AppDirectory {
   [[nodiscard]] Result<void> check_legacy_document(const AppConfig& app) const;
   void put_rows(const std::string& id, std::uint16_t app_class, bool secret_login, bool from_config,
                 const store::SecretTag& tag);
+  std::pair<Key, KeyState> take_down(RowHandle row);
   void remove_rows(const std::string& id);
   void set_more(const std::string& id, std::optional<More> more);
   [[nodiscard]] const More* more_of(std::string_view id) const;

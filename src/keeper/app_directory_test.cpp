@@ -1,5 +1,8 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <deque>
+
 #include "keeper/keeper_impl.hpp"
 #include "keeper/keeper_testing.hpp"
 
@@ -159,6 +162,36 @@ TEST_F(ChangesOfApps, ANewAppWasMadeWithoutTheCredentialThatItsPlatformNeeds) {
   ASSERT_TRUE(put(node, app_with("secret", "S1"))->has_value());
   EXPECT_TRUE(put(node, app_with("aes_key", "K1"))->has_value()) << "it has its secret already";
   EXPECT_EQ(stored("secret"), "S1");
+}
+
+TEST_F(ChangesOfApps, AnAppThatMovedToAnotherMainKindLeftItsOldTokenHalfRemoved) {
+  cluster.main_kinds.emplace("suites", "suite_token");
+  cluster.kinds.emplace("suite_token", std::make_shared<testing::FakePlatform>(
+                                           cluster.clock, TestCluster::rotating(), "suites/token"));
+  Node node(cluster);
+  node.start();
+  ASSERT_TRUE(put(node, app_with("secret", "S1"))->has_value());
+  auto before = node.ask({}, "wx2");
+  ASSERT_TRUE(before.ready() && before->has_value());
+  const Seen seen{before->value().revision, before->value().fingerprint};
+  std::optional<Result<std::optional<Grant>>> waited;
+  node.keeper->wait(Key{"wx2", std::string(kAccessToken)}, seen, std::chrono::seconds(60),
+                    [&](Result<std::optional<Grant>> grant) { waited = std::move(grant); });
+  node.run();
+  ASSERT_FALSE(waited);
+  node.listener.clear();
+
+  AppConfig moved = app_with("secret", "S1");
+  moved.platform = "suites";
+  ASSERT_TRUE(put(node, std::move(moved))->has_value());
+  EXPECT_TRUE(waited) << "its kind is gone: nothing comes any more";
+  const Key old{"wx2", std::string(kAccessToken)};
+  EXPECT_EQ(std::count(node.listener.begin(), node.listener.end(), old), 1) << "a sink, say";
+  std::optional<Result<Grant>> after;
+  node.keeper->get(Key{"wx2", {}}, Wish{}, [&](Result<Grant> grant) { after = std::move(grant); });
+  node.run();
+  ASSERT_TRUE(after && after->has_value());
+  EXPECT_EQ((*after)->key.kind, "suite_token");
 }
 
 }  // namespace

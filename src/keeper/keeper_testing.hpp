@@ -377,6 +377,7 @@ class TestCluster {
   std::map<std::string, std::shared_ptr<FakePlatform>> kinds{{std::string(kAccessToken), platform}};
   std::map<std::string, std::shared_ptr<FakePlatform>> endpoints{};  ///< Other ways of issuing.
   std::map<std::string, std::shared_ptr<FakePlatform>> platforms{};  ///< Other platforms.
+  std::map<std::string, std::string> main_kinds{};  ///< Of platforms with another main kind.
   std::shared_ptr<store::MemoryStore> store = std::make_shared<store::MemoryStore>(clock);
   std::shared_ptr<store::Registry> registry{};  ///< In place of the store's own.
   MissingCredential missing_credential{};
@@ -411,7 +412,10 @@ class Node : public Observer, public TokenListener {
     parts.sealer = std::make_shared<PlainSealer>();
     parts.make_issuer = [&cluster](const std::string& platform, const std::string& endpoint,
                                    const std::string& kind) -> Result<IssuerSetup> {
-      const std::string wanted = kind.empty() ? std::string(kAccessToken) : kind;
+      const auto other_main = cluster.main_kinds.find(platform);
+      const bool has_other_main = other_main != cluster.main_kinds.end();
+      const std::string main = has_other_main ? other_main->second : std::string(kAccessToken);
+      const std::string wanted = kind.empty() ? main : kind;
       for (const auto* others : {&cluster.platforms, &cluster.endpoints}) {
         const auto other = others->find(others == &cluster.platforms ? platform : endpoint);
         if (other != others->end() && wanted == kAccessToken) {
@@ -419,10 +423,10 @@ class Node : public Observer, public TokenListener {
         }
       }
       const auto found = cluster.kinds.find(wanted);
-      if (platform != "fake" || found == cluster.kinds.end()) {
+      if ((platform != "fake" && !has_other_main) || found == cluster.kinds.end()) {
         return hufu::fail(Fault::config, "no such platform or kind");
       }
-      return IssuerSetup{found->second, wanted, std::string(kAccessToken), {}};
+      return IssuerSetup{found->second, wanted, main, {}};
     };
     parts.find_imported = cluster.find_imported;
     parts.timing = {};
