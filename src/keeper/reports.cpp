@@ -165,14 +165,19 @@ Task<ProbeResult> Reports::ask(RowHandle row) {
   co_return co_await parts_.probes.probe(row);
 }
 
+/// Counted for the app, whatever its kinds: at its main row.
 bool Reports::may_probe(RowHandle row) {
-  KeyState& state = records().states().of(row);
+  const Key app{table().key(row).app, {}};
+  KeyState& state = records().states().of(*table().find(app));
   ProbeBudget& budget = state.probes;
   if (now() - budget.minute_began >= minutes(1)) {
     budget.minute_began = now();
     budget.in_minute = 0;
   }
-  state.keep_until = std::max(state.keep_until, budget.minute_began + minutes(1));
+  // The row's own verdict is kept as long: it stands in for the probe that is not made.
+  for (KeyState* each : {&state, &records().states().of(row)}) {
+    each->keep_until = std::max(each->keep_until, budget.minute_began + minutes(1));
+  }
   return budget.in_minute++ < kProbesAMinute;
 }
 

@@ -71,5 +71,29 @@ TEST(Reports, AnExpiredTokenIsAnsweredWithItsSuccessorAsSoonAsThereCanBeOne) {
   EXPECT_GT((*told)->value().grant.expires_in, seconds(0));
 }
 
+TEST(Reports, EveryKindOfAnAppWasProbedTenTimesAMinute) {
+  TestCluster cluster;
+  auto tickets =
+      std::make_shared<FakePlatform>(cluster.clock, TestCluster::sticky(), "fake/ticket");
+  cluster.kinds.emplace("ticket", tickets);
+  Node node(cluster);
+  node.start();
+  node.token();
+  const Key ticket{"wx1", "ticket"};
+  node.keeper->get(ticket, Wish{}, [](const Result<Grant>&) {});
+  node.run();
+  for (int i = 0; i < 59; ++i) {
+    EXPECT_EQ(node.report("token-1")->value().outcome, ReportOutcome::alive);
+    std::optional<Result<Report>> told;
+    node.keeper->report(ticket, Secret(std::string_view("token-1")),
+                        [&](Result<Report> report) { told = std::move(report); });
+    node.run();
+    ASSERT_TRUE(told && told->has_value());
+    EXPECT_EQ((*told)->outcome, ReportOutcome::alive);
+    node.pass(seconds(1));
+  }
+  EXPECT_EQ(cluster.platform->probes + tickets->probes, 10) << "a verdict holds ten seconds";
+}
+
 }  // namespace
 }  // namespace hufu::keeper
