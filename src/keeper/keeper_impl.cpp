@@ -83,6 +83,7 @@ Task<Result<void>> KeeperImpl::begin_work() {
     auto read = co_await changes_.read_everything();
     if (!read) co_return read;
     loop_.spawn(changes_.follow());
+    loop_.spawn(status_.follow_doubt());
     if (parts_.cluster) loop_.spawn(membership_.announce());
     clock_.watch_wall_clock();
   }
