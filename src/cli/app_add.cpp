@@ -15,7 +15,7 @@ namespace {
 
 struct Options {
   std::string id;
-  std::string platform = "wechat";
+  std::string platform = AppConfig().platform;
   std::string endpoint;
   std::vector<std::string> settings;     ///< "NAME=VALUE"
   std::vector<std::string> credentials;  ///< "NAME=file:PATH" or "NAME=env:VARIABLE"
@@ -145,12 +145,25 @@ ExitStatus add(const Options& options, const Context& context) {
   return ExitStatus::done;
 }
 
+/// ": ONE or ANOTHER", those of the platform that an app is of unless it says otherwise.
+std::string usual_endpoints() {
+  const platform::Catalog catalog;
+  const auto* described = catalog.find(AppConfig().platform);
+  const auto* endpoint =
+      described == nullptr ? nullptr : platform::find_setting(*described, "endpoint");
+  std::string words;
+  if (endpoint == nullptr) return words;
+  for (const std::string& value : endpoint->values)
+    words += (words.empty() ? ": " : " or ") + value;
+  return words;
+}
+
 Action declare(Parameters& parameters, Context& context) {
   auto options = std::make_shared<Options>();
   parameters.argument("APP", options->id, "The app's id").required();
   parameters.option("--platform", options->platform, "Whose app it is").show_default();
   parameters
-      .option("--endpoint", options->endpoint, "The same as --set endpoint=…: stable or classic")
+      .option("--endpoint", options->endpoint, "The same as --set endpoint=…" + usual_endpoints())
       .show_default("the platform's default");
   parameters
       .option("--set", options->settings,

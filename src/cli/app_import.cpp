@@ -1,6 +1,7 @@
 #include <boost/json.hpp>
+#include <cstdio>
 #include <fstream>
-#include <istream>
+#include <iostream>
 #include <memory>
 #include <ostream>
 #include <string>
@@ -9,6 +10,7 @@
 #include "cli/command.hpp"
 #include "config/app_rules.hpp"
 #include "hufu/secret.hpp"
+#include "platform/app_check.hpp"
 #include "platform/catalog.hpp"
 #include "platform/wiping_memory.hpp"
 #include "server/app_request.hpp"
@@ -51,11 +53,39 @@ Result<AppConfig> app_from(const platform::Catalog& catalog, const std::string& 
   return server::app_from(catalog, name, value.get_object(), true);
 }
 
-Result<Counts> import(std::istream& input, const platform::Catalog& catalog, Backend& backend) {
+/// What merely looks damaged is told, and kept.
+void tell_damage(const Context& context, const platform::Catalog& catalog, std::size_t number,
+                 const AppConfig& app) {
+  const platform::PlatformDescription* described = catalog.find(app.platform);
+  if (described == nullptr) return;
+  for (const platform::AppProblem& problem : platform::find_damage_in(*described, app)) {
+    Error named = problem.error;
+    if (!problem.key.empty()) named.message = problem.key + ": " + named.message;
+    const Error error = in_line(number, std::move(named));
+    context.note(error.message, error.next_step);
+  }
+}
+
+/// Whether reading ended in an error. std::cin itself cannot tell: it reads what C's stdin has.
+bool has_failed(const std::istream& input) {
+  return input.bad() || (&input == &std::cin && std::ferror(stdin) != 0);
+}
+
+Error unreadable() {
+  return {Fault::usage,
+          "the file cannot be read",
+          "Name a file of JSON Lines, or - for standard input",
+          {},
+          {}};
+}
+
+Result<Counts> import(std::istream& input, const platform::Catalog& catalog, Backend& backend,
+                      const Context& context) {
   Counts counts;
   std::string line;
   line.reserve(kLongestLine);
-  for (std::size_t number = 1; std::getline(input, line); ++number) {
+  std::size_t number = 1;
+  for (; std::getline(input, line); ++number) {
     if (line.size() > kLongestLine) {
       return tl::unexpected(
           in_line(number, Error{Fault::usage, "it is longer than 64 KiB", "Shorten it", {}, {}}));
@@ -65,10 +95,13 @@ Result<Counts> import(std::istream& input, const platform::Catalog& catalog, Bac
     wipe(line);
     line.reserve(kLongestLine);
     if (!app) return tl::unexpected(in_line(number, std::move(app.error())));
+    tell_damage(context, catalog, number, *app);
     auto replaced = backend.put_app(std::move(*app));
     if (!replaced) return tl::unexpected(in_line(number, std::move(replaced.error())));
     ++(*replaced ? counts.replaced : counts.added);
   }
+  // A failed read ends the lines as the end of the file does.
+  if (has_failed(input)) return tl::unexpected(in_line(number, unreadable()));
   return counts;
 }
 
@@ -76,20 +109,14 @@ ExitStatus run(const std::string& name, const Context& context) {
   std::ifstream file;
   if (name != "-") {
     file.open(name);
-    if (!file) {
-      return context.fail(Error{Fault::usage,
-                                "the file cannot be read",
-                                "Name a file of JSON Lines, or - for standard input",
-                                {},
-                                {}});
-    }
+    if (!file) return context.fail(unreadable());
   }
   const auto loaded = context.config();
   const auto catalog = loaded ? platform::Catalog(loaded->config) : platform::Catalog();
   auto backend = open_backend(context);
   if (!backend) return context.fail(backend.error());
   auto progress = context.progress("Importing");
-  auto counts = import(name == "-" ? context.in() : file, catalog, **backend);
+  auto counts = import(name == "-" ? context.in() : file, catalog, **backend, context);
   if (!counts) return context.fail(counts.error());
   if (context.json) {
     print_json(context.out(), {{"added", counts->added}, {"replaced", counts->replaced}});

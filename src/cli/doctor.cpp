@@ -19,6 +19,7 @@
 #include "cli/remote.hpp"
 #include "config/store_uri.hpp"
 #include "net/http_client.hpp"
+#include "platform/app_check.hpp"
 #include "platform/base_url.hpp"
 #include "platform/catalog.hpp"
 #include "platform/timing.hpp"
@@ -292,6 +293,25 @@ bool examine_way(Findings& findings, const Way& way, const Context& context) {
 
 // ---- The apps
 
+/// What looks damaged in an app that is kept in the store. One of the config was examined with it.
+void examine_damage(Findings& findings, const Local& local, const platform::Catalog& catalog,
+                    const keeper::AppInfo& info) {
+  if (info.from_config) return;
+  const platform::PlatformDescription* described = catalog.find(info.platform);
+  if (described == nullptr) return;
+  auto row = store::await<Result<std::optional<store::AppRow>>>(
+      [&](auto done) { local.registry().load_app(info.id, std::move(done)); });
+  // What cannot be read is told by the trial of the app.
+  if (!row || !*row) return;
+  AppConfig app;
+  app.id = info.id;
+  app.platform = info.platform;
+  app.credentials = std::move((*row)->credentials);
+  for (const platform::AppProblem& problem : platform::find_damage_in(*described, app)) {
+    findings.warn(info.id, problem.key + ": " + problem.error.message, problem.error.next_step);
+  }
+}
+
 void examine_app(Findings& findings, Backend& backend, const std::string& id,
                  const Context& context) {
   auto trial = [&] {
@@ -309,15 +329,18 @@ void examine_app(Findings& findings, Backend& backend, const std::string& id,
   }
 }
 
-void examine_apps(Findings& findings, Local& local, const Context& context) {
+void examine_apps(Findings& findings, Local& local, const platform::Catalog& catalog, bool reached,
+                  const Context& context) {
   auto apps = local.apps();
   if (!apps) return findings.fail("apps", apps.error());
   if (apps->empty()) {
     return findings.warn("apps", "there is none yet", no_app_yet().next_step);
   }
   for (std::size_t i = 0; i < std::min(apps->size(), kMostApps); ++i) {
-    examine_app(findings, local, (*apps)[i].id, context);
+    examine_damage(findings, local, catalog, (*apps)[i]);
+    if (reached) examine_app(findings, local, (*apps)[i].id, context);
   }
+  if (!reached) return;
   if (apps->size() > kMostApps) {
     findings.warn("apps", fmt::format("{} more were not tried", apps->size() - kMostApps),
                   "Name the one to try: hufu doctor APP");
@@ -328,6 +351,7 @@ void examine_here(Findings& findings, const std::string& app, const Context& con
   auto config = examine_config(findings, context);
   if (!config) return;
   examine_limits(findings, *config);
+  const platform::Catalog catalog(*config);
   const std::vector<Way> ways = ways_of(*config);
   auto local = examine_store(findings, std::move(*config), context);
 
@@ -335,13 +359,16 @@ void examine_here(Findings& findings, const std::string& app, const Context& con
   for (const Way& way : ways) reached = examine_way(findings, way, context) && reached;
   if (!local) return;
   if (!app.empty()) {
-    if (auto known = local->app(app); !known) return findings.fail(app, known.error());
+    auto known = local->app(app);
+    if (!known) return findings.fail(app, known.error());
+    examine_damage(findings, *local, catalog, *known);
+    if (reached) return examine_app(findings, *local, app, context);
+  } else {
+    examine_apps(findings, *local, catalog, reached, context);
   }
   if (!reached) {
-    return findings.warn("apps", "not tried, because the platform cannot be reached", {});
+    findings.warn("apps", "not tried, because the platform cannot be reached", {});
   }
-  if (!app.empty()) return examine_app(findings, *local, app, context);
-  examine_apps(findings, *local, context);
 }
 
 // ---- A running server

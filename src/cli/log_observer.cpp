@@ -91,6 +91,14 @@ void LogObserver::store_changed(bool usable, const Error* why_not) {
   }
 }
 
+void LogObserver::store_lost(std::size_t apps, std::size_t tokens) {
+  spdlog::warn(
+      "the store has lost what was in it: apps={} tokens={}: the tokens are written back, "
+      "the apps and API keys that it held are gone → restore a backup, or add them again "
+      "(hufu app add, hufu key create)",
+      apps, tokens);
+}
+
 void LogObserver::replicas_behind(std::uint64_t more) {
   warn("replicas behind",
        fmt::format("too few replicas of the store confirm in time: writes={}: a failover now may "

@@ -29,6 +29,7 @@ class LogObserver final : public keeper::Observer {
   void probed(const Key& key, ProbeResult result) override;
   void reported(const Key& key, ReportOutcome outcome) override;
   void store_changed(bool usable, const Error* why_not) override;
+  void store_lost(std::size_t apps, std::size_t tokens) override;
   void replicas_behind(std::uint64_t more) override;
   void clock_stepped(Milliseconds by) override;
   void keys_changed() override;

@@ -78,11 +78,13 @@ TEST(LogObserver, WarnsOfWhatSomebodyMayHaveToLookAt) {
   log.observer.reported({"wx-throttled"}, ReportOutcome::throttled);
   log.observer.clock_stepped(Milliseconds(-90'500));
   log.observer.replicas_behind(7);
+  log.observer.store_lost(2, 1);
   Error full{Fault::store, "disk full", "make room", {}, {}};
   log.observer.store_changed(false, &full);
   EXPECT_THAT(log.text(),
-              AllOf(HasSubstr("confirm in time: writes=7"), HasSubstr("app=wx-fenced"),
-                    HasSubstr("app=wx-dead kind=access_token dead"),
+              AllOf(HasSubstr("confirm in time: writes=7"),
+                    HasSubstr("the store has lost what was in it: apps=2 tokens=1"),
+                    HasSubstr("app=wx-fenced"), HasSubstr("app=wx-dead kind=access_token dead"),
                     HasSubstr("app=wx-throttled kind=access_token outcome=throttled"),
                     HasSubstr("set by -90.500s"), HasSubstr(" error the store cannot be used"),
                     HasSubstr("disk full → make room\n")));

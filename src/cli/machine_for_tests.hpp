@@ -45,6 +45,13 @@ class Machine {
   Outcome run_into(std::ostream& out, std::vector<std::string> arguments,
                    const std::string& input = {}) {
     std::istringstream in(input);
+    return run_between(in, out, std::move(arguments));
+  }
+  Outcome run_from(std::istream& in, std::vector<std::string> arguments) {
+    std::ostringstream out;
+    return run_between(in, out, std::move(arguments));
+  }
+  Outcome run_between(std::istream& in, std::ostream& out, std::vector<std::string> arguments) {
     std::ostringstream err;
     config::Sources sources;
     sources.environment = environment;

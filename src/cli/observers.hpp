@@ -46,6 +46,9 @@ class Observers final : public keeper::Observer {
   void store_changed(bool usable, const Error* why_not) override {
     for (auto* each : all_) each->store_changed(usable, why_not);
   }
+  void store_lost(std::size_t apps, std::size_t tokens) override {
+    for (auto* each : all_) each->store_lost(apps, tokens);
+  }
   void unconfirmed(std::uint64_t more) override {
     for (auto* each : all_) each->unconfirmed(more);
   }

@@ -1,6 +1,7 @@
 #include "core/text.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace hufu {
 namespace {
@@ -23,6 +24,31 @@ std::size_t distance(std::string_view a, std::string_view b) {
   return above[b.size()];
 }
 
+/// The character at the start of `text` and how many bytes it takes; 0 where it is not sound UTF-8.
+std::pair<char32_t, std::size_t> first_character(std::string_view text) {
+  const auto lead = static_cast<unsigned char>(text.front());
+  if (lead < 0x80) return {lead, 1};
+  const std::size_t size = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : lead >= 0xc0 ? 2 : 0;
+  if (size == 0 || size > text.size()) return {0, 0};
+  char32_t character = lead & (0xffU >> (size + 1));
+  for (std::size_t i = 1; i < size; ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    if ((byte & 0xc0) != 0x80) return {0, 0};
+    character = character << 6 | (byte & 0x3fU);
+  }
+  return {character, size};
+}
+
+/// Whether nobody sees the character, or takes it for a plain blank: controls, odd spaces, marks of
+/// text direction, byte order marks.
+bool is_invisible(char32_t c) {
+  const auto within = [c](char32_t first, char32_t last) { return c >= first && c <= last; };
+  return within(0x80, 0xa0) || c == 0xad || c == 0x61c || c == 0x1680 || within(0x180b, 0x180f) ||
+         within(0x2000, 0x200f) || within(0x2028, 0x202f) || within(0x205f, 0x206f) ||
+         c == 0x3000 || c == 0x3164 || within(0xfe00, 0xfe0f) || c == 0xfeff ||
+         within(0xfff0, 0xfffb);
+}
+
 constexpr std::size_t kLongestQuote = 60;
 constexpr std::size_t kLongestWord = 64;
 
@@ -31,13 +57,18 @@ constexpr std::size_t kLongestWord = 64;
 std::string quoted(std::string_view text) {
   static constexpr char kDigits[] = "0123456789abcdef";
   std::string result = "\"";
-  for (char c : text.substr(0, kLongestQuote)) {
-    auto byte = static_cast<unsigned char>(c);
+  for (std::string_view rest = text.substr(0, kLongestQuote); !rest.empty();) {
+    const auto byte = static_cast<unsigned char>(rest.front());
+    const auto [character, size] = first_character(rest);
     if (byte < 0x20 || byte == 0x7f) {
       result += {'\\', 'x', kDigits[byte >> 4], kDigits[byte & 0xf]};
+    } else if (size > 1 && is_invisible(character)) {
+      result += "\\u";
+      for (int shift = 12; shift >= 0; shift -= 4) result += kDigits[character >> shift & 0xf];
     } else {
-      result += c;
+      result += rest.substr(0, std::max<std::size_t>(size, 1));
     }
+    rest.remove_prefix(std::max<std::size_t>(size, 1));
   }
   return result + (text.size() > kLongestQuote ? "…\"" : "\"");
 }

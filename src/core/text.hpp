@@ -6,8 +6,8 @@
 
 namespace hufu {
 
-/// `text` in double quotes, fit for an error message: control characters escaped, cut after 60
-/// bytes. Never call it with a secret.
+/// `text` in double quotes, fit for an error message: control and invisible characters
+/// escaped (\x1b, \u200b), cut after 60 bytes. Never call it with a secret.
 std::string quoted(std::string_view text);
 
 /// `text` without white space around it.

@@ -11,6 +11,14 @@ TEST(Quoted, ShowsWhatCannotBePrintedAndCutsWhatIsLong) {
   EXPECT_EQ(hufu::quoted(std::string(61, 'x')), "\"" + std::string(60, 'x') + "…\"");
 }
 
+TEST(Quoted, ACharacterThatNobodySeesWasShownAsItIs) {
+  EXPECT_EQ(hufu::quoted("wx1\u200b"), "\"wx1\\u200b\"");
+  EXPECT_EQ(hufu::quoted("\ufeffwx\u00a01\u3000"), "\"\\ufeffwx\\u00a01\\u3000\"");
+  EXPECT_EQ(hufu::quoted("\u202eoffice"), "\"\\u202eoffice\"");
+  EXPECT_EQ(hufu::quoted("虎符 é 𝄞"), "\"虎符 é 𝄞\"") << "what is seen stays as it is";
+  EXPECT_EQ(hufu::quoted("\xe2\x80"), "\"\xe2\x80\"") << "no character at all";
+}
+
 TEST(Nearest, FindsASlipOfTheFingerAndNothingFarther) {
   EXPECT_EQ(nearest("stauts", {"status", "serve"}), "status");
   EXPECT_EQ(nearest("sim", {"serve", "sim"}), "sim");

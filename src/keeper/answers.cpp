@@ -142,14 +142,18 @@ std::optional<Grant> Answers::promised(RowHandle row, Wish wish) const {
                false};
 }
 
-bool Answers::is_in_doubt(RowHandle row) const {
+std::optional<WallTime> Answers::end_in_doubt(RowHandle row) const {
   const KeyState* state = records().states().find(row);
-  if (state == nullptr || state->known_invalid || state->from_the_future) return false;
-  if (state->in_doubt.empty() && !(state->renewal && state->renewal->call)) return false;
+  if (state == nullptr || state->known_invalid || state->from_the_future) return std::nullopt;
+  if (state->in_doubt.empty() && !(state->renewal && state->renewal->call)) return std::nullopt;
   const RowState present = *table().state(row);
-  if (!present.has_token) return false;
-  const Milliseconds left = present.expires_at - records().token_terms(row).slack() - now();
-  return left >= seconds(1) && present.bounds.promise(now()) < 1;
+  if (!present.has_token) return std::nullopt;
+  return present.expires_at - records().token_terms(row).slack();
+}
+
+bool Answers::is_in_doubt(RowHandle row) const {
+  const auto end = end_in_doubt(row);
+  return end && *end - now() >= seconds(1) && table().state(row)->bounds.promise(now()) < 1;
 }
 
 /// How long until a token in doubt is renewed, where its promise is too short to be given again.
@@ -176,14 +180,6 @@ std::optional<Grant> Answers::suspect(RowHandle row) const {
   const auto promise = std::chrono::floor<seconds>(left);
   if (promise < seconds(1)) return std::nullopt;
   return Grant{table().key(row), table().token(row),  promise, present.expires_at,
-               present.revision, present.fingerprint, true};
-}
-
-Grant Answers::current(RowHandle row) const {
-  if (auto grant = promised(row)) return std::move(*grant);
-  if (auto grant = suspect(row)) return std::move(*grant);
-  const RowState present = *table().state(row);
-  return Grant{table().key(row), table().token(row),  seconds(0), present.expires_at,
                present.revision, present.fingerprint, true};
 }
 

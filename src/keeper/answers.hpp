@@ -37,8 +37,8 @@ class Answers {
   /// works, in none beyond that or beyond its renewal. A whole second is never promised where less
   /// is certain.
   [[nodiscard]] std::optional<Grant> suspect(RowHandle row) const;
-  /// The token as it stands, promised or not.
-  [[nodiscard]] Grant current(RowHandle row) const;
+  /// Until when the token may be handed out, where calls of unknown outcome may have ended it.
+  [[nodiscard]] std::optional<WallTime> end_in_doubt(RowHandle row) const;
   /// Whether only calls of unknown outcome stand between the token and its being handed out.
   [[nodiscard]] bool is_in_doubt(RowHandle row) const;
   /// Why there is no usable token, with the moment from which it makes sense to ask again.

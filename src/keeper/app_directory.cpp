@@ -97,6 +97,19 @@ Result<void> AppDirectory::check_legacy_document(const AppConfig& app) const {
   return {};
 }
 
+/// Whether the app, with what it had before, has the credentials that it cannot do without.
+Result<void> AppDirectory::check_credentials(const store::AppRow& app) const {
+  std::string missing;
+  if (parts_.missing_credential) {
+    missing = parts_.missing_credential(app.platform, app.credentials);
+  } else if (app.credentials.empty()) {
+    missing = kSecret;
+  }
+  if (missing.empty()) return {};
+  return fail(Fault::usage, "app " + app.id + " needs its " + missing,
+              "send it as \"" + missing + "\"");
+}
+
 // ---- apps of the store
 
 void AppDirectory::take_app(const store::AppRow& app) {
@@ -140,7 +153,32 @@ Task<bool> AppDirectory::reload_app(std::string id) {
   co_return read;
 }
 
+/// Returns when nobody else changes the app; `end_change` lets the next one in.
+Task<void> AppDirectory::begin_change(const std::string& id) {
+  if (changing_.try_emplace(id).second) co_return;
+  co_await await<bool>([&](Done<bool> turn) { changing_[id].push_back(std::move(turn)); });
+}
+
+void AppDirectory::end_change(const std::string& id) {
+  const auto changing = changing_.find(id);
+  if (changing->second.empty()) {
+    changing_.erase(changing);
+    return;
+  }
+  const Done<bool> turn = std::move(changing->second.front());
+  changing->second.pop_front();
+  turn(true);
+}
+
 Task<Result<AppInfo>> AppDirectory::put(AppConfig app) {
+  const std::string id = app.id;
+  co_await begin_change(id);
+  auto put = co_await put_alone(app);
+  end_change(id);
+  co_return std::move(put);
+}
+
+Task<Result<AppInfo>> AppDirectory::put_alone(AppConfig& app) {
   if (is_from_config(app.id)) {
     co_return fail(Fault::usage, "app " + app.id + " stands in the config",
                    "change it there, and reload with SIGHUP");
@@ -155,9 +193,6 @@ Task<Result<AppInfo>> AppDirectory::put(AppConfig app) {
   auto present = co_await await<Result<std::optional<store::AppRow>>>(
       [&](auto done) { parts_.registry->load_app(app.id, std::move(done)); });
   if (!present) co_return tl::unexpected(present.error());
-  if (!*present && app.credentials.empty()) {
-    co_return fail(Fault::usage, "a new app needs its secret", "send it as \"secret\"");
-  }
 
   store::AppRow row;
   row.id = app.id;
@@ -175,6 +210,9 @@ Task<Result<AppInfo>> AppDirectory::put(AppConfig app) {
       row.credentials.try_emplace(name, std::move(secret));
     }
   }
+  if (auto checked = check_credentials(row); !checked) {
+    co_return tl::unexpected(checked.error());
+  }
   if (const Secret& secret = credential(row.credentials, kSecret); !secret.empty()) {
     row.tag = parts_.records.sealer().tag(row.id, secret.reveal());
   }
@@ -189,6 +227,13 @@ Task<Result<AppInfo>> AppDirectory::put(AppConfig app) {
 }
 
 Task<Result<bool>> AppDirectory::remove(std::string id) {
+  co_await begin_change(id);
+  auto removed = co_await remove_alone(id);
+  end_change(id);
+  co_return std::move(removed);
+}
+
+Task<Result<bool>> AppDirectory::remove_alone(const std::string& id) {
   if (is_from_config(id)) {
     co_return fail(Fault::usage, "app " + id + " stands in the config",
                    "take it out there, and reload with SIGHUP");
@@ -208,6 +253,15 @@ void AppDirectory::put_rows(const std::string& id, std::uint16_t app_class, bool
   Issuers& issuers = parts_.records.issuers();
   const auto before = table().facts(id);
   const AppClass of = issuers.app_class(app_class);
+  // With another main kind the old main row goes, and so does one that was of the new kind.
+  std::vector<std::pair<Key, KeyState>> gone;
+  const auto old_main = table().find(Key{id, {}});
+  if (old_main && table().key(*old_main).kind != of.main_kind) {
+    gone.push_back(take_down(*old_main));
+    if (const auto same_kind = table().find(Key{id, of.main_kind})) {
+      gone.push_back(take_down(*same_kind));
+    }
+  }
   const RowHandle main =
       table().put_app(id, {app_class, secret_login, from_config, tag}, of.main_kind);
   table().set_issuer(main, of.main_issuer);
@@ -221,26 +275,30 @@ void AppDirectory::put_rows(const std::string& id, std::uint16_t app_class, bool
       const auto issuer = issuers.issuer_of(app_class, table().key(row).kind);
       if (!issuer) {
         // The app moved to a platform that has no such kind.
-        const Key key = table().key(row);
-        auto state = parts_.records.states().extract(row);
+        gone.push_back(take_down(row));
         table().remove(row);
-        if (events_.removed) events_.removed(key, state ? std::move(*state) : KeyState());
         continue;
       }
       table().set_issuer(row, *issuer);
     }
     if (events_.added) events_.added(row);
   }
+  for (auto& [key, state] : gone) {
+    if (events_.removed) events_.removed(key, std::move(state));
+  }
   if (before && before->tag != tag && events_.credentials_changed) events_.credentials_changed(id);
+}
+
+/// What was known of a row that is about to go, under its name.
+std::pair<Key, KeyState> AppDirectory::take_down(RowHandle row) {
+  auto state = parts_.records.states().extract(row);
+  return {table().key(row), state ? std::move(*state) : KeyState()};
 }
 
 void AppDirectory::remove_rows(const std::string& id) {
   set_more(id, std::nullopt);
   std::vector<std::pair<Key, KeyState>> gone;
-  for (const RowHandle row : table().rows_of(id)) {
-    auto state = parts_.records.states().extract(row);
-    gone.emplace_back(table().key(row), state ? std::move(*state) : KeyState());
-  }
+  for (const RowHandle row : table().rows_of(id)) gone.push_back(take_down(row));
   table().remove_app(id);
   // Whoever waits finds the row gone. A renewal in flight ends by itself: its fence is gone too.
   for (auto& [key, state] : gone) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -9,6 +10,7 @@
 #include <shared_mutex>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "hufu/config.hpp"
@@ -17,6 +19,11 @@
 #include "store/registry.hpp"
 
 namespace hufu::keeper {
+
+/// Names the first credential that an app of the platform must have and that is not among these;
+/// empty: none is missing.
+using MissingCredential =
+    std::function<std::string(const std::string& platform, const Credentials&)>;
 
 /// The apps: of the configuration, and in the store; which kinds each keeps, to whom it belongs,
 /// and where its credentials are. An app of the configuration hides one of the store by the same
@@ -32,6 +39,7 @@ class AppDirectory {
     /// A server has read everything; a single command asks the store for what it needs.
     bool background = true;
     bool legacy_documents = false;  ///< The store keeps documents for programs before Hufu.
+    MissingCredential missing_credential{};  ///< None: any one credential is enough.
   };
   explicit AppDirectory(Parts parts) : parts_(std::move(parts)) {}
 
@@ -55,6 +63,10 @@ class AppDirectory {
   void take_app(const store::AppRow& app);
   /// Brings an app up to what the store (or the config) says of it; false if that cannot be read.
   Task<bool> reload_app(std::string id);
+  /// Makes or replaces an app; credentials that are left out stay. Changes of one app are made one
+  /// after the other, so that none takes back what another has saved. That holds for this process:
+  /// a registry cannot compare, and of two nodes that put the same app in the same moment the later
+  /// one may write a credential as it was before.
   Task<Result<AppInfo>> put(AppConfig app);
   Task<Result<bool>> remove(std::string id);
 
@@ -92,10 +104,16 @@ class AppDirectory {
     std::string legacy_collection;
   };
 
+  Task<void> begin_change(const std::string& id);
+  void end_change(const std::string& id);
+  Task<Result<AppInfo>> put_alone(AppConfig& app);
+  Task<Result<bool>> remove_alone(const std::string& id);
   Result<void> check(const AppConfig& app);
+  [[nodiscard]] Result<void> check_credentials(const store::AppRow& app) const;
   [[nodiscard]] Result<void> check_legacy_document(const AppConfig& app) const;
   void put_rows(const std::string& id, std::uint16_t app_class, bool secret_login, bool from_config,
                 const store::SecretTag& tag);
+  std::pair<Key, KeyState> take_down(RowHandle row);
   void remove_rows(const std::string& id);
   void set_more(const std::string& id, std::optional<More> more);
   [[nodiscard]] const More* more_of(std::string_view id) const;
@@ -108,6 +126,8 @@ class AppDirectory {
   std::unordered_map<std::string, Credentials> config_credentials_;
   std::map<std::string, More, std::less<>> more_;
   std::map<std::string, std::set<std::string>> children_;
+  /// Apps that are being changed, with those who wait for their turn to change them.
+  std::map<std::string, std::deque<Done<bool>>> changing_;
   mutable std::shared_mutex mutex_;  ///< Of more_, which other threads read.
 };
 

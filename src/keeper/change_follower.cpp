@@ -59,6 +59,7 @@ Task<Result<void>> ChangeFollower::read_apps(bool again) {
   auto read = co_await await<Result<void>>(std::move(scan));
   if (!read || !again) co_return read;
   // The apps that went meanwhile are those that were not seen.
+  apps_gone_ = 0;
   std::unordered_set<std::string> gone;
   table().for_each([&](RowHandle row) {
     std::string app = table().key(row).app;
@@ -68,6 +69,7 @@ Task<Result<void>> ChangeFollower::read_apps(bool again) {
     if (!co_await parts_.apps.reload_app(app)) {
       co_return hufu::fail(Fault::store, "an app could not be read");
     }
+    if (!table().knows(app)) ++apps_gone_;
   }
   co_return Result<void>();
 }
@@ -101,11 +103,28 @@ Task<Result<void>> ChangeFollower::read_records(bool again) {
   table().for_each([&](RowHandle row) {
     if (!seen.contains(row.id) && table().state(row)->has_token) lost.push_back(row);
   });
+  tokens_lost_ = lost.size();
   for (const RowHandle row : lost) events_.lost_in_store(row);
   co_return read;
 }
 
 // ---- what changes
+
+/// The store does not know any more what has changed. Maybe it has lost everything: then it is told
+/// which key seals it before anything is written, or the next process could seal it with another.
+Task<Result<void>> ChangeFollower::read_again() {
+  bool lost = false;
+  if (parts_.note_key_again) {
+    auto noted =
+        co_await await<Result<bool>>([this](auto done) { parts_.note_key_again(std::move(done)); });
+    if (!noted) co_return tl::unexpected(std::move(noted.error()));
+    lost = *noted;
+  }
+  auto read = co_await read_everything();
+  if (!read) co_return read;
+  if (lost || tokens_lost_ > 0) parts_.observer.store_lost(apps_gone_, tokens_lost_);
+  co_return read;
+}
 
 Task<void> ChangeFollower::follow() {
   // What could not be read is tried again, because nobody would mention it a second time.
@@ -119,9 +138,9 @@ Task<void> ChangeFollower::follow() {
     parts_.records.health().changes_read(changes ? nullptr : &changes.error());
     if (!changes || loop().stopping()) continue;
     if (changes->everything) {
-      auto read = co_await read_everything();
+      auto read = co_await read_again();
       parts_.records.health().changes_read(read ? nullptr : &read.error());
-      parts_.observer.keys_changed();
+      if (read) parts_.observer.keys_changed();
       continue;
     }
     cursor_ = changes->cursor;

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstddef>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -8,6 +10,10 @@
 #include "keeper/records.hpp"
 
 namespace hufu::keeper {
+
+/// Tells a store that has lost everything again which key seals it; true where it had lost that,
+/// too.
+using NoteKeyAgain = std::function<void(Done<Result<bool>>)>;
 
 /// What the store says: reads all of it at the start, and follows what changes from then on.
 ///
@@ -20,6 +26,7 @@ class ChangeFollower {
     Observer& observer;
     std::shared_ptr<TokenStore> store;
     std::shared_ptr<store::Registry> registry;
+    NoteKeyAgain note_key_again;  ///< None: nothing of the kind is kept.
   };
   struct Events {
     /// A token that readers are promised is not in the store any more, though its app is.
@@ -35,6 +42,7 @@ class ChangeFollower {
   Task<void> follow();
 
  private:
+  Task<Result<void>> read_again();
   Task<Result<void>> read_apps(bool again);
   Task<Result<void>> read_records(bool again);
   Task<Changes> take(Changes changes);
@@ -45,6 +53,8 @@ class ChangeFollower {
   Events events_;
   std::string cursor_;
   bool read_once_ = false;
+  std::size_t apps_gone_ = 0;    ///< In the latest whole reading: are not in the store any more.
+  std::size_t tokens_lost_ = 0;  ///< In the latest whole reading: are in memory alone.
 };
 
 }  // namespace hufu::keeper

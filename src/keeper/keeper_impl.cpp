@@ -25,7 +25,8 @@ KeeperImpl::KeeperImpl(boost::asio::io_context& context, Parts parts)
       health_(loop_, *parts_.observer, parts_.background && parts_.cluster),
       records_({loop_, table_, states_, issuers_, health_, parts_.tokens, parts_.sealer,
                 parts_.listener}),
-      apps_({records_, parts_.registry, parts_.background, parts_.find_imported != nullptr}),
+      apps_({records_, parts_.registry, parts_.background, parts_.find_imported != nullptr,
+             parts_.missing_credential}),
       dependencies_(records_, apps_),
       probes_(records_, apps_, *parts_.observer),
       context_{records_,
@@ -40,7 +41,8 @@ KeeperImpl::KeeperImpl(boost::asio::io_context& context, Parts parts)
       renewals_(context_, parts_.background),
       answers_({records_, apps_, renewals_, probes_}),
       reports_({records_, apps_, renewals_, probes_, answers_, *parts_.observer}),
-      changes_({records_, apps_, *parts_.observer, parts_.tokens, parts_.registry}),
+      changes_({records_, apps_, *parts_.observer, parts_.tokens, parts_.registry,
+                parts_.note_key_again}),
       clock_(loop_, health_, *parts_.observer, parts_.tokens),
       membership_({loop_, health_, clock_, *parts_.observer, parts_.tokens, parts_.cluster,
                    context_.fenced, parts_.version}),
@@ -81,6 +83,7 @@ Task<Result<void>> KeeperImpl::begin_work() {
     auto read = co_await changes_.read_everything();
     if (!read) co_return read;
     loop_.spawn(changes_.follow());
+    loop_.spawn(status_.follow_doubt());
     if (parts_.cluster) loop_.spawn(membership_.announce());
     clock_.watch_wall_clock();
   }

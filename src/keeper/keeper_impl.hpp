@@ -27,9 +27,11 @@ struct Parts {
   std::shared_ptr<store::Cluster> cluster;      ///< None: nobody can be told who shares the store.
   std::shared_ptr<const store::Sealer> sealer;  ///< Fingerprints and secret tags.
   MakeIssuer make_issuer;
-  FindImported find_imported;   ///< None: no program before Hufu left a token anywhere.
-  Timing timing;                ///< Of what no platform has timing of its own for.
-  std::vector<AppConfig> apps;  ///< Of the config.
+  NoteKeyAgain note_key_again;           ///< None: nothing that is stored is sealed.
+  MissingCredential missing_credential;  ///< None: any one credential is enough for an app.
+  FindImported find_imported;            ///< None: no program before Hufu left a token anywhere.
+  Timing timing;                         ///< Of what no platform has timing of its own for.
+  std::vector<AppConfig> apps;           ///< Of the config.
   /// A server reads everything and renews by itself; a single command reads what it is asked for
   /// and renews what it touches.
   bool background = true;

@@ -1351,7 +1351,7 @@ TEST(TwoNodes, ShareTheThrottleOnReports) {
   }
   b.pass(seconds(1));
   cluster.platform->revoke(cluster.platform->newest());
-  EXPECT_EQ(a.report(cluster.platform->newest())->value().outcome, ReportOutcome::throttled);
+  EXPECT_EQ(a.report(cluster.platform->newest())->error().fault, Fault::throttled);
   b.pass(seconds(20), Milliseconds(250));
   EXPECT_EQ(cluster.platform->calls.size(), 4U);
   b.pass(seconds(15), Milliseconds(250));
@@ -1507,7 +1507,7 @@ TEST(Report, ThreeInARowThenOneEveryThirtySeconds) {
         << i;
   }
   cluster.platform->revoke(cluster.platform->newest());
-  EXPECT_EQ(node.report(cluster.platform->newest())->value().outcome, ReportOutcome::throttled);
+  EXPECT_EQ(node.report(cluster.platform->newest())->error().fault, Fault::throttled);
   EXPECT_EQ(cluster.platform->calls.size(), 4U);
   node.pass(seconds(31), seconds(1));
   EXPECT_EQ(cluster.platform->calls.size(), 5U);
@@ -1523,7 +1523,7 @@ TEST(Report, OfADeadWindowedTokenForcesARefresh) {
   EXPECT_EQ(node.report("token-1")->value().outcome, ReportOutcome::renewed);
   EXPECT_TRUE(cluster.platform->calls.back().force);
   cluster.platform->revoke("token-2");
-  EXPECT_EQ(node.report("token-2")->value().outcome, ReportOutcome::throttled) << "30 s apart";
+  EXPECT_EQ(node.report("token-2")->error().fault, Fault::throttled) << "30 s apart";
   node.pass(seconds(31), seconds(1));
   EXPECT_EQ(node.token(), "token-3");
 }

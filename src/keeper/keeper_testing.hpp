@@ -385,7 +385,11 @@ class TestCluster {
   std::map<std::string, std::shared_ptr<FakePlatform>> kinds{{std::string(kAccessToken), platform}};
   std::map<std::string, std::shared_ptr<FakePlatform>> endpoints{};  ///< Other ways of issuing.
   std::map<std::string, std::shared_ptr<FakePlatform>> platforms{};  ///< Other platforms.
+  std::map<std::string, std::string> main_kinds{};  ///< Of platforms with another main kind.
   std::shared_ptr<store::MemoryStore> store = std::make_shared<store::MemoryStore>(clock);
+  std::shared_ptr<store::Registry> registry{};  ///< In place of the store's own.
+  MissingCredential missing_credential{};
+  NoteKeyAgain note_key_again{};
   FindImported find_imported{};  ///< What a program before Hufu left.
 };
 
@@ -410,11 +414,16 @@ class Node : public Observer, public TokenListener {
     parts.observer = this;
     parts.listener = this;
     parts.tokens = store;
-    parts.registry = cluster.store;
+    parts.registry = cluster.registry ? cluster.registry : cluster.store;
+    parts.note_key_again = cluster.note_key_again;
+    parts.missing_credential = cluster.missing_credential;
     parts.sealer = std::make_shared<PlainSealer>();
     parts.make_issuer = [&cluster](const std::string& platform, const std::string& endpoint,
                                    const std::string& kind) -> Result<IssuerSetup> {
-      const std::string wanted = kind.empty() ? std::string(kAccessToken) : kind;
+      const auto other_main = cluster.main_kinds.find(platform);
+      const bool has_other_main = other_main != cluster.main_kinds.end();
+      const std::string main = has_other_main ? other_main->second : std::string(kAccessToken);
+      const std::string wanted = kind.empty() ? main : kind;
       for (const auto* others : {&cluster.platforms, &cluster.endpoints}) {
         const auto other = others->find(others == &cluster.platforms ? platform : endpoint);
         if (other != others->end() && wanted == kAccessToken) {
@@ -422,10 +431,10 @@ class Node : public Observer, public TokenListener {
         }
       }
       const auto found = cluster.kinds.find(wanted);
-      if (platform != "fake" || found == cluster.kinds.end()) {
+      if ((platform != "fake" && !has_other_main) || found == cluster.kinds.end()) {
         return hufu::fail(Fault::config, "no such platform or kind");
       }
-      return IssuerSetup{found->second, wanted, std::string(kAccessToken), {}};
+      return IssuerSetup{found->second, wanted, main, {}};
     };
     parts.find_imported = cluster.find_imported;
     parts.timing = {};
@@ -535,6 +544,9 @@ class Node : public Observer, public TokenListener {
     store_usable = usable;
     ++store_turns;
   }
+  void store_lost(std::size_t apps, std::size_t tokens) override {
+    losses.emplace_back(apps, tokens);
+  }
   void unconfirmed(std::uint64_t more) override { writes_unconfirmed += more; }
   void replicas_behind(std::uint64_t more) override { warnings.push_back(more); }
   void clock_stepped(Milliseconds by) override { stepped = by; }
@@ -551,7 +563,8 @@ class Node : public Observer, public TokenListener {
   std::vector<Key> listener;  ///< What it was told of.
   int times_fenced = 0;
   std::uint64_t writes_unconfirmed = 0;
-  std::vector<std::uint64_t> warnings;  ///< Of replicas that are behind.
+  std::vector<std::pair<std::size_t, std::size_t>> losses;  ///< Apps and tokens, each time.
+  std::vector<std::uint64_t> warnings;                      ///< Of replicas that are behind.
   bool store_usable = true;
   int store_turns = 0;  ///< How often that has changed.
   Milliseconds stepped{0};

@@ -203,8 +203,11 @@ TEST_F(WithTickets, AnAppWhoseAccessTokenIsRefusedHasTicketsThatWaitWithoutTroub
   EXPECT_EQ(tickets->calls.size(), 0U);
   EXPECT_EQ(ticket(node), "");
   EXPECT_EQ(error.errcode, 40164) << "what is wrong is the access token's";
+  std::optional<Result<Record>> stored;
   cluster.store->load(Key{"wx1", kTicket},
-                      [](const Result<Record>& record) { EXPECT_FALSE(record->failure); });
+                      [&](Result<Record> record) { stored = std::move(record); });
+  ASSERT_TRUE(stored && stored->has_value());
+  EXPECT_FALSE((*stored)->failure);
   cluster.platform->usual = Fate::answer;
   while (node.token().empty()) node.pass(seconds(1), seconds(1));
   node.pass(seconds(1));

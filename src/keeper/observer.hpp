@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <string_view>
 
@@ -63,6 +64,9 @@ class Observer {
   virtual void probed(const Key&, ProbeResult) {}
   virtual void reported(const Key&, ReportOutcome) {}
   virtual void store_changed(bool /*usable*/, const Error* /*why not*/) {}
+  /// The store has lost what was in it: apps that nobody can bring back, and tokens that are in
+  /// memory and are written back.
+  virtual void store_lost(std::size_t /*apps*/, std::size_t /*tokens*/) {}
   /// So many leases and tokens more were confirmed by fewer replicas of the store than it was told
   /// to wait for.
   virtual void unconfirmed(std::uint64_t /*more*/) {}

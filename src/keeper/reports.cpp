@@ -46,7 +46,7 @@ Task<Result<Report>> Reports::report(Key key, Refused refused) {
   // A verdict that still holds costs not even a look at the store.
   if (is_current() && !parts_.renewals.is_in_flight(row) &&
       parts_.probes.recent(row) == ProbeResult::alive && !parts_.answers.is_in_doubt(row)) {
-    co_return as_it_stands(row, ReportOutcome::alive);
+    co_return co_await as_it_stands(row, ReportOutcome::alive);
   }
 
   // Another process may have renewed a moment ago, and the older fingerprints are in the store.
@@ -82,10 +82,11 @@ Task<Result<Report>> Reports::current_refused(RowHandle row, Record record) {
     if (result == ProbeResult::unknown) {
       KeyState& state = records().states().of(row);
       if (!std::exchange(state.probes.asking_on, true)) records().loop().spawn(ask_on(row));
-      co_return as_it_stands(row, ReportOutcome::unverified);
+      co_return co_await as_it_stands(row, ReportOutcome::unverified);
     }
     if (result == ProbeResult::alive) {
-      if (!parts_.answers.is_in_doubt(row)) co_return as_it_stands(row, ReportOutcome::alive);
+      if (!parts_.answers.is_in_doubt(row))
+        co_return co_await as_it_stands(row, ReportOutcome::alive);
       // A call may be under way that ends it, or its renewal is due in a moment: whoever reports
       // waits for that as whoever asks does.
       const Key key = table().key(row);
@@ -107,7 +108,7 @@ Task<Result<Report>> Reports::current_refused(RowHandle row, Record record) {
     }
     if (throttled) {
       parts_.renewals.reschedule(row);
-      co_return as_it_stands(row, ReportOutcome::throttled);
+      co_return co_await as_it_stands(row, ReportOutcome::throttled);
     }
   }
 
@@ -119,7 +120,8 @@ Task<Result<Report>> Reports::current_refused(RowHandle row, Record record) {
   }
   // The same token again: where nobody can be asked about it, that is the platform's word for it.
   const bool vouched_for = !failure && !records().issuer_of(row).issuer->can_probe();
-  co_return as_it_stands(row, vouched_for ? ReportOutcome::alive : ReportOutcome::throttled);
+  co_return co_await as_it_stands(row,
+                                  vouched_for ? ReportOutcome::alive : ReportOutcome::throttled);
 }
 
 /// The outcome with a usable token, for which it may have to wait.
@@ -131,10 +133,25 @@ Task<Result<Report>> Reports::with_usable(RowHandle row, ReportOutcome outcome) 
   co_return Report{outcome, std::move(*present)};
 }
 
-/// The outcome with the token as it stands.
-Report Reports::as_it_stands(RowHandle row, ReportOutcome outcome) {
-  parts_.observer.reported(table().key(row), outcome);
-  return Report{outcome, parts_.answers.current(row)};
+/// The outcome with the token as it stands. One that nobody may be given, since it is dead or its
+/// end has come, is answered as a question for the token is: with its successor, or why there is
+/// none.
+Task<Result<Report>> Reports::as_it_stands(RowHandle row, ReportOutcome outcome) {
+  auto grant = parts_.answers.promised(row);
+  if (!grant) grant = parts_.answers.suspect(row);
+  if (!grant) {
+    const Key key = table().key(row);
+    const std::uint64_t revision = table().state(row)->revision;
+    auto usable = co_await parts_.answers.get(key, Wish{});
+    if (!usable) {
+      parts_.observer.reported(key, outcome);
+      co_return tl::unexpected(std::move(usable.error()));
+    }
+    if (usable->revision != revision) outcome = ReportOutcome::renewed;
+    grant = std::move(*usable);
+  }
+  parts_.observer.reported(grant->key, outcome);
+  co_return Report{outcome, std::move(*grant)};
 }
 
 // ---- asking the platform
@@ -148,14 +165,19 @@ Task<ProbeResult> Reports::ask(RowHandle row) {
   co_return co_await parts_.probes.probe(row);
 }
 
+/// Counted for the app, whatever its kinds: at its main row.
 bool Reports::may_probe(RowHandle row) {
-  KeyState& state = records().states().of(row);
+  const Key app{table().key(row).app, {}};
+  KeyState& state = records().states().of(*table().find(app));
   ProbeBudget& budget = state.probes;
   if (now() - budget.minute_began >= minutes(1)) {
     budget.minute_began = now();
     budget.in_minute = 0;
   }
-  state.keep_until = std::max(state.keep_until, budget.minute_began + minutes(1));
+  // The row's own verdict is kept as long: it stands in for the probe that is not made.
+  for (KeyState* each : {&state, &records().states().of(row)}) {
+    each->keep_until = std::max(each->keep_until, budget.minute_began + minutes(1));
+  }
   return budget.in_minute++ < kProbesAMinute;
 }
 

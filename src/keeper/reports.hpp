@@ -30,10 +30,10 @@ class Reports {
  private:
   Task<Result<Report>> current_refused(RowHandle row, Record record);
   Task<Result<Report>> with_usable(RowHandle row, ReportOutcome outcome);
+  Task<Result<Report>> as_it_stands(RowHandle row, ReportOutcome outcome);
   Task<ProbeResult> ask(RowHandle row);
   Task<void> ask_on(RowHandle row);
   Task<void> check_hint(RowHandle row);
-  [[nodiscard]] Report as_it_stands(RowHandle row, ReportOutcome outcome);
   [[nodiscard]] bool may_probe(RowHandle row);
   [[nodiscard]] Records& records() const noexcept { return parts_.records; }
   [[nodiscard]] TokenTable& table() const noexcept { return parts_.records.table(); }

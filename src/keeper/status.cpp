@@ -9,10 +9,13 @@ using std::chrono::seconds;
 
 namespace {
 
-/// Rows are counted in tens of milliseconds for a million: once in so long is enough then.
+/// A million rows are counted in tens of milliseconds, in which the keeper does nothing else: once
+/// in so long is enough then, and a little more often while rows come and go, in an import say.
 constexpr std::size_t kManyRows = 20'000;
-constexpr Milliseconds kBetweenCounts = seconds(1);
 constexpr Milliseconds kBetweenCountsOfMany = seconds(30);
+constexpr Milliseconds kBetweenCountsOfChanging = seconds(5);
+/// How often it is looked up which tokens are in doubt; of many, as seldom as rows are counted.
+constexpr Milliseconds kBetweenLooksAtDoubt = seconds(1);
 /// A page that filters looks at so many apps at most; what it did not get to is for the next.
 constexpr std::size_t kMostLookedAt = 10'000;
 
@@ -81,11 +84,11 @@ StatusPage StatusView::page(const StatusQuery& query) {
 }
 
 TokenCounts StatusView::counts() {
-  const bool many = table().size() > kManyRows;
-  const bool old = counted_at_ == WallTime{} ||
-                   now() - counted_at_ >= (many ? kBetweenCountsOfMany : kBetweenCounts);
   // A few rows are counted anew each time, so that a command is told of what it has just done.
-  if (many && !old && table().size() == counted_rows_) return counts_;
+  const bool many = table().size() > kManyRows;
+  const Milliseconds pause =
+      table().size() == counted_rows_ ? kBetweenCountsOfMany : kBetweenCountsOfChanging;
+  if (many && counted_at_ != WallTime{} && now() - counted_at_ < pause) return counts_;
   counts_ = {};
   table().for_each([&](RowHandle row) { count(row, counts_); });
   counted_at_ = now();
@@ -173,10 +176,35 @@ std::string StatusView::notice_of(RowHandle row) const {
   return notice + "; find it and let it ask Hufu, or set endpoint to stable";
 }
 
+Task<void> StatusView::follow_doubt() {
+  while (!parts_.records.loop().stopping()) {
+    auto doubtful = std::make_shared<Doubtful>();
+    parts_.records.states().for_each([&](RowHandle row, const KeyState&) {
+      if (!table().stands(row) || !table().state(row)->is_main) return;
+      if (const auto end = parts_.answers.end_in_doubt(row)) doubtful->emplace(row, *end);
+    });
+    const bool many = doubtful->size() > kManyRows;
+    {
+      const std::lock_guard lock(doubtful_mutex_);
+      doubtful_ = std::move(doubtful);
+    }
+    co_await parts_.records.loop().sleep(many ? kBetweenCountsOfMany : kBetweenLooksAtDoubt);
+  }
+}
+
 Health StatusView::health() const {
   std::lock_guard lock(health_mutex_);
   if (health_at_ == WallTime{} || now() - health_at_ >= seconds(1)) {
-    TokenTable::Census census = table().census(now(), 100);
+    std::shared_ptr<const Doubtful> doubtful;
+    {
+      const std::lock_guard reading(doubtful_mutex_);
+      doubtful = doubtful_;
+    }
+    const auto is_handed_out = [&](RowHandle row) {
+      const auto end = doubtful->find(row);
+      return end != doubtful->end() && end->second - now() >= seconds(1);
+    };
+    TokenTable::Census census = table().census(now(), 100, is_handed_out);
     health_.apps = census.apps;
     health_.usable = census.usable;
     health_.without = std::move(census.without);

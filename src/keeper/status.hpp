@@ -1,5 +1,9 @@
 #pragma once
 
+#include <map>
+#include <memory>
+#include <mutex>
+
 #include "keeper/answers.hpp"
 #include "keeper/app_directory.hpp"
 
@@ -19,6 +23,9 @@ class StatusView {
   explicit StatusView(Parts parts) : parts_(parts) {}
 
   [[nodiscard]] StatusPage page(const StatusQuery& query);
+  /// Keeps in mind, for `health`, which tokens are handed out though they are in doubt. Returns
+  /// when the loop stops.
+  Task<void> follow_doubt();
   /// The census of a health check; from any thread, and at most once a second.
   [[nodiscard]] Health health() const;
 
@@ -35,6 +42,10 @@ class StatusView {
   TokenCounts counts_;
   WallTime counted_at_{};
   std::size_t counted_rows_ = 0;
+  /// Main rows whose token is in doubt, and until when it is handed out even so.
+  using Doubtful = std::map<RowHandle, WallTime>;
+  std::shared_ptr<const Doubtful> doubtful_ = std::make_shared<Doubtful>();
+  mutable std::mutex doubtful_mutex_;  ///< Of the pointer: nobody waits for a census.
   mutable std::mutex health_mutex_;
   mutable Health health_;
   mutable WallTime health_at_{};

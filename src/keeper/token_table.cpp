@@ -209,7 +209,8 @@ void TokenTable::build_order(Shard& shard) const {
   shard.ordered = true;
 }
 
-TokenTable::Census TokenTable::census(WallTime now, std::size_t most_named) const {
+TokenTable::Census TokenTable::census(WallTime now, std::size_t most_named,
+                                      const std::function<bool(RowHandle)>& is_handed_out) const {
   Census census;
   std::set<std::string, std::less<>> without;
   for (std::size_t s = 0; s < kShards; ++s) {
@@ -220,7 +221,10 @@ TokenTable::Census TokenTable::census(WallTime now, std::size_t most_named) cons
       const App& app = shard.apps[i];
       if (!app.main.used) continue;
       ++census.apps;
-      if (app.main.token() && app.main.times.bounds().promise(now) >= 1) {
+      const auto is_in_doubt = [&] {
+        return is_handed_out && is_handed_out(handle_of(id_of(shard, i, 0)));
+      };
+      if (app.main.token() && (app.main.times.bounds().promise(now) >= 1 || is_in_doubt())) {
         ++census.usable;
       } else if (without.size() < most_named ||
                  (most_named > 0 && app.id.view() < *without.rbegin())) {

@@ -102,7 +102,10 @@ class TokenTable {
     std::size_t usable = 0;
     std::vector<std::string> without;  ///< Sorted; at most as many as were asked for.
   };
-  [[nodiscard]] Census census(WallTime now, std::size_t most_named) const;
+  /// `is_handed_out`: asked of a main token that is not promised any more; under a lock, so it does
+  /// not call the table. None: such a token is not usable.
+  [[nodiscard]] Census census(WallTime now, std::size_t most_named,
+                              const std::function<bool(RowHandle)>& is_handed_out = {}) const;
 
   // ---- the keeper's own thread: apps
 

@@ -6,6 +6,7 @@
 #include "config/timing_rules.hpp"
 #include "library/loop.hpp"
 #include "net/http_client.hpp"
+#include "platform/app_check.hpp"
 #include "platform/catalog.hpp"
 #include "platform/custom_platform.hpp"
 #include "platform/timing.hpp"
@@ -42,6 +43,7 @@ class Assembly::Impl {
       store.tokens = config.custom_store;
       store.registry = nullptr;
       store.cluster = nullptr;
+      store.note_key_again = nullptr;
     }
     // One issuer for each app of the config, so that a bad address is told at once.
     for (const AppConfig& app : config.apps) {
@@ -58,9 +60,16 @@ class Assembly::Impl {
     parts.registry = store.registry;
     parts.cluster = store.cluster;
     parts.sealer = store.sealer;
+    parts.note_key_again = store.note_key_again;
     parts.make_issuer = [this](const std::string& platform, const std::string& endpoint,
                                const std::string& kind) {
       return make_issuer(platform, endpoint, kind);
+    };
+    parts.missing_credential = [this](const std::string& name, const Credentials& credentials) {
+      const platform::PlatformDescription* described = catalog.find(name);
+      if (described == nullptr) return std::string();
+      const auto missing = platform::missing_credential(*described, credentials);
+      return missing ? missing->key : std::string();
     };
     parts.timing = platform::timing_for(config, *catalog.find(AppConfig().platform));
     if (store.legacy_documents) {

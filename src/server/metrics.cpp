@@ -20,6 +20,16 @@ std::string name_of_place(std::size_t place, const std::array<int, N>& codes) {
   return place + 1 == N ? "other" : std::to_string(codes[place]);
 }
 
+/// The codes, and those that the routes answer with by themselves; each once and in order.
+std::vector<int> with_own(std::vector<int> codes) {
+  constexpr std::array kOwn = {-1,    40001, 40002, 40013, 40035, 40066, 40097,
+                               40125, 41001, 41002, 41004, 43001, 43002};
+  codes.insert(codes.end(), kOwn.begin(), kOwn.end());
+  std::sort(codes.begin(), codes.end());
+  codes.erase(std::unique(codes.begin(), codes.end()), codes.end());
+  return codes;
+}
+
 void render_health(MetricsText& text, const Metrics::Snapshot& snapshot) {
   text.metric("hufu_build_info", "gauge", "Always 1; the version is in the label.")
       .value(1, {{"version", snapshot.version}});
@@ -77,7 +87,10 @@ void render_tokens(MetricsText& text, const std::vector<TokenStatus>& tokens) {
 
 }  // namespace
 
-Metrics::Metrics(std::vector<std::string> labels) : labels_(std::move(labels)) {}
+Metrics::Metrics(std::vector<std::string> labels, std::vector<int> errcodes)
+    : labels_(std::move(labels)),
+      errcodes_(with_own(std::move(errcodes))),
+      drop_in_(errcodes_.size() + 1) {}
 
 Metrics::Stripe& Metrics::my_stripe() noexcept {
   static std::atomic<std::size_t> threads{0};
@@ -99,7 +112,10 @@ void Metrics::answered_later(std::size_t route, int status, Milliseconds took) n
 }
 
 void Metrics::drop_in_error(int errcode) noexcept {
-  errcodes_[place_of(errcode, kErrcodes)].fetch_add(1, std::memory_order_relaxed);
+  const auto known = std::lower_bound(errcodes_.begin(), errcodes_.end(), errcode);
+  const bool is_known = known != errcodes_.end() && *known == errcode;
+  const auto place = is_known ? known - errcodes_.begin() : errcodes_.end() - errcodes_.begin();
+  drop_in_[static_cast<std::size_t>(place)].fetch_add(1, std::memory_order_relaxed);
 }
 
 void Metrics::asked_again() noexcept { asked_again_.fetch_add(1, std::memory_order_relaxed); }
@@ -154,9 +170,10 @@ void Metrics::render_durations(MetricsText& text) const {
 void Metrics::render_drop_in(MetricsText& text) const {
   text.metric("hufu_dropin_errors_total", "counter",
               "Errors in WeChat's shape, which are all HTTP 200, by errcode.");
-  for (std::size_t i = 0; i < kErrcodes.size(); ++i) {
-    std::uint64_t count = errcodes_[i].load(std::memory_order_relaxed);
-    if (count > 0) text.value(count, {{"errcode", name_of_place(i, kErrcodes)}});
+  for (std::size_t i = 0; i < drop_in_.size(); ++i) {
+    const std::uint64_t count = drop_in_[i].load(std::memory_order_relaxed);
+    const std::string name = i < errcodes_.size() ? std::to_string(errcodes_[i]) : "other";
+    if (count > 0) text.value(count, {{"errcode", name}});
   }
   text.metric("hufu_asked_again_total", "counter",
               "Tokens that were checked because somebody asked for them twice within seconds.")

@@ -29,8 +29,9 @@ class Metrics {
   static constexpr std::size_t kMostRoutes = 32;
 
   /// `labels` names the routes, at most kMostRoutes, "GET /v1/apps" for one; a request that matched
-  /// none is counted under the index `labels.size()`.
-  explicit Metrics(std::vector<std::string> labels);
+  /// none is counted under the index `labels.size()`. `errcodes`: those of the platforms that get a
+  /// series each, beside those that the routes answer with by themselves.
+  explicit Metrics(std::vector<std::string> labels, std::vector<int> errcodes = {});
 
   void answered_at_once(std::size_t route, int status) noexcept;
   void answered_later(std::size_t route, int status, Milliseconds took) noexcept;
@@ -57,9 +58,6 @@ class Metrics {
   // of each stands for all others.
   static constexpr std::array kStatuses = {200, 201, 204, 304, 400, 401, 403, 404,
                                            405, 409, 413, 429, 500, 503, 0};
-  static constexpr std::array kErrcodes = {-1,    40001, 40002, 40013, 40035, 40066, 40097, 40125,
-                                           40164, 40243, 41001, 41002, 41004, 43001, 43002, 45009,
-                                           45011, 50002, 61024, 89501, 89503, 89506, 89507, 0};
   static constexpr std::array kBuckets = {1, 5, 10, 50, 100, 500, 1000, 5000, 10'000, 60'000};
   static constexpr std::size_t kStripes = 8;
 
@@ -77,7 +75,8 @@ class Metrics {
 
   std::vector<std::string> labels_;
   std::array<Stripe, kStripes> stripes_;
-  std::array<Counter, kErrcodes.size()> errcodes_{};
+  const std::vector<int> errcodes_;  ///< In order; known from the start, as the statuses are.
+  std::vector<Counter> drop_in_;     ///< By place in errcodes_; the last is for all others.
   Counter asked_again_{0};
   std::array<Counter, kBuckets.size() + 1> later_{};  // Not cumulative; the last is +Inf.
   Counter later_ms_{0};

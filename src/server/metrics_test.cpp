@@ -143,6 +143,24 @@ TEST_F(MetricsPage, CountsWhoAsksAgain) {
   EXPECT_TRUE(has_line(page(), "hufu_asked_again_total 1"));
 }
 
+TEST_F(MetricsPage, CodesThatThePlatformIsKnownToRefuseWithWereCountedAsOther) {
+  const platform::Catalog catalog;
+  const auto* wechat = catalog.find("wechat");
+  ASSERT_NE(wechat, nullptr);
+  for (const platform::KindDescription& kind : wechat->kinds) {
+    for (const auto& [code, mapping] : kind.errors) {
+      fixture.services->metrics.drop_in_error(std::stoi(code));
+    }
+  }
+  const std::string text = page();
+  EXPECT_EQ(text.find(R"(hufu_dropin_errors_total{errcode="other"})"), std::string::npos);
+  for (const char* code : {"48001", "50004", "61004", "89502", "89504", "89505"}) {
+    EXPECT_NE(text.find(R"(hufu_dropin_errors_total{errcode=")" + std::string(code) + "\"}"),
+              std::string::npos)
+        << code;
+  }
+}
+
 TEST_F(MetricsPage, MeasuresOnlyWhatHadToWait) {
   Metrics metrics({"GET /a"});
   metrics.answered_at_once(0, 200);

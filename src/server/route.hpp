@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -43,6 +44,8 @@ struct Services {
   RateLimit refused_credentials;  ///< Of the log lines about them.
   /// Kinds whose tokens are handed out only to keys that name the app, and to administrators.
   std::vector<std::string> authority_kinds;
+  /// What the platform's ticket route gives, by the `type` that it is asked with.
+  std::map<std::string, std::string, std::less<>> ticket_kinds;
 
   /// Whether `kind` is one of those. Allocates nothing.
   [[nodiscard]] bool carries_authority(std::string_view kind) const noexcept;

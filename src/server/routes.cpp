@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
+#include <functional>
+#include <map>
 #include <utility>
 
 #include "server/access_log.hpp"
@@ -23,8 +26,8 @@ constexpr std::array kTable = {
     Route{"GET", "/cgi-bin/token", Guard::drop_in, Right::read, wechat_token},
     Route{"POST", "/cgi-bin/token", Guard::drop_in, Right::read, wechat_token},
     Route{"POST", "/cgi-bin/stable_token", Guard::drop_in, Right::read, wechat_stable_token},
-    Route{"GET", "/cgi-bin/ticket/getticket", Guard::drop_in, Right::read, wechat_ticket},
-    Route{"POST", "/cgi-bin/ticket/getticket", Guard::drop_in, Right::read, wechat_ticket},
+    Route{"GET", kTicketPath, Guard::drop_in, Right::read, wechat_ticket},
+    Route{"POST", kTicketPath, Guard::drop_in, Right::read, wechat_ticket},
 
     // Hufu's own.
     Route{"GET", "/v1/apps/{app}/token", Guard::key, Right::read, get_token},
@@ -215,6 +218,35 @@ std::vector<std::string> authority_kinds_of(const platform::Catalog& catalog) {
   return kinds;
 }
 
+/// Every code that a platform may refuse with what is served here in its place.
+std::vector<int> drop_in_errcodes_of(const platform::Catalog& catalog) {
+  std::vector<int> codes;
+  for (const platform::PlatformDescription& each : catalog.platforms()) {
+    for (const platform::KindDescription& kind : each.kinds) {
+      if (!kind.drop_in) continue;
+      for (const auto& [code, mapping] : kind.errors) {
+        int number = 0;
+        const auto read = std::from_chars(code.data(), code.data() + code.size(), number);
+        if (read.ptr == code.data() + code.size() && number != 0) codes.push_back(number);
+      }
+    }
+  }
+  return codes;
+}
+
+/// The kinds that are served on WeChat's ticket route, by the `type` that asks for each.
+std::map<std::string, std::string, std::less<>> ticket_kinds_of(const platform::Catalog& catalog) {
+  std::map<std::string, std::string, std::less<>> kinds;
+  for (const platform::PlatformDescription& each : catalog.platforms()) {
+    for (const platform::KindDescription& kind : each.kinds) {
+      if (!kind.drop_in || kind.drop_in->path != kTicketPath) continue;
+      const auto type = kind.drop_in->query.find("type");
+      if (type != kind.drop_in->query.end()) kinds.emplace(type->second, kind.name);
+    }
+  }
+  return kinds;
+}
+
 }  // namespace
 
 std::string_view bearer_key(const net::Request& request) noexcept {
@@ -242,8 +274,9 @@ Services::Services(keeper::AsyncKeeper& the_keeper, const Clock& the_clock, Abou
       clock(the_clock),
       about(std::move(the_about)),
       keys(the_keeper),
-      metrics(labels_of_routes()),
-      authority_kinds(authority_kinds_of(about.catalog)) {
+      metrics(labels_of_routes(), drop_in_errcodes_of(about.catalog)),
+      authority_kinds(authority_kinds_of(about.catalog)),
+      ticket_kinds(ticket_kinds_of(about.catalog)) {
   while (about.base_path.ends_with('/')) about.base_path.pop_back();
 }
 

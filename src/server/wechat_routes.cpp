@@ -285,15 +285,6 @@ void report_and_reply(LaterAnswer answer, std::string_view app, Fingerprint fing
                 [answer = std::move(answer), margin](Result<Report> report) {
                   if (!report)
                     return reply_error(answer, answer.services(), kToken, report.error());
-                  if (report->grant.expires_in.count() < 1) {
-                    // Dead, and no renewal is granted yet: a promise of no seconds would be a trap.
-                    return reply_error(answer, answer.services(), kToken,
-                                       {Fault::throttled,
-                                        "too many renewals were asked for",
-                                        "ask again in half a minute",
-                                        {},
-                                        {}});
-                  }
                   reply_grant(answer, kToken, report->grant, margin);
                 });
 }
@@ -320,11 +311,13 @@ void report_current_token(const Call& call, std::string_view app, seconds margin
 
 // ---- Tickets
 
-/// The kind that `type` stands for; empty: none.
-std::string_view ticket_kind(std::string_view type) noexcept {
-  if (type == "jsapi") return "jsapi_ticket";
-  if (type == "wx_card") return "wx_card_ticket";
-  return {};
+/// "type is jsapi or wx_card"
+std::string types_in_words(const Services& services) {
+  std::string words;
+  for (const auto& [type, kind] : services.ticket_kinds) {
+    words += (words.empty() ? "type is " : " or ") + type;
+  }
+  return words;
 }
 
 /// The id of an app, on the stack.
@@ -413,19 +406,19 @@ void wechat_ticket(const Call& call) {
     return reply_errcode(call, services, kInvalidCredential,
                          "invalid credential, access_token is invalid or not latest");
   }
-  const std::string_view kind = ticket_kind(shown(type));
-  if (kind.empty()) {
+  const auto kind = services.ticket_kinds.find(shown(type));
+  if (kind == services.ticket_kinds.end()) {
     return reply_errcode(call, services, kInvalidArguments,
-                         "invalid args: type is jsapi or wx_card");
+                         "invalid args: " + types_in_words(services));
   }
   if (const auto margin = margin_or_reply(call, seconds(0))) {
-    reply_ticket(call, app.view(), kind, *margin);
+    reply_ticket(call, app.view(), kind->second, *margin);
   }
 }
 
 void wechat_unmatched(const Call& call, std::string_view path) {
   Services& services = call.services();
-  if (path == "/cgi-bin/token" || path == "/cgi-bin/ticket/getticket") {
+  if (path == "/cgi-bin/token" || path == kTicketPath) {
     return reply_errcode(call, services, kGetRequired, "require GET method");
   }
   if (path == "/cgi-bin/stable_token") {

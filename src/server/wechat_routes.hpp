@@ -18,6 +18,9 @@
 /// `expires_in` of the answer, for an SDK that takes as much off again.
 namespace hufu::server {
 
+/// Where WeChat gives tickets; which kinds, its description says (KindDescription::drop_in).
+inline constexpr std::string_view kTicketPath = "/cgi-bin/ticket/getticket";
+
 /// /cgi-bin/token. A POST may carry the parameters as a form instead. Whoever asks twice within a
 /// few seconds has the token checked, see RecentAsks.
 void wechat_token(const Call& call);

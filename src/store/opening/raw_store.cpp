@@ -229,4 +229,38 @@ Result<Keyring> unlock(const RawStore& store, const std::string& key_file) {
   return std::move(**ring);
 }
 
+std::function<void(Done<Result<bool>>)> note_again(const std::shared_ptr<SealLedger>& ledger,
+                                                   const Keyring& ring, std::string key_file) {
+  // Shared, because a function can be copied and a ring, on purpose, cannot.
+  auto own = std::make_shared<const Keyring>(ring.clone());
+  // Another node of this cluster may be the first, and may have a newer key of the same file.
+  auto check_noted = [own,
+                      key_file = std::move(key_file)](std::vector<KeyNote> notes) -> Result<bool> {
+    std::erase_if(notes,
+                  [&](const KeyNote& note) { return check(note, *own, key_file).has_value(); });
+    if (notes.empty()) return false;
+    auto now = read_key_file(key_file);
+    for (const KeyNote& note : notes) {
+      const Keyring& newest = now && *now ? **now : *own;
+      if (auto fits = check(note, newest, key_file); !fits) return tl::unexpected(fits.error());
+    }
+    return false;
+  };
+  return [ledger, own, check_noted = std::move(check_noted)](Done<Result<bool>> done) {
+    auto check_others = [ledger, own, check_noted, done](Result<bool> first) {
+      if (!first || *first) return done(std::move(first));
+      ledger->noted_keys([ledger, own, check_noted, done](Result<std::vector<KeyNote>> notes) {
+        if (!notes) return done(tl::unexpected(std::move(notes.error())));
+        auto fits = check_noted(std::move(*notes));
+        if (!fits) return done(std::move(fits));
+        ledger->note_key(note_of(own->active(), *own), [done](Result<void> noted) {
+          if (!noted) return done(tl::unexpected(std::move(noted.error())));
+          done(false);
+        });
+      });
+    };
+    ledger->note_first_key(note_of(own->active(), *own), std::move(check_others));
+  };
+}
+
 }  // namespace hufu::store

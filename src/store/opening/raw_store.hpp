@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -54,5 +55,11 @@ std::string key_file_of(const StoreUri& uri, const std::string& key_file);
 /// sealed yet. They are checked against what the ledger remembers, and the active one is noted.
 /// Fault::config names the key that is wanted; Fault::store where the ledger makes no sense.
 Result<Keyring> unlock(const RawStore& store, const std::string& key_file);
+
+/// Notes the active key of `ring` again, after the database has lost what was in it: true where no
+/// key was noted. Fault::config where a key is noted by now that neither `ring` nor the key file,
+/// read once more, holds. As asynchronous as the ledger; `ring` may go at once.
+std::function<void(Done<Result<bool>>)> note_again(const std::shared_ptr<SealLedger>& ledger,
+                                                   const Keyring& ring, std::string key_file);
 
 }  // namespace hufu::store

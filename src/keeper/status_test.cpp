@@ -1,0 +1,76 @@
+#include <gtest/gtest.h>
+
+#include "keeper/keeper_impl.hpp"
+#include "keeper/keeper_testing.hpp"
+
+// What people are shown of many apps, and whether one is said to be usable.
+
+namespace hufu::keeper {
+namespace {
+
+using std::chrono::seconds;
+using testing::fake_app;
+using testing::FakePlatform;
+using testing::Node;
+using testing::TestCluster;
+using Fate = FakePlatform::Fate;
+
+std::uint64_t counted(Node& node) {
+  StatusPage page;
+  node.keeper->status({}, [&](Result<StatusPage> shown) { page = std::move(*shown); });
+  node.run();
+  const TokenCounts& counts = page.counts;
+  return counts.fresh + counts.stale + counts.unusable + counts.missing;
+}
+
+TEST(Status, CountedManyRowsAnewWithEveryAppOfAnImport) {
+  TestCluster cluster;
+  std::vector<AppConfig> apps;
+  for (int i = 0; i < 20'001; ++i) apps.push_back(fake_app("wx" + std::to_string(i), "x"));
+  cluster.platform->usual = Fate::hold;
+  Node node(cluster, true, std::move(apps));
+  node.start();
+  EXPECT_EQ(counted(node), 20'001U);
+  node.keeper->put_app(fake_app("new", "x"), [](const Result<AppInfo>&) {});
+  node.run();
+  EXPECT_EQ(counted(node), 20'001U) << "counted a moment ago";
+  node.pass(seconds(5), seconds(5));
+  EXPECT_EQ(counted(node), 20'002U);
+}
+
+TEST(Status, OfAFewRowsIsAlwaysCountedAnew) {
+  TestCluster cluster;
+  Node node(cluster);
+  node.start();
+  EXPECT_EQ(counted(node), 1U);
+  node.keeper->put_app(fake_app("new", "x"), [](const Result<AppInfo>&) {});
+  node.run();
+  EXPECT_EQ(counted(node), 2U);
+}
+
+TEST(Health, SaidThatNoAppIsUsableWhileASuspectTokenWasHandedOut) {
+  TestCluster cluster;
+  Node node(cluster);
+  node.start();
+  node.pass(seconds(5480), seconds(1));
+  cluster.platform->fates = {Fate::lose_answer};
+  cluster.platform->usual = Fate::no_connection;
+  cluster.platform->reachable = false;
+  bool suspect = false;
+  for (int i = 0; i < 1400; i += 5) {
+    node.pass(seconds(5), seconds(1));
+    auto asked = node.ask();
+    ASSERT_TRUE(asked.ready() && asked->has_value()) << i;
+    suspect = suspect || asked->value().suspect;
+    node.pass(seconds(1));
+    EXPECT_EQ(node.keeper->health().usable, 1U) << i;
+    EXPECT_TRUE(node.keeper->health().without.empty()) << i;
+  }
+  EXPECT_TRUE(suspect);
+  node.pass(seconds(60), seconds(1));
+  EXPECT_EQ(node.keeper->health().usable, 0U) << "its end has come";
+  EXPECT_EQ(node.keeper->health().without, std::vector<std::string>{"wx1"});
+}
+
+}  // namespace
+}  // namespace hufu::keeper
