@@ -22,7 +22,7 @@
 #include <vector>
 
 #include "hufu/store.hpp"
-#include "keeper/heart.hpp"
+#include "keeper/keeper_impl.hpp"
 #include "keeper/token_table.hpp"
 #include "store/blocking.hpp"
 #include "store/opening/open_store.hpp"
@@ -176,22 +176,23 @@ class Kept {
     parts.tokens = store_.tokens;
     parts.registry = store_.registry;
     parts.sealer = store_.sealer;
-    parts.make_issuer = [](const auto&, const auto&, const auto&) {
-      return std::make_shared<None>();
+    parts.make_issuer = [](const auto&, const auto&, const auto&) -> Result<keeper::IssuerSetup> {
+      const std::string kind(kAccessToken);
+      return keeper::IssuerSetup{std::make_shared<None>(), kind, kind, {}};
     };
-    heart_ = std::make_unique<keeper::Heart>(loop_, std::move(parts));
+    keeper_ = std::make_unique<keeper::KeeperImpl>(loop_, std::move(parts));
     thread_ = std::thread([this] { loop_.run(); });
-    auto read = store::await<Result<void>>([&](auto done) { heart_->start(std::move(done)); });
-    if (!read || heart_->health().usable != std::size_t{kApps}) std::abort();
+    auto read = store::await<Result<void>>([&](auto done) { keeper_->start(std::move(done)); });
+    if (!read || keeper_->health().usable != std::size_t{kApps}) std::abort();
   }
   ~Kept() {
     std::promise<void> stopped;
-    heart_->stop([&] { stopped.set_value(); });
+    keeper_->stop([&] { stopped.set_value(); });
     loop_.run_for(std::chrono::milliseconds(0));
     stopped.get_future().wait();
     thread_.join();
   }
-  [[nodiscard]] const keeper::AsyncKeeper& keeper() const { return *heart_; }
+  [[nodiscard]] const keeper::AsyncKeeper& keeper() const { return *keeper_; }
 
  private:
   class None final : public Issuer {
@@ -200,13 +201,13 @@ class Kept {
       return "wechat/stable/access_token";
     }
     [[nodiscard]] const RenewalRule& rule() const noexcept override { return rule_; }
-    [[nodiscard]] const std::vector<std::string>& needs() const noexcept override { return needs_; }
+    [[nodiscard]] const std::vector<Need>& needs() const noexcept override { return needs_; }
     void issue(IssueRequest, Done<IssueOutcome>) override { std::abort(); }
     void probe(IssueRequest, const Secret&, Done<ProbeResult>) override { std::abort(); }
 
    private:
     RenewalRule rule_{};
-    std::vector<std::string> needs_;
+    std::vector<Need> needs_;
   };
 
   void put(int i) {
@@ -239,7 +240,7 @@ class Kept {
   keeper::Observer nobody_;
   store::OpenStore store_;
   boost::asio::io_context loop_{1};
-  std::unique_ptr<keeper::Heart> heart_;
+  std::unique_ptr<keeper::KeeperImpl> keeper_;
   std::thread thread_;
 };
 
@@ -305,7 +306,7 @@ void table_by_token(benchmark::State& state) {
 void keeper_moment_read(benchmark::State& state) {
   const keeper::AsyncKeeper& keeper = kept();
   measure(state, [&](std::string_view app, auto& take) {
-    return keeper.read(app, kAccessToken, 0,
+    return keeper.read(app, kAccessToken, {},
                        [&](const keeper::TokenView& view) { take(view.token); });
   });
 }

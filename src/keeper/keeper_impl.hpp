@@ -44,9 +44,9 @@ struct Parts {
 ///   token_table · records         what readers see, and how it follows from a stored record
 ///   key_state                     what is the matter with a key
 ///   app_directory · issuers       which apps and kinds there are, and who issues them
-///   renewals · renewal            what is due and in flight, and the one attempt, read top to
-///   bottom dependencies · probes         the tokens that a call needs; is this one alive? answers
-///   · reports             what callers are given, and what becomes of what they say
+///   renewals · renewal            what is due and in flight; one attempt, read top to bottom
+///   dependencies · probes         the tokens that a call needs; is this one alive?
+///   answers · reports             what callers are given, and what becomes of what they say
 ///   change_follower · store_health · membership    the store, and the others who share it
 ///   status                        what people are shown
 ///
