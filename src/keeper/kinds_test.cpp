@@ -460,5 +460,25 @@ TEST(Status, SaysThatAnotherProgramFetchesTokensWhenTheyDieEarlyAgainAndAgain) {
       << page.tokens[0].notice;
 }
 
+TEST(AskingAgain, IsLookedIntoForSoManyAppsOfAPlatformAtOnceAndNoMore) {
+  TestCluster cluster;
+  cluster.platform->hold_probes = true;
+  std::vector<AppConfig> apps;
+  for (int i = 0; i < 200; ++i) apps.push_back(testing::fake_app("wx" + std::to_string(i), "x"));
+  Node node(cluster, true, std::move(apps));
+  node.start();
+  node.pass(seconds(10));
+  int answered = 0;
+  for (int i = 0; i < 200; ++i) {
+    node.keeper->recheck(Key{"wx" + std::to_string(i), {}}, seconds(1),
+                         [&](const Result<Grant>& grant) { answered += grant ? 1 : 0; });
+  }
+  node.run();
+  EXPECT_EQ(cluster.platform->probes, 64);
+  EXPECT_EQ(answered, 200 - 64) << "the others are not kept waiting";
+  node.pass(seconds(1));
+  EXPECT_EQ(answered, 200);
+}
+
 }  // namespace
 }  // namespace hufu::keeper

@@ -208,7 +208,9 @@ Task<Result<Grant>> Reports::recheck(Key key, Milliseconds patience) {
   KeyState& state = records().states().of(row);
   const bool of_use = table().state(row)->has_token && !state.known_invalid &&
                       records().issuer_of(row).issuer->can_probe();
-  if (of_use && now() >= state.probes.next_hint) {
+  // References to the values of this map stay good.
+  int& in_check = hints_in_check_[records().issuer_of(row).platform];
+  if (of_use && now() >= state.probes.next_hint && in_check < kMostHintsInCheck) {
     ProbeBudget& budget = state.probes;
     budget.hint_pause = budget.hint_pause == Milliseconds(0)
                             ? kFirstHintPause
@@ -222,14 +224,17 @@ Task<Result<Grant>> Reports::recheck(Key key, Milliseconds patience) {
       }
     };
     auto race = std::make_shared<Race>();
-    auto check = [](Reports& reports, RowHandle which, std::shared_ptr<Race> of) -> Task<void> {
+    auto check = [](Reports& reports, RowHandle which, std::shared_ptr<Race> of,
+                    int& counted) -> Task<void> {
+      ++counted;
       co_await reports.check_hint(which);
+      --counted;
       of->end();
     };
     co_await await<bool>([&](Done<bool> over) {
       race->over = std::move(over);
       records().loop().at(now() + patience, [race] { race->end(); });
-      records().loop().spawn(check(*this, row, race));
+      records().loop().spawn(check(*this, row, race, in_check));
     });
   }
   records().states().close_if_quiet(row, now());

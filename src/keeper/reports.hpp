@@ -1,5 +1,8 @@
 #pragma once
 
+#include <string>
+#include <unordered_map>
+
 #include "keeper/answers.hpp"
 
 namespace hufu::keeper {
@@ -19,6 +22,10 @@ class Reports {
     Answers& answers;
     Observer& observer;
   };
+  /// Hints of one platform that are looked into at once: one that hangs, or many clients that
+  /// ask again as a habit, takes no more of its quota and of this process than that.
+  static constexpr int kMostHintsInCheck = 64;
+
   explicit Reports(Parts parts) : parts_(parts) {}
 
   Task<Result<Report>> report(Key key, Refused refused);
@@ -43,6 +50,7 @@ class Reports {
   }
 
   Parts parts_;
+  std::unordered_map<std::string, int> hints_in_check_{};  ///< By platform.
 };
 
 }  // namespace hufu::keeper
