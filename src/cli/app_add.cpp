@@ -106,13 +106,12 @@ Result<void> examine(const AppConfig& app, const Context& context) {
   const platform::Catalog catalog =
       loaded ? platform::Catalog(loaded->config) : platform::Catalog();
   for (platform::AppProblem& problem : platform::check_app(catalog, app)) {
-    if (!problem.key.empty()) problem.error.message = problem.key + ": " + problem.error.message;
-    return tl::unexpected(std::move(problem.error));
+    return tl::unexpected(platform::named(std::move(problem)));
   }
   if (const auto* described = catalog.find(app.platform)) {
-    for (const platform::AppProblem& problem : platform::find_damage_in(*described, app)) {
-      const std::string where = problem.key.empty() ? "" : problem.key + ": ";
-      context.note(where + problem.error.message, problem.error.next_step);
+    for (platform::AppProblem& problem : platform::find_damage_in(*described, app)) {
+      const Error damage = platform::named(std::move(problem));
+      context.note(damage.message, damage.next_step);
     }
   }
   return {};

@@ -58,10 +58,8 @@ void tell_damage(const Context& context, const platform::Catalog& catalog, std::
                  const AppConfig& app) {
   const platform::PlatformDescription* described = catalog.find(app.platform);
   if (described == nullptr) return;
-  for (const platform::AppProblem& problem : platform::find_damage_in(*described, app)) {
-    Error named = problem.error;
-    if (!problem.key.empty()) named.message = problem.key + ": " + named.message;
-    const Error error = in_line(number, std::move(named));
+  for (platform::AppProblem& problem : platform::find_damage_in(*described, app)) {
+    const Error error = in_line(number, platform::named(std::move(problem)));
     context.note(error.message, error.next_step);
   }
 }

@@ -307,8 +307,9 @@ void examine_damage(Findings& findings, const Local& local, const platform::Cata
   app.id = info.id;
   app.platform = info.platform;
   app.credentials = std::move((*row)->credentials);
-  for (const platform::AppProblem& problem : platform::find_damage_in(*described, app)) {
-    findings.warn(info.id, problem.key + ": " + problem.error.message, problem.error.next_step);
+  for (platform::AppProblem& problem : platform::find_damage_in(*described, app)) {
+    Error damage = platform::named(std::move(problem));
+    findings.warn(info.id, std::move(damage.message), std::move(damage.next_step));
   }
 }
 

@@ -143,6 +143,12 @@ Result<void> check_app_id(std::string_view id) {
               "console shows it as AppID");
 }
 
+Error named(AppProblem problem) {
+  Error error = std::move(problem.error);
+  if (!problem.key.empty()) error.message = problem.key + ": " + error.message;
+  return error;
+}
+
 std::vector<AppProblem> check_app(const Catalog& catalog, const AppConfig& app) {
   std::vector<AppProblem> problems;
   if (auto good = check_app_id(app.id); !good) problems.push_back({"id", good.error()});

@@ -35,6 +35,9 @@ struct AppProblem {
   Error error;      ///< Fault::usage, with a next step; repeats no credential.
 };
 
+/// The error, which says first what it is about: "endpoint: …".
+Error named(AppProblem problem);
+
 /// Everything in `app` that its platform's description says no to: names, values, kinds, parent.
 /// Whether the parent exists is not known here, nor which credentials are kept already
 /// (`missing_credential`).

@@ -106,12 +106,6 @@ Result<void> set_member(AppConfig& app, const platform::PlatformDescription& pla
   return wrong("Unknown in the body: " + quoted(name), suggestion(name, app_names(platform)));
 }
 
-Error error_of(const platform::AppProblem& problem) {
-  Error error = problem.error;
-  if (!problem.key.empty()) error.message = problem.key + ": " + error.message;
-  return error;
-}
-
 }  // namespace
 
 Result<AppConfig> app_from(const platform::Catalog& catalog, std::string_view id,
@@ -136,8 +130,8 @@ Result<AppConfig> app_from(const platform::Catalog& catalog, std::string_view id
       return tl::unexpected(read.error());
     }
   }
-  if (const auto problems = check_app(catalog, app); !problems.empty()) {
-    return tl::unexpected(error_of(problems.front()));
+  if (auto problems = check_app(catalog, app); !problems.empty()) {
+    return tl::unexpected(platform::named(std::move(problems.front())));
   }
   if (const auto missing = missing_credential(*platform, app.credentials); missing && !known) {
     return wrong("a new app of " + platform->name + " needs " + missing->key,
