@@ -67,12 +67,12 @@ Task<void> Renewals::run(RowHandle row, std::shared_ptr<RenewalInFlight> flight)
     if (state.renewal == flight) state.renewal.reset();
     records().recompute_bounds(row);
     records().states().close_if_quiet(row, now());
-    reschedule(row);
-    if (flight->changed) records().loop().spawn(reload_until_read(row));
     // Who asked within the last lifetime is owed a renewal, not an attempt.
     const RowState present = *records().table().state(row);
     const WallTime owed_until = present.expires_at + (present.expires_at - present.obtained_at);
     if (failure && present.has_token && now() < owed_until) records().table().note_asked(row);
+    reschedule(row);
+    if (flight->changed) records().loop().spawn(reload_until_read(row));
   }
   auto waiting = std::exchange(flight->waiting, {});
   context_.observer.waiting(-static_cast<int>(waiting.size()));
