@@ -17,6 +17,7 @@ using std::chrono::hours;
 using std::chrono::minutes;
 using std::chrono::seconds;
 using testing::fake_app;
+using testing::fake_apps;
 using testing::FakePlatform;
 using testing::Node;
 using testing::seen_now;
@@ -153,10 +154,7 @@ TEST(Schedule, FetchesWhatWasNeverFetchedSoonAfterTheStart) {
 
 TEST(Schedule, SpreadsFirstFetchesBelowFiftyASecondThoughTheLoopFallsBehind) {
   TestCluster cluster;
-  std::vector<AppConfig> apps;
-  for (int i = 0; i < 200; ++i) {
-    apps.push_back(fake_app("wx" + std::to_string(i), "x"));
-  }
+  auto apps = fake_apps(200);
   Node node(cluster, true, std::move(apps));
   node.start();
   node.pass(seconds(1), Milliseconds(100));
@@ -286,10 +284,7 @@ TEST(Schedule, LeavesALoadedTokenOfNoKnownIssuerAlone) {
 
 TEST(Schedule, WhatIsOverTheLimitOfCallsWaitsItsTurn) {
   TestCluster cluster;
-  std::vector<AppConfig> apps;
-  for (int i = 0; i < 600; ++i) {
-    apps.push_back(fake_app("wx" + std::to_string(i), "x"));
-  }
+  auto apps = fake_apps(600);
   cluster.platform->usual = Fate::hold;
   Node node(cluster, true, std::move(apps));
   node.start();
@@ -1857,10 +1852,7 @@ TEST(Apps, RemovedWhileTheFeedHasForgottenAreForgottenToo) {
 TEST(Apps, ThatWaitForTheirFirstFetchKeepTheirPlaceWhenTheConfigIsReadAgain) {
   TestCluster cluster;
   const auto many = [] {
-    std::vector<AppConfig> apps;
-    for (int i = 0; i < 200; ++i) {
-      apps.push_back(fake_app("wx" + std::to_string(i), "x"));
-    }
+    auto apps = fake_apps(200);
     return apps;
   };
   Node node(cluster, true, many());

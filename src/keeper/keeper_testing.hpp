@@ -580,6 +580,13 @@ inline AppConfig fake_app(std::string id, std::string_view secret) {
   return app;
 }
 
+/// "wx0", "wx1" and so on.
+inline std::vector<AppConfig> fake_apps(int count) {
+  std::vector<AppConfig> apps;
+  for (int i = 0; i < count; ++i) apps.push_back(fake_app("wx" + std::to_string(i), "x"));
+  return apps;
+}
+
 /// The token that the node hands out at this moment, as a client has seen it.
 inline Seen seen_now(const Node& node) {
   Seen seen;

@@ -28,11 +28,15 @@ class WithTickets : public ::testing::Test {
     cluster.kinds.emplace(kTicket, tickets);
   }
 
-  std::string ticket(Node& node) {
+  static Node::Pending<Result<Grant>> ask_for_ticket(Node& node) {
     Node::Pending<Result<Grant>> pending;
     node.keeper->get(Key{"wx1", kTicket}, Wish{},
                      [slot = pending.slot](Result<Grant> r) { *slot = std::move(r); });
     node.run();
+    return pending;
+  }
+  std::string ticket(Node& node) {
+    auto pending = ask_for_ticket(node);
     if (!pending.ready()) return "(waiting)";
     if (!*pending) {
       error = pending->error();
@@ -106,10 +110,7 @@ TEST_F(WithTickets, ATicketIsPromisedDownToItsEnd) {
   node.start();
   ticket(node);
   node.pass(seconds(7190), seconds(10));
-  Node::Pending<Result<Grant>> pending;
-  node.keeper->get(Key{"wx1", kTicket}, Wish{},
-                   [slot = pending.slot](Result<Grant> r) { *slot = std::move(r); });
-  node.run();
+  auto pending = ask_for_ticket(node);
   ASSERT_TRUE(pending.ready());
   EXPECT_EQ(pending->value().expires_in, seconds(10));
 }
@@ -167,10 +168,7 @@ TEST_F(WithTickets, OneThatThePlatformHandsOutPastItsEndByOurCountIsAskedForAgai
   node.start();
   ticket(node);
   node.pass(seconds(7200), seconds(10));
-  Node::Pending<Result<Grant>> pending;
-  node.keeper->get(Key{"wx1", kTicket}, Wish{},
-                   [slot = pending.slot](Result<Grant> r) { *slot = std::move(r); });
-  node.run();
+  auto pending = ask_for_ticket(node);
   EXPECT_FALSE(pending.ready()) << "whoever asks just then waits";
   node.pass(seconds(1));
   ASSERT_TRUE(pending.ready());
@@ -288,6 +286,12 @@ TEST(ChangedEndpoint, TakesEffectAtOnceByARefreshAndDisplacesNothing) {
 
 // ---- what is learnt of a secret
 
+void replace_secret(Node& node, std::string_view secret) {
+  auto apps = Node::default_apps();
+  apps[0].credentials.insert_or_assign(std::string(kSecret), Secret(secret));
+  node.keeper->set_config_apps(std::move(apps), [](const Result<void>&) {});
+}
+
 TEST(ReplacedSecret, IsTriedWithinAMinuteAndItsRefusalShownWhileTheTokenIsHandedOut) {
   TestCluster cluster;
   cluster.platform->tries_credentials = true;
@@ -295,9 +299,7 @@ TEST(ReplacedSecret, IsTriedWithinAMinuteAndItsRefusalShownWhileTheTokenIsHanded
   Node node(cluster);
   node.start();
   node.token();
-  auto apps = Node::default_apps();
-  apps[0].credentials.insert_or_assign(std::string(kSecret), Secret(std::string_view("mistyped")));
-  node.keeper->set_config_apps(std::move(apps), [](const Result<void>&) {});
+  replace_secret(node, "mistyped");
   node.pass(seconds(60), seconds(1));
   EXPECT_EQ(cluster.platform->trials, 1);
   EXPECT_EQ(cluster.platform->calls.size(), 1U);
@@ -325,9 +327,7 @@ TEST(ReplacedSecret, IsShownAsRefusedUntilAnotherOneIsTakenWhateverTheStoreSays)
   Node node(cluster);
   node.start();
   node.token();
-  auto apps = Node::default_apps();
-  apps[0].credentials.insert_or_assign(std::string(kSecret), Secret(std::string_view("mistyped")));
-  node.keeper->set_config_apps(std::move(apps), [](const Result<void>&) {});
+  replace_secret(node, "mistyped");
   node.pass(seconds(60), seconds(1));
   node.store->forgetful = true;  // Everything is read again.
   node.pass(seconds(1));
@@ -347,9 +347,7 @@ TEST(ReplacedSecret, EndsTheFailureOfTheOneBeforeInTheListOfFailingApps) {
   node.token();
   EXPECT_EQ(failing_apps(node), 1U);
   cluster.platform->usual = Fate::answer;
-  auto apps = Node::default_apps();
-  apps[0].credentials.insert_or_assign(std::string(kSecret), Secret(std::string_view("another")));
-  node.keeper->set_config_apps(std::move(apps), [](const Result<void>&) {});
+  replace_secret(node, "another");
   node.pass(seconds(1));
   EXPECT_EQ(node.token(), "token-1");
   EXPECT_EQ(failing_apps(node), 0U);
@@ -365,9 +363,7 @@ TEST(ReplacedSecret, IsTheOneThatARenewalUsesWhichWaitedForALease) {
   holder.ask();
   auto answer = waiting.ask();
   waiting.pass(seconds(1));
-  auto apps = Node::default_apps();
-  apps[0].credentials.insert_or_assign(std::string(kSecret), Secret(std::string_view("another")));
-  waiting.keeper->set_config_apps(std::move(apps), [](const Result<void>&) {});
+  replace_secret(waiting, "another");
   waiting.pass(seconds(60));
   ASSERT_TRUE(answer.ready());
   EXPECT_EQ(cluster.platform->secrets, (std::vector<std::string>{"not-a-secret", "another"}));
@@ -463,9 +459,7 @@ TEST(Status, SaysThatAnotherProgramFetchesTokensWhenTheyDieEarlyAgainAndAgain) {
 TEST(AskingAgain, IsLookedIntoForSoManyAppsOfAPlatformAtOnceAndNoMore) {
   TestCluster cluster;
   cluster.platform->hold_probes = true;
-  std::vector<AppConfig> apps;
-  for (int i = 0; i < 200; ++i) apps.push_back(testing::fake_app("wx" + std::to_string(i), "x"));
-  Node node(cluster, true, std::move(apps));
+  Node node(cluster, true, testing::fake_apps(200));
   node.start();
   node.pass(seconds(10));
   int answered = 0;

@@ -25,10 +25,8 @@ std::uint64_t counted(Node& node) {
 
 TEST(Status, CountedManyRowsAnewWithEveryAppOfAnImport) {
   TestCluster cluster;
-  std::vector<AppConfig> apps;
-  for (int i = 0; i < 20'001; ++i) apps.push_back(fake_app("wx" + std::to_string(i), "x"));
   cluster.platform->usual = Fate::hold;
-  Node node(cluster, true, std::move(apps));
+  Node node(cluster, true, testing::fake_apps(20'001));
   node.start();
   EXPECT_EQ(counted(node), 20'001U);
   node.keeper->put_app(fake_app("new", "x"), [](const Result<AppInfo>&) {});
