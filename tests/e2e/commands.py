@@ -9,18 +9,7 @@ import harness
 KINDS = ["access_token", "jsapi_ticket", "wx_card_ticket"]
 
 
-class Commands(harness.Case):
-    def setUp(self):
-        super().setUp()
-        self.hufu = self.instance(timing={})
-
-    def ends_with(self, status, *arguments, **keywords):
-        result = self.hufu.run(*arguments, **keywords)
-        self.assertEqual(result.returncode, status, f"{arguments}: {result.stdout}{result.stderr}")
-        if status:
-            self.assertEqual(result.stdout, "", "what is no data stands on stderr")
-        return result
-
+class Commands(harness.CommandCase):
     def json_of(self, *arguments, **keywords):
         return json.loads(self.ends_with(0, *arguments, "--json", **keywords).stdout)
 

@@ -7,19 +7,7 @@ import harness
 import wechat
 
 
-class ExitCodes(harness.Case):
-    def setUp(self):
-        super().setUp()
-        self.hufu = self.instance(timing={})
-
-    def ends_with(self, status, *arguments, **keywords):
-        result = self.hufu.run(*arguments, **keywords)
-        self.assertEqual(result.returncode, status, f"{arguments}: {result.stdout}{result.stderr}")
-        if status:
-            self.assertEqual(result.stdout, "", "what is no data stands on stderr")
-            self.assertNotEqual(result.stderr, "", "a failure says what it is")
-        return result
-
+class ExitCodes(harness.CommandCase):
     # ---- 0
 
     def test_0_the_token_and_a_newline_and_nothing_else(self):

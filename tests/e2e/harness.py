@@ -365,6 +365,22 @@ class Case(unittest.TestCase):
         return answer["access_token"]
 
 
+class CommandCase(Case):
+    """Cases of commands on an instance of their own, `hufu`."""
+
+    def setUp(self):
+        super().setUp()
+        self.hufu = self.instance(timing={})
+
+    def ends_with(self, status, *arguments, **keywords):
+        result = self.hufu.run(*arguments, **keywords)
+        self.assertEqual(result.returncode, status, f"{arguments}: {result.stdout}{result.stderr}")
+        if status:
+            self.assertEqual(result.stdout, "", "what is no data stands on stderr")
+            self.assertNotEqual(result.stderr, "", "a failure says what it is")
+        return result
+
+
 class Clients:
     """Simulated SDKs: each keeps what it was given to the last promised second, then asks again.
 
