@@ -130,18 +130,17 @@ install_oauth() { install_node_modules oauth; }
 install_snippets() {
   local out=build/snippets source=tests/snippets
   if ! command -v go >/dev/null; then need go; fi
-  if ! command -v npm >/dev/null; then need node; fi
   if ! python3 -c 'import ensurepip' 2>/dev/null; then need venv; fi
   if ! PATH=$PATH:/usr/sbin command -v nginx >/dev/null; then need nginx; fi
+  install_node_modules snippets/node
   if [ -f "$out/complete" ] && [ -z "$(find "$source" -newer "$out/complete" \
-    \( -name 'go.*' -o -name 'package*.json' -o -name requirements.txt \))" ]; then
+    \( -name 'go.*' -o -name requirements.txt \))" ]; then
     return
   fi
-  say "Installing build/snippets"
-  rm -rf "$out" && mkdir -p "$out/go" "$out/node" && cp "$source"/go/{go.mod,go.sum} "$out/go" &&
-    cp "$source"/node/package*.json "$out/node" || return
-  if (cd "$out/node" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error) >&2 &&
-    python3 -m venv "$out/python" &&
+  say "Installing $out"
+  rm -rf "$out/go" "$out/python" "$out/complete" && mkdir -p "$out/go" &&
+    cp "$source"/go/{go.mod,go.sum} "$out/go" || return
+  if python3 -m venv "$out/python" &&
     "$out/python/bin/pip" -q --disable-pip-version-check install -r "$source/python/requirements.txt" >&2 &&
     (cd "$out/go" && printf 'package main\nimport _ "github.com/silenceper/wechat/v2"\nfunc main() {}\n' >main.go &&
       GOFLAGS=-mod=readonly go build -o program .) >&2; then
