@@ -73,9 +73,9 @@ struct AppPage {
 
 /// Which tokens a page shows: those after `after`, in order of app and kind.
 struct StatusQuery {
-  std::string after{};  ///< `StatusPage::next` of the page before.
-  std::size_t limit = 100;
-  std::string app{};  ///< Empty: any.
+  std::string after{};      ///< `StatusPage::next` of the page before.
+  std::size_t limit = 100;  ///< 0: the counts alone.
+  std::string app{};        ///< Empty: any.
   StateFilter state = StateFilter::any;
   Scope scope{};  ///< The counts are those of the scope, too.
 };

@@ -39,6 +39,7 @@ std::string cursor_of(const Key& key) { return key.app + "/" + key.kind; }
 StatusPage StatusView::page(const StatusQuery& query) {
   StatusPage page;
   page.counts = query.scope.empty() ? counts() : counts_of(query.scope);
+  if (query.limit == 0) return page;
   const auto slash = query.after.find('/');
   const std::string after_app = query.after.substr(0, slash);
   const std::string after_kind = slash == std::string::npos ? "" : query.after.substr(slash + 1);

@@ -46,6 +46,21 @@ TEST(Status, OfAFewRowsIsAlwaysCountedAnew) {
   EXPECT_EQ(counted(node), 2U);
 }
 
+// As /metrics asks where there are too many apps for a line each.
+TEST(Status, EndedTheProcessWhenAskedForTheCountsAlone) {
+  TestCluster cluster;
+  Node node(cluster);
+  node.start();
+  StatusQuery query;
+  query.limit = 0;
+  StatusPage page;
+  node.keeper->status(query, [&](Result<StatusPage> shown) { page = std::move(*shown); });
+  node.run();
+  EXPECT_EQ(page.counts.missing + page.counts.fresh, 1U);
+  EXPECT_TRUE(page.tokens.empty());
+  EXPECT_EQ(page.next, "");
+}
+
 TEST(Health, SaidThatNoAppIsUsableWhileASuspectTokenWasHandedOut) {
   TestCluster cluster;
   Node node(cluster);
