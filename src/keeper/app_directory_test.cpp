@@ -43,7 +43,7 @@ class SlowRegistry final : public store::Registry {
   void remove_app(const std::string& id, Done<Result<bool>> done) override {
     below_->remove_app(id, std::move(done));
   }
-  void scan_apps(std::function<void(store::AppRow)> visit, Done<Result<void>> done) override {
+  void scan_apps(std::function<void(store::AppRow&&)> visit, Done<Result<void>> done) override {
     below_->scan_apps(std::move(visit), std::move(done));
   }
   void put_key(store::ApiKeyRow key, Done<Result<bool>> done) override {

@@ -290,7 +290,7 @@ class FaultyStore final : public TokenStore {
     if (out) return done(broken());
     done(own_clock != nullptr ? std::optional(own_clock->wall()) : std::nullopt);
   }
-  void scan(std::function<void(Key, Record)> visit, Done<Result<void>> done) override {
+  void scan(std::function<void(Key&&, Record&&)> visit, Done<Result<void>> done) override {
     if (out) return done(broken());
     inner_->scan(std::move(visit), std::move(done));
   }

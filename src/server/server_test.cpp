@@ -59,7 +59,7 @@ class FakeRegistry final : public store::Registry {
   void put_app(store::AppRow, Done<Result<void>>) override {}
   void load_app(const std::string&, Done<Result<std::optional<store::AppRow>>>) override {}
   void remove_app(const std::string&, Done<Result<bool>>) override {}
-  void scan_apps(std::function<void(store::AppRow)>, Done<Result<void>>) override {}
+  void scan_apps(std::function<void(store::AppRow&&)>, Done<Result<void>>) override {}
   void put_key(store::ApiKeyRow, Done<Result<bool>>) override {}
   void revoke_key(const std::string&, Done<Result<bool>>) override {}
 

@@ -150,13 +150,14 @@ struct AesGcmSealer::Keys {
   const Hmac hmac;
 };
 
-AesGcmSealer::AesGcmSealer(Keyring ring, std::string key_file)
-    : key_file_(std::move(key_file)), keys_(std::make_shared<const Keys>(std::move(ring))) {}
+AesGcmSealer::AesGcmSealer(Keyring ring, std::string key_file) : key_file_(std::move(key_file)) {
+  use(std::move(ring));
+}
 
 AesGcmSealer::~AesGcmSealer() = default;
 
 Secret AesGcmSealer::seal(std::string_view plain, std::string_view associated_data) const {
-  auto keys = this->keys();
+  const Keys* const keys = keys_.load();
   const SealingKey& key = keys->ring.active();
 
   std::string sealed(plain.size() + kOverhead, '\0');
@@ -181,7 +182,7 @@ Result<Secret> AesGcmSealer::open(std::string_view sealed, std::string_view asso
     return fail(Fault::store, "what should be sealed (" + std::string(associated_data) + ") is not",
                 "restore the database from a backup");
   }
-  auto keys = this->keys();
+  const Keys* keys = keys_.load();
   const SealingKey* key = keys->ring.find(*id);
   if (key == nullptr) {
     keys = reread();
@@ -216,13 +217,13 @@ Result<Secret> AesGcmSealer::open(std::string_view sealed, std::string_view asso
 }
 
 Fingerprint AesGcmSealer::fingerprint(std::string_view token) const {
-  auto front = keys()->hmac.of<4>(std::string_view("token|"), token);
+  auto front = keys_.load()->hmac.of<4>(std::string_view("token|"), token);
   return {static_cast<std::uint32_t>(front[0]) << 24 | static_cast<std::uint32_t>(front[1]) << 16 |
           static_cast<std::uint32_t>(front[2]) << 8 | static_cast<std::uint32_t>(front[3])};
 }
 
 SecretTag AesGcmSealer::tag(std::string_view app, std::string_view secret) const {
-  return keys()->hmac.of<16>(std::string_view("secret|"), app, std::string_view("|"), secret);
+  return keys_.load()->hmac.of<16>(std::string_view("secret|"), app, std::string_view("|"), secret);
 }
 
 std::optional<std::string> AesGcmSealer::key_id(std::string_view sealed) {
@@ -230,23 +231,21 @@ std::optional<std::string> AesGcmSealer::key_id(std::string_view sealed) {
   return hex_of(sealed.substr(1, kIdBytes));
 }
 
-std::shared_ptr<const AesGcmSealer::Keys> AesGcmSealer::keys() const {
-  std::shared_lock lock(mutex_);
-  return keys_;
+void AesGcmSealer::use(Keyring ring) const {
+  known_.push_back(std::make_unique<const Keys>(std::move(ring)));
+  keys_.store(known_.back().get());
 }
 
 /// The keys as the file has them now. What is not this file's successor is not taken: a file that
 /// lacks a key we have been using would lock us out of what we sealed.
-std::shared_ptr<const AesGcmSealer::Keys> AesGcmSealer::reread() const {
+const AesGcmSealer::Keys* AesGcmSealer::reread() const {
   std::lock_guard lock(mutex_);
   auto stamp = key_file_.empty() ? std::nullopt : stamp_of_file(key_file_);
-  if (!stamp || stamp == stamp_) return keys_;
+  if (!stamp || stamp == stamp_) return keys_.load();
   stamp_ = stamp;
   auto ring = read_key_file(key_file_);
-  if (ring && *ring && (*ring)->contains(keys_->ring)) {
-    keys_ = std::make_shared<const Keys>(std::move(**ring));
-  }
-  return keys_;
+  if (ring && *ring && (*ring)->contains(keys_.load()->ring)) use(std::move(**ring));
+  return keys_.load();
 }
 
 }  // namespace hufu::store

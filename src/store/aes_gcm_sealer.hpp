@@ -1,9 +1,11 @@
 #pragma once
 
+#include <atomic>
 #include <memory>
+#include <mutex>
 #include <optional>
-#include <shared_mutex>
 #include <string>
+#include <vector>
 
 #include "store/keyring.hpp"
 #include "store/sealer.hpp"
@@ -37,12 +39,15 @@ class AesGcmSealer final : public Sealer {
 
  private:
   struct Keys;
-  [[nodiscard]] std::shared_ptr<const Keys> keys() const;
-  [[nodiscard]] std::shared_ptr<const Keys> reread() const;
+  void use(Keyring ring) const;
+  [[nodiscard]] const Keys* reread() const;
 
   const std::string key_file_;
-  mutable std::shared_mutex mutex_;  ///< Guards the two below.
-  mutable std::shared_ptr<const Keys> keys_;
+  /// The latest of `known_`, read for every token. Those before it stay, since somebody may be
+  /// using them; the latest holds all of their keys, too.
+  mutable std::atomic<const Keys*> keys_{nullptr};
+  mutable std::mutex mutex_;  ///< Guards the two below.
+  mutable std::vector<std::unique_ptr<const Keys>> known_;
   mutable std::optional<std::string> stamp_;  ///< Of the key file as last read.
 };
 

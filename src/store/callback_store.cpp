@@ -113,9 +113,9 @@ class CallbackStore final : public TokenStore {
     });
   }
 
-  void scan(std::function<void(Key, Record)> visit, Done<Result<void>> done) override {
+  void scan(std::function<void(Key&&, Record&&)> visit, Done<Result<void>> done) override {
     run<void>(key_, std::move(done), [this, visit = std::move(visit)]() -> Result<void> {
-      if (record_.created_at != WallTime()) visit(key_, record_.clone());
+      if (record_.created_at != WallTime()) visit(Key(key_), record_.clone());
       return {};
     });
   }

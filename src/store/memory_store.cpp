@@ -154,7 +154,7 @@ void MemoryStore::changes(std::string cursor, Done<Result<Changes>> done) {
   done(std::move(changes));
 }
 
-void MemoryStore::scan(std::function<void(Key, Record)> visit, Done<Result<void>> done) {
+void MemoryStore::scan(std::function<void(Key&&, Record&&)> visit, Done<Result<void>> done) {
   visit_in_batches(
       mutex_, slots_,
       [](const auto& entry) { return std::pair(entry.first, entry.second.record.clone()); },
@@ -209,7 +209,7 @@ void MemoryStore::remove_app(const std::string& id, Done<Result<bool>> done) {
   done(removed);
 }
 
-void MemoryStore::scan_apps(std::function<void(AppRow)> visit, Done<Result<void>> done) {
+void MemoryStore::scan_apps(std::function<void(AppRow&&)> visit, Done<Result<void>> done) {
   visit_in_batches(
       mutex_, apps_, [](const auto& entry) { return without_secrets(entry.second); },
       [&](AppRow app) { visit(std::move(app)); });

@@ -32,12 +32,12 @@ class MemoryStore final : public TokenStore, public Registry, public SealLedger,
   void commit(Lease lease, Record next, Done<Result<WriteOutcome>> done) override;
   void add_in_doubt(const Key& key, InDoubtCall in_doubt_call, Done<Result<void>> done) override;
   void changes(std::string cursor, Done<Result<Changes>> done) override;
-  void scan(std::function<void(Key, Record)> visit, Done<Result<void>> done) override;
+  void scan(std::function<void(Key&&, Record&&)> visit, Done<Result<void>> done) override;
 
   void put_app(AppRow app, Done<Result<void>> done) override;
   void load_app(const std::string& id, Done<Result<std::optional<AppRow>>> done) override;
   void remove_app(const std::string& id, Done<Result<bool>> done) override;
-  void scan_apps(std::function<void(AppRow)> visit, Done<Result<void>> done) override;
+  void scan_apps(std::function<void(AppRow&&)> visit, Done<Result<void>> done) override;
   void put_key(ApiKeyRow key, Done<Result<bool>> done) override;
   void revoke_key(const std::string& name, Done<Result<bool>> done) override;
   void list_keys(Done<Result<std::vector<ApiKeyRow>>> done) override;

@@ -74,7 +74,7 @@ class Registry {
   /// such app (the tokens of an app of the config file are nobody's to remove here).
   virtual void remove_app(const std::string& id, Done<Result<bool>> done) = 0;
   /// Every app, without its secret, in no order; `visit` runs on one thread at a time.
-  virtual void scan_apps(std::function<void(AppRow)> visit, Done<Result<void>> done) = 0;
+  virtual void scan_apps(std::function<void(AppRow&&)> visit, Done<Result<void>> done) = 0;
 
   /// False, and nothing is changed, if there is a key of that name.
   virtual void put_key(ApiKeyRow key, Done<Result<bool>> done) = 0;

@@ -113,7 +113,7 @@ void SealedStore::time(Done<Result<std::optional<WallTime>>> done) {
   below_->time(outstanding_.track(std::move(done)));
 }
 
-void SealedStore::scan(std::function<void(Key, Record)> visit, Done<Result<void>> done) {
+void SealedStore::scan(std::function<void(Key&&, Record&&)> visit, Done<Result<void>> done) {
   below_->scan(
       [this, visit = std::move(visit)](Key&& key, Record&& record) {
         if (auto opened = open(key, record); !opened) {
@@ -156,7 +156,7 @@ void SealedRegistry::remove_app(const std::string& id, Done<Result<bool>> done) 
   below_->remove_app(id, outstanding_.track(std::move(done)));
 }
 
-void SealedRegistry::scan_apps(std::function<void(AppRow)> visit, Done<Result<void>> done) {
+void SealedRegistry::scan_apps(std::function<void(AppRow&&)> visit, Done<Result<void>> done) {
   below_->scan_apps(std::move(visit), outstanding_.track(std::move(done)));
 }
 

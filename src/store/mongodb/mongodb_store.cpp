@@ -667,7 +667,7 @@ void MongoStore::time(Done<Result<std::optional<WallTime>>> done) {
   });
 }
 
-void MongoStore::scan(std::function<void(Key, Record)> visit, Done<Result<void>> done) {
+void MongoStore::scan(std::function<void(Key&&, Record&&)> visit, Done<Result<void>> done) {
   run<void>(std::move(done),
             [visit = std::move(visit)](MongoConnection& connection) -> Result<void> {
               const auto filter = [](const std::string& after) {
@@ -813,7 +813,7 @@ void MongoStore::remove_app(const std::string& id, Done<Result<bool>> done) {
   });
 }
 
-void MongoStore::scan_apps(std::function<void(AppRow)> visit, Done<Result<void>> done) {
+void MongoStore::scan_apps(std::function<void(AppRow&&)> visit, Done<Result<void>> done) {
   run<void>(std::move(done),
             [visit = std::move(visit)](MongoConnection& connection) -> Result<void> {
               const auto filter = [](const std::string& after) {

@@ -258,7 +258,7 @@ class SlowStore final : public TokenStore {
   void commit(Lease, Record, Done<Result<WriteOutcome>>) override {}
   void add_in_doubt(const Key&, InDoubtCall, Done<Result<void>>) override {}
   void changes(std::string, Done<Result<Changes>>) override {}
-  void scan(std::function<void(Key, Record)>, Done<Result<void>>) override {}
+  void scan(std::function<void(Key&&, Record&&)>, Done<Result<void>>) override {}
   Done<Result<Record>> waiting;
 };
 

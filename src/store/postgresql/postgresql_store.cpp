@@ -432,7 +432,7 @@ void PostgresqlStore::scan_on(const std::string& sql, Position after, Visit visi
       });
 }
 
-void PostgresqlStore::scan(std::function<void(Key, Record)> visit, Done<Result<void>> done) {
+void PostgresqlStore::scan(std::function<void(Key&&, Record&&)> visit, Done<Result<void>> done) {
   using Position = std::array<std::string, 2>;
   auto visit_row = [visit = std::move(visit)](const PostgresqlRows& rows, int row) {
     RecordRow found;
@@ -479,7 +479,7 @@ void PostgresqlStore::remove_app(const std::string& id, Done<Result<bool>> done)
   });
 }
 
-void PostgresqlStore::scan_apps(std::function<void(AppRow)> visit, Done<Result<void>> done) {
+void PostgresqlStore::scan_apps(std::function<void(AppRow&&)> visit, Done<Result<void>> done) {
   using Position = std::array<std::string, 1>;
   auto visit_row = [visit = std::move(visit)](const PostgresqlRows& rows, int row) {
     AppRow app;

@@ -363,7 +363,7 @@ void RedisStore::time(Done<Result<std::optional<WallTime>>> done) {
   });
 }
 
-void RedisStore::scan(std::function<void(Key, Record)> visit, Done<Result<void>> done) {
+void RedisStore::scan(std::function<void(Key&&, Record&&)> visit, Done<Result<void>> done) {
   read<void>(std::move(done), [this, visit = std::move(visit)](Connection& connection) {
     return walk(
         connection, keys_.tokens,
@@ -413,7 +413,7 @@ void RedisStore::remove_app(const std::string& id, Done<Result<bool>> done) {
            {id, RedisKeys::escaped(id), keys_.tokens_of});
 }
 
-void RedisStore::scan_apps(std::function<void(AppRow)> visit, Done<Result<void>> done) {
+void RedisStore::scan_apps(std::function<void(AppRow&&)> visit, Done<Result<void>> done) {
   read<void>(std::move(done), [this, visit = std::move(visit)](Connection& connection) {
     return walk(
         connection, keys_.apps, [this](std::string_view id) { return keys_.app(id); }, app_fields(),

@@ -179,8 +179,9 @@ std::optional<WallTime> Query::optional_time(int column) const {
 
 std::string_view Query::bytes(int column) const {
   const void* data = sqlite3_column_blob(statement_, column);
-  auto size = static_cast<std::size_t>(sqlite3_column_bytes(statement_, column));
-  return data ? std::string_view(static_cast<const char*>(data), size) : std::string_view();
+  if (data == nullptr) return {};
+  return {static_cast<const char*>(data),
+          static_cast<std::size_t>(sqlite3_column_bytes(statement_, column))};
 }
 
 }  // namespace hufu::store

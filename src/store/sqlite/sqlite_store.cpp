@@ -23,9 +23,10 @@ constexpr int kCheckpointPages = 1000;
 // ---- Rows ----
 
 constexpr int kId = RecordColumn::behind;
-const std::string kTokenColumns = "SELECT " + kRecordColumns + ", id FROM tokens ";
-const std::string kSelectToken = kTokenColumns + "WHERE app = ? AND kind = ?";
-const std::string kScanTokens = kTokenColumns + "WHERE id > ? ORDER BY id LIMIT ?";
+const std::string kSelectToken =
+    "SELECT " + kRecordColumns + ", id FROM tokens WHERE app = ? AND kind = ?";
+const std::string kScanTokens =
+    "SELECT " + kScannedColumns + ", id FROM tokens WHERE id > ? ORDER BY id LIMIT ?";
 
 constexpr int kRow = AppColumn::behind;
 const std::string kSelectApps = "SELECT " + kAppColumns + ", row FROM apps ";
@@ -441,7 +442,7 @@ std::int64_t SqliteStore::append_change(SqliteDatabase& db, std::string_view app
   return sequence;
 }
 
-void SqliteStore::scan(std::function<void(Key, Record)> visit, Done<Result<void>> done) {
+void SqliteStore::scan(std::function<void(Key&&, Record&&)> visit, Done<Result<void>> done) {
   auto next = [visit = std::move(visit)](SqliteDatabase& db,
                                          std::int64_t after) -> std::optional<std::int64_t> {
     Query row(db, kScanTokens.c_str());
@@ -523,7 +524,7 @@ void SqliteStore::remove_app(const std::string& id, Done<Result<bool>> done) {
   });
 }
 
-void SqliteStore::scan_apps(std::function<void(AppRow)> visit, Done<Result<void>> done) {
+void SqliteStore::scan_apps(std::function<void(AppRow&&)> visit, Done<Result<void>> done) {
   auto next = [visit = std::move(visit)](SqliteDatabase& db,
                                          std::int64_t after) -> std::optional<std::int64_t> {
     Query row(db, kScanApps.c_str());

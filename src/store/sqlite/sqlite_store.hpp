@@ -51,12 +51,12 @@ class SqliteStore final : public TokenStore, public Registry, public SealLedger,
   void time(Done<Result<std::optional<WallTime>>> done) override;
   /// Reads some thousand records at a time, so that a load need not wait for the end. A record that
   /// is written meanwhile is seen as it was, or as it is.
-  void scan(std::function<void(Key, Record)> visit, Done<Result<void>> done) override;
+  void scan(std::function<void(Key&&, Record&&)> visit, Done<Result<void>> done) override;
 
   void put_app(AppRow app, Done<Result<void>> done) override;
   void load_app(const std::string& id, Done<Result<std::optional<AppRow>>> done) override;
   void remove_app(const std::string& id, Done<Result<bool>> done) override;
-  void scan_apps(std::function<void(AppRow)> visit, Done<Result<void>> done) override;
+  void scan_apps(std::function<void(AppRow&&)> visit, Done<Result<void>> done) override;
   void put_key(ApiKeyRow key, Done<Result<bool>> done) override;
   void revoke_key(const std::string& name, Done<Result<bool>> done) override;
   void list_keys(Done<Result<std::vector<ApiKeyRow>>> done) override;
