@@ -22,8 +22,8 @@ bool is_plain(const Settings& settings) {
   return settings.empty() || (settings.size() == 1 && settings.begin()->first == kEndpoint);
 }
 
-bool is_plain(const std::vector<std::string>& credentials) {
-  return credentials == std::vector<std::string>{std::string(kSecret)};
+bool is_plain(const Credentials& credentials) {
+  return credentials.size() == 1 && credentials.begin()->first == kSecret;
 }
 
 }  // namespace
@@ -117,12 +117,11 @@ void AppDirectory::take_app(const store::AppRow& app) {
   const auto app_class = parts_.records.issuers().class_of(
       app.platform, std::string(setting(app.settings, kEndpoint)));
   if (!app_class) return;
-  auto names = names_of(app.credentials);
   std::optional<More> more;
-  if (!is_plain(app.settings) || !is_plain(names) || !app.parent.empty() || !app.keep.empty() ||
-      !app.legacy_document.empty()) {
-    more = More{app.settings, std::move(names),    app.parent,
-                app.keep,     app.legacy_document, app.legacy_collection};
+  if (!is_plain(app.settings) || !is_plain(app.credentials) || !app.parent.empty() ||
+      !app.keep.empty() || !app.legacy_document.empty()) {
+    more = More{app.settings, names_of(app.credentials), app.parent,
+                app.keep,     app.legacy_document,       app.legacy_collection};
   }
   set_more(app.id, std::move(more));
   put_rows(app.id, *app_class, app.secret_login, false, app.tag);
@@ -252,10 +251,10 @@ void AppDirectory::put_rows(const std::string& id, std::uint16_t app_class, bool
                             bool from_config, const store::SecretTag& tag) {
   Issuers& issuers = parts_.records.issuers();
   const auto before = table().facts(id);
-  const AppClass of = issuers.app_class(app_class);
+  const AppClass& of = issuers.app_class(app_class);
   // With another main kind the old main row goes, and so does one that was of the new kind.
   std::vector<std::pair<Key, KeyState>> gone;
-  const auto old_main = table().find(Key{id, {}});
+  const auto old_main = before ? table().find(Key{id, {}}) : std::nullopt;
   if (old_main && table().key(*old_main).kind != of.main_kind) {
     gone.push_back(take_down(*old_main));
     if (const auto same_kind = table().find(Key{id, of.main_kind})) {
@@ -265,7 +264,13 @@ void AppDirectory::put_rows(const std::string& id, std::uint16_t app_class, bool
   const RowHandle main =
       table().put_app(id, {app_class, secret_login, from_config, tag}, of.main_kind);
   table().set_issuer(main, of.main_issuer);
-  if (const More* more = more_of(id)) {
+  const More* const more = more_of(id);
+  if (!before && more == nullptr) {
+    // A plain app that comes has this row only: nearly all of a million when a server starts.
+    if (events_.added) events_.added(main);
+    return;
+  }
+  if (more != nullptr) {
     for (const std::string& kind : more->keep) {
       if (kind != of.main_kind) table().put(Key{id, kind});
     }
@@ -415,7 +420,7 @@ std::optional<AppInfo> AppDirectory::info(std::string_view id) const {
 }
 
 AppInfo AppDirectory::info_of(std::string id, const AppFacts& facts) const {
-  const AppClass of = parts_.records.issuers().app_class(facts.app_class);
+  const AppClass& of = parts_.records.issuers().app_class(facts.app_class);
   AppInfo info;
   info.id = std::move(id);
   info.platform = of.platform;

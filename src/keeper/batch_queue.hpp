@@ -49,8 +49,8 @@ class BatchQueue : public std::enable_shared_from_this<BatchQueue<Row>> {
   }
 
  private:
-  static constexpr std::size_t kBatch = 2048;
-  static constexpr std::size_t kMostBatches = 4;
+  static constexpr std::size_t kBatch = 512;
+  static constexpr std::size_t kMostBatches = 8;
 
   void unload(std::vector<Row> batch) {
     for (Row& row : batch) take_(row);

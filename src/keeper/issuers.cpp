@@ -1,6 +1,5 @@
 #include "keeper/issuers.hpp"
 
-#include <mutex>
 #include <utility>
 
 namespace hufu::keeper {
@@ -34,16 +33,16 @@ Issuers::Issuers(MakeIssuer make, const Timing& fallback)
                          fallback)) {}
 
 Result<std::uint16_t> Issuers::class_of(const std::string& platform, const std::string& endpoint) {
-  for (std::size_t i = 0; i < classes_.size(); ++i) {
+  for (std::uint32_t i = 0; i < classes_.size(); ++i) {
     if (classes_[i].platform == platform && classes_[i].endpoint == endpoint) {
       return static_cast<std::uint16_t>(i);
     }
   }
   auto main = add(platform, endpoint, {});
   if (!main) return main;
-  std::unique_lock lock(mutex_);
-  classes_.push_back({platform, endpoint, known_[*main]->kind, *main});
-  return static_cast<std::uint16_t>(classes_.size() - 1);
+  const std::uint32_t number = classes_.add();
+  classes_[number] = {platform, endpoint, known_[*main]->kind, *main};
+  return static_cast<std::uint16_t>(number);
 }
 
 Result<std::uint16_t> Issuers::issuer_of(std::uint16_t app_class, const std::string& kind) {
@@ -62,11 +61,6 @@ std::uint16_t Issuers::by_name(std::string_view name) {
   }
   by_name_.emplace(name, index);  // Also where there is none: a million rows may name it.
   return index;
-}
-
-AppClass Issuers::app_class(std::uint16_t index) const {
-  std::shared_lock lock(mutex_);
-  return classes_[index];
 }
 
 Result<std::uint16_t> Issuers::add(const std::string& platform, const std::string& endpoint,

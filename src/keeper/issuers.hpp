@@ -4,7 +4,6 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <shared_mutex>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -13,6 +12,7 @@
 #include "hufu/config.hpp"
 #include "hufu/issuer.hpp"
 #include "keeper/rules.hpp"
+#include "keeper/stable_vector.hpp"
 
 namespace hufu::keeper {
 
@@ -48,7 +48,8 @@ struct AppClass {
 /// The issuers and the classes of apps that this process has met, by number: rows hold numbers.
 /// Those that were met are never forgotten, so that a number stays good.
 ///
-/// Thread-safety: the keeper's own thread only, but for `app_class`, which any thread may call.
+/// Thread-safety: the keeper's own thread only, but for `app_class`, which any thread may call that
+/// learnt of the number by way of a lock or an atomic.
 class Issuers {
  public:
   /// In place of an index: the token is of an issuer that this process knows nothing about.
@@ -68,7 +69,9 @@ class Issuers {
   [[nodiscard]] const Terms& terms(std::uint16_t index) const {
     return index == kUnknown ? fallback_ : known_[index]->terms;
   }
-  [[nodiscard]] AppClass app_class(std::uint16_t index) const;
+  [[nodiscard]] const AppClass& app_class(std::uint16_t index) const noexcept {
+    return classes_[index];
+  }
 
  private:
   Result<std::uint16_t> add(const std::string& platform, const std::string& endpoint,
@@ -79,8 +82,7 @@ class Issuers {
   std::vector<std::unique_ptr<KnownIssuer>> known_;
   std::map<std::tuple<std::string, std::string, std::string>, std::uint16_t> by_place_;
   std::map<std::string, std::uint16_t, std::less<>> by_name_;
-  std::vector<AppClass> classes_;
-  mutable std::shared_mutex mutex_;  ///< Of classes_.
+  StableVector<AppClass, 16> classes_;
 };
 
 }  // namespace hufu::keeper

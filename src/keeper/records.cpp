@@ -59,6 +59,37 @@ bool Records::apply_record(RowHandle row, const Record& record, Standing standin
                                       ? issuers().by_name(record.token->issuer)
                                       : before.issuer;
   const Terms& terms = issuers().terms(issued_by);
+  if (states().find(row) != nullptr || !is_quiet(record, terms)) {
+    apply_state(row, record, terms, newer);
+  }
+
+  if (record.token) {
+    if (newer || !before.has_token || record.token->obtained_at != before.obtained_at ||
+        record.token->expires_at != before.expires_at ||
+        record.renew_at != before.bounds.renew_at) {
+      publish(row, record);
+    } else {
+      recompute_bounds(row);
+    }
+  } else {
+    table().clear(row);
+    notify_listener(row);
+  }
+  states().close_if_quiet(row, now());
+  if (events_.changed) events_.changed(row);
+  if (newer && events_.replaced) events_.replaced(row);
+  return true;
+}
+
+/// Whether the record says nothing that a KeyState would have to hold, as nearly all of a million
+/// do when a server starts.
+bool Records::is_quiet(const Record& record, const Terms& terms) const {
+  return !record.failure && record.in_doubt.empty() && !is_from_the_future(record, terms, now()) &&
+         early_deaths(record.budget, now()) < kDeathsByOthers;
+}
+
+/// What the record says of the key beyond its token.
+void Records::apply_state(RowHandle row, const Record& record, const Terms& terms, bool newer) {
   KeyState& state = states().of(row);
   state.budget = record.budget;
   state.from_the_future = is_from_the_future(record, terms, now());
@@ -85,23 +116,6 @@ bool Records::apply_record(RowHandle row, const Record& record, Standing standin
   state.in_doubt = judged.in_doubt;
   if (is_dead(judged)) state.known_invalid = true;  // Whoever asked the platform.
   apply_failure(row, record, newer);
-
-  if (record.token) {
-    if (newer || !before.has_token || record.token->obtained_at != before.obtained_at ||
-        record.token->expires_at != before.expires_at ||
-        record.renew_at != before.bounds.renew_at) {
-      publish(row, record);
-    } else {
-      recompute_bounds(row);
-    }
-  } else {
-    table().clear(row);
-    notify_listener(row);
-  }
-  states().close_if_quiet(row, now());
-  if (events_.changed) events_.changed(row);
-  if (newer && events_.replaced) events_.replaced(row);
-  return true;
 }
 
 void Records::apply_failure(RowHandle row, const Record& record, bool newer) {

@@ -104,6 +104,8 @@ class Records {
 
  private:
   void apply_calls(RowHandle row, const Record& record);
+  [[nodiscard]] bool is_quiet(const Record& record, const Terms& terms) const;
+  void apply_state(RowHandle row, const Record& record, const Terms& terms, bool newer);
   void apply_failure(RowHandle row, const Record& record, bool newer);
   [[nodiscard]] Bounds bounds_for(RowHandle row, const Record& record,
                                   std::uint16_t issued_by) const;

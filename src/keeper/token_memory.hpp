@@ -54,7 +54,8 @@ class TokenMemory {
   std::uint32_t take_fresh(std::uint32_t count);
   void put_free(std::uint32_t cell, std::size_t count) noexcept;
 
-  StableVector<std::array<char, kCell>, kChunk> cells_;
+  ChunkMemory memory_;
+  StableVector<std::array<char, kCell>, kChunk> cells_{memory_};
   /// First of the free runs of so many cells; each holds the number of the next.
   std::array<std::uint32_t, kMostCells + 1> free_{};
 };

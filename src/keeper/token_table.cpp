@@ -3,6 +3,7 @@
 #include <openssl/crypto.h>
 
 #include <algorithm>
+#include <bit>
 #include <iterator>
 #include <queue>
 #include <set>
@@ -37,6 +38,10 @@ void TokenTable::Id::clear() noexcept {
 
 TokenTable::TokenTable() : shards_(new Shard[kShards]), owners_(new Owners[kShards]) {
   kinds_[kinds_.add()] = kAccessToken;
+  for (std::size_t s = 0; s < kShards; ++s) {
+    shards_[s].apps.use(rows_memory_);
+    shards_[s].others.use(rows_memory_);
+  }
 }
 TokenTable::~TokenTable() {
   for_each([this](RowHandle row) {
@@ -561,7 +566,9 @@ std::uint16_t TokenTable::number_of_kind(std::string_view kind) {
 
 void TokenTable::link_owner(Owners& owners, std::uint32_t id) {
   if (owners.rows == owners.heads.size()) {
-    std::vector<std::uint32_t> old(std::max<std::size_t>(16, 2 * owners.heads.size()), kNone);
+    // Room for a token of every app: when a server starts, the apps come before the tokens.
+    const std::size_t room = std::max(2 * owners.heads.size(), std::bit_ceil(apps() / kShards));
+    std::vector<std::uint32_t> old(std::max<std::size_t>(16, room), kNone);
     old.swap(owners.heads);
     for (std::uint32_t head : old) {
       while (head != kNone) {

@@ -326,6 +326,7 @@ class TokenTable {
 
   TokenMemory memory_;
   DisplacedTokens displaced_{memory_};
+  ChunkMemory rows_memory_;
   std::unique_ptr<Shard[]> shards_;
   std::unique_ptr<Owners[]> owners_;
   StableVector<std::string, 16> kinds_;
