@@ -1,5 +1,6 @@
 #include "server/recent_asks.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 namespace hufu::server {
@@ -42,7 +43,18 @@ bool RecentAsks::asks_again(std::string_view app, std::string_view credential,
   }
   if (tick - static_cast<std::uint32_t>(before) > kWindowTicks) return false;
   if (tick - place.believed.load(std::memory_order_relaxed) < kRestTicks) return false;
+  if (!may_believe_another(now)) return false;
   place.believed.store(tick, std::memory_order_relaxed);
+  return true;
+}
+
+bool RecentAsks::may_believe_another(SteadyTime now) noexcept {
+  SteadyTime until = believed_until_.load(std::memory_order_relaxed);
+  SteadyTime next;
+  do {
+    if (until > now + kAhead) return false;
+    next = std::max(until, now) + kBetween;
+  } while (!believed_until_.compare_exchange_weak(until, next, std::memory_order_relaxed));
   return true;
 }
 

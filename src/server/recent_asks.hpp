@@ -27,9 +27,13 @@ class RecentAsks {
   /// An asker that just asks often is taken at its word once in so long, as the keeper checks a
   /// token no more often.
   static constexpr Milliseconds kRest = std::chrono::seconds(60);
+  /// All askers together: a thousand at once, and a hundred a second when that goes on. A program
+  /// that keeps no tokens and asks for thousands of apps would have the platform asked about each.
+  static constexpr Milliseconds kBetween{10};
+  static constexpr Milliseconds kAhead = 1000 * kBetween;
 
-  /// Notes an ask. True if it is the second one within kWindow and the asker was not taken at its
-  /// word within kRest.
+  /// Notes an ask. True if it is the second one within kWindow, the asker was not taken at its word
+  /// within kRest, and not too many others were.
   bool asks_again(std::string_view app, std::string_view credential, std::string_view address,
                   SteadyTime now) noexcept;
 
@@ -41,7 +45,11 @@ class RecentAsks {
   };
   static constexpr std::size_t kPlaces = 16 * 1024;
 
+  bool may_believe_another(SteadyTime now) noexcept;
+
   std::array<Place, kPlaces> places_{};
+  /// When all that were believed would have been, one by one kBetween apart.
+  std::atomic<SteadyTime> believed_until_{SteadyTime{}};
 };
 
 }  // namespace hufu::server

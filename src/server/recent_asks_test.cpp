@@ -55,6 +55,28 @@ TEST_F(RecentAsksTest, TakesABusyAskerAtItsWordOnceAMinute) {
   EXPECT_EQ(believed, 10);
 }
 
+// One that keeps no tokens asks for thousands of apps again and again.
+TEST_F(RecentAsksTest, BelievesAThousandAskersAtOnceAndAHundredASecondAfterThat) {
+  const auto believed_of = [&](const std::string& prefix) {
+    int believed = 0;
+    for (int i = 0; i < 3000; ++i) {
+      const std::string app = prefix + std::to_string(i);
+      ask(app);
+      if (ask(app)) ++believed;
+    }
+    return believed;
+  };
+  EXPECT_NEAR(believed_of("a"), 1000, 1);
+  EXPECT_EQ(believed_of("b"), 0);
+  advance(std::chrono::seconds(1));
+  EXPECT_NEAR(believed_of("c"), 100, 1);
+  EXPECT_FALSE(ask("late"));
+  advance(Milliseconds(10));
+  EXPECT_TRUE(ask("late")) << "who was not believed may be the next time";
+  advance(std::chrono::minutes(1));
+  EXPECT_NEAR(believed_of("d"), 1000, 1);
+}
+
 TEST_F(RecentAsksTest, IsNotConfusedByAClockThatStandsAtItsBeginning) {
   now = SteadyTime();
   EXPECT_FALSE(ask());
