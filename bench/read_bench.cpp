@@ -206,7 +206,9 @@ class Kept {
     void probe(IssueRequest, const Secret&, Done<ProbeResult>) override { std::abort(); }
 
    private:
-    RenewalRule rule_{};
+    /// As a platform's: with no overlap, rows would need memory of their own for their times.
+    RenewalRule rule_{RenewalRule::Shape::rotating, std::chrono::minutes(5), std::chrono::days(31),
+                      0, Milliseconds(0)};
     std::vector<Need> needs_;
   };
 
