@@ -1,6 +1,6 @@
 // The cheapest platform there can be, so that a benchmark measures Hufu and not the simulator:
-// hufu_bench_platform LISTEN TOKEN_BYTES. Answers whatever it is asked with a new token, and as WeChat
-// does to who asks with one that lives. Prints its address, and ends on SIGTERM.
+// hufu_bench_platform LISTEN TOKEN_BYTES. Answers whatever it is asked with a new token, and as
+// WeChat does to who asks with one that lives. Prints its address, and ends on SIGTERM.
 #include <signal.h>
 
 #include <atomic>

@@ -33,7 +33,9 @@ void HttpConnection::proceed() {
   } else if (worker_.closing_idle() && session_.phase() == Http1Session::Phase::idle) {
     return close_if_idle();
   }
-  receive();
+  // In its turn behind the connections that are ready now: by then the next request has often come,
+  // and a read that finds nothing is a call of the kernel for nothing.
+  transport_.post([self = shared_from_this()] { self->receive(); });
 }
 
 /// Sends what there is; false if some of it must wait (or never will be sent).

@@ -4,6 +4,7 @@
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/post.hpp>
 #include <cstddef>
 #include <span>
 #include <string>
@@ -42,6 +43,11 @@ class TcpTransport {
   void async_read_some(std::span<char> into, Callback&& callback) {
     socket_.async_read_some(boost::asio::buffer(into.data(), into.size()),
                             std::forward<Callback>(callback));
+  }
+  /// Calls it when whatever is ready now has had its turn.
+  template <class Callback>
+  void post(Callback&& callback) {
+    boost::asio::post(socket_.get_executor(), std::forward<Callback>(callback));
   }
   template <class Callback>
   void async_wait_writable(Callback&& callback) {
