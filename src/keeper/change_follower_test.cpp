@@ -9,8 +9,6 @@ namespace hufu::keeper {
 namespace {
 
 using std::chrono::seconds;
-using testing::fake_app;
-using testing::FaultyStore;
 using testing::Node;
 using testing::TestCluster;
 

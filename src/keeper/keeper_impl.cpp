@@ -101,7 +101,7 @@ void KeeperImpl::when_started(Milliseconds patience, Done<bool> done) {
   loop_.post([this, patience, done = std::move(done)] {
     if (started_) return done(true);
     auto over = std::make_shared<bool>(false);
-    waiting_for_start_.push_back([over, done](bool started) {
+    waiting_for_start_.emplace_back([over, done](bool started) {
       if (!std::exchange(*over, true)) done(started);
     });
     loop_.at(now() + patience, [over, done] {
@@ -170,7 +170,7 @@ Task<void> KeeperImpl::write_back(RowHandle row) {
   auto acquired = co_await await<Result<AcquireOutcome>>(
       [&](auto done) { parts_.tokens->acquire_lease(std::move(request), std::move(done)); });
   if (!acquired || !std::holds_alternative<Acquired>(*acquired)) co_return;
-  Acquired& lease = std::get<Acquired>(*acquired);
+  auto& lease = std::get<Acquired>(*acquired);
   co_await await<Result<WriteOutcome>>([&](auto done) {
     parts_.tokens->commit(std::move(lease.lease), std::move(record), std::move(done));
   });

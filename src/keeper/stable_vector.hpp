@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <type_traits>
 #include <vector>
 
 #include "keeper/chunk_memory.hpp"
@@ -51,7 +52,10 @@ class StableVector {
   void add_chunk() {
     chunks_.push_back(memory_ != nullptr ? static_cast<T*>(memory_->take(kChunk * sizeof(T)))
                                          : std::allocator<T>().allocate(kChunk));
-    std::uninitialized_value_construct_n(chunks_.back(), kChunk);
+    // A ChunkMemory's is zero as it comes, and need not be written twice.
+    if (memory_ == nullptr || !std::is_trivially_default_constructible_v<T>) {
+      std::uninitialized_value_construct_n(chunks_.back(), kChunk);
+    }
     if (chunks_.size() > capacity_) {
       // Readers may be in the present directory, so it stays: all of them together are no longer
       // than the latest.

@@ -81,7 +81,7 @@ class FakeKeeper final : public keeper::AsyncKeeper {
   keeper::Health healthy{true, true, 1, 1, {}};
   std::vector<std::string> asked;
   std::optional<AppConfig> put;
-  std::optional<keeper::AppQuery> apps_query;
+  mutable std::optional<keeper::AppQuery> apps_query;
   std::optional<keeper::StatusQuery> status_query;
 
   /// While this is set, `wait` and `when_started` hold back their answers.
@@ -192,7 +192,7 @@ class FakeKeeper final : public keeper::AsyncKeeper {
     return found->second.info;
   }
   [[nodiscard]] keeper::AppPage apps(const keeper::AppQuery& query) const override {
-    const_cast<FakeKeeper*>(this)->apps_query = query;
+    apps_query = query;
     keeper::AppPage page;
     for (auto app = apps_.upper_bound(query.after); app != apps_.end(); ++app) {
       if (!is_in(query.scope, app->first)) continue;

@@ -12,7 +12,6 @@ namespace {
 using std::chrono::milliseconds;
 using testing::Answered;
 using testing::grant;
-using testing::RouteFixture;
 using Asked = std::vector<std::string>;
 
 class V1Tokens : public testing::V1 {};
