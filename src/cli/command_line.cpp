@@ -331,7 +331,7 @@ Parameter Parameters::option(std::string_view name, double& variable, std::strin
 
 Parameter Parameters::option(std::string_view name, std::function<void(const std::string&)> take,
                              std::string_view about) {
-  return Parameter(command_->add_option_function<std::string>(std::string(name), std::move(take),
+  return Parameter(command_->add_option_function<std::string>(std::string(name), take,
                                                               std::string(about)));
 }
 
