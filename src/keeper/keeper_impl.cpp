@@ -334,7 +334,8 @@ void KeeperImpl::remove_app(std::string id, Done<Result<bool>> done) {
 void KeeperImpl::status(StatusQuery query, Done<Result<StatusPage>> done) {
   loop_.enter<Result<StatusPage>>(std::move(done),
                                   [this, query = std::move(query)]() -> Task<Result<StatusPage>> {
-                                    if (!parts_.background) {
+                                    // Once a list: its further pages show what was read.
+                                    if (!parts_.background && query.after.empty()) {
                                       if (auto read = co_await changes_.read_everything(); !read) {
                                         co_return tl::unexpected(std::move(read.error()));
                                       }

@@ -234,6 +234,7 @@ class FaultyStore final : public TokenStore {
   bool forgetful = false;         ///< The feed has forgotten what changed.
   std::uint64_t unconfirmed = 0;  ///< Writes that too few replicas have.
   int acquisitions = 0;
+  int scans = 0;
   int commits = 0;
   std::function<void()> before_load;
   bool hold_loads = false;  ///< Loads read what is there, but answer on `release_loads`.
@@ -292,6 +293,7 @@ class FaultyStore final : public TokenStore {
   }
   void scan(std::function<void(Key&&, Record&&)> visit, Done<Result<void>> done) override {
     if (out) return done(broken());
+    ++scans;
     inner_->scan(std::move(visit), std::move(done));
   }
 

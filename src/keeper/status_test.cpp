@@ -61,6 +61,25 @@ TEST(Status, EndedTheProcessWhenAskedForTheCountsAlone) {
   EXPECT_EQ(page.next, "");
 }
 
+// `hufu status` on a store of a million apps: a thousand pages.
+TEST(Status, OfACommandReadTheWholeStoreForEachPage) {
+  TestCluster cluster;
+  Node node(cluster, false, testing::fake_apps(5));
+  node.start();
+  StatusQuery query;
+  query.limit = 2;
+  std::size_t shown = 0;
+  do {
+    StatusPage page;
+    node.keeper->status(query, [&](Result<StatusPage> next) { page = std::move(*next); });
+    node.run();
+    shown += page.tokens.size();
+    query.after = page.next;
+  } while (!query.after.empty());
+  EXPECT_EQ(shown, 5U);
+  EXPECT_EQ(node.store->scans, 1);
+}
+
 TEST(Health, SaidThatNoAppIsUsableWhileASuspectTokenWasHandedOut) {
   TestCluster cluster;
   Node node(cluster);
