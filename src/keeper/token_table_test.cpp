@@ -449,6 +449,23 @@ TEST(TokenTable, ComparesMoreThanTheFingerprint) {
   EXPECT_FALSE(table.owner_of("t1", Fingerprint{fingerprint_of("t1").bits + 1}, kT0));
 }
 
+TEST(TokenTable, ComparesEveryByteOfAToken) {
+  Table table;
+  const Fingerprint same{77};
+  const RowHandle row = table.app("a");
+  for (std::size_t length = 1; length <= 25; ++length) {
+    const std::string token(length, 't');
+    table.publish(row, {Secret(std::string_view(token)), kT0, kT0 + seconds(100), "i"}, length,
+                  same, 0, lasting(seconds(80)), false, {});
+    EXPECT_TRUE(table.owner_of(token, same, kT0)) << length;
+    for (std::size_t at = 0; at < length; ++at) {
+      std::string other = token;
+      other[at] = '\xf4';
+      EXPECT_FALSE(table.owner_of(other, same, kT0)) << at << " of " << length;
+    }
+  }
+}
+
 TEST(TokenTable, RemembersADisplacedTokenAsLongAsItIsPromised) {
   Table table;
   const RowHandle row = table.app("a");
