@@ -331,8 +331,8 @@ Parameter Parameters::option(std::string_view name, double& variable, std::strin
 
 Parameter Parameters::option(std::string_view name, std::function<void(const std::string&)> take,
                              std::string_view about) {
-  return Parameter(command_->add_option_function<std::string>(std::string(name), take,
-                                                              std::string(about)));
+  return Parameter(
+      command_->add_option_function<std::string>(std::string(name), take, std::string(about)));
 }
 
 Parameter Parameters::flag(std::string_view name, bool& variable, std::string_view about) {

@@ -14,6 +14,7 @@ TEST(Quoted, ShowsWhatCannotBePrintedAndCutsWhatIsLong) {
 TEST(Quoted, ACharacterThatNobodySeesWasShownAsItIs) {
   EXPECT_EQ(hufu::quoted("wx1\u200b"), "\"wx1\\u200b\"");
   EXPECT_EQ(hufu::quoted("\ufeffwx\u00a01\u3000"), "\"\\ufeffwx\\u00a01\\u3000\"");
+  // NOLINTNEXTLINE(misc-misleading-bidirectional): that is what it is about
   EXPECT_EQ(hufu::quoted("\u202eoffice"), "\"\\u202eoffice\"");
   EXPECT_EQ(hufu::quoted("虎符 é 𝄞"), "\"虎符 é 𝄞\"") << "what is seen stays as it is";
   EXPECT_EQ(hufu::quoted("\xe2\x80"), "\"\xe2\x80\"") << "no character at all";

@@ -515,9 +515,11 @@ TEST_F(HttpClientBehindAProxy, CarriesNoProxyIntoTheNextRequest) {
 // Certificates.
 
 class HttpClientOverTls : public ::testing::Test {
+ public:
+  ~HttpClientOverTls() override { std::remove(file_.c_str()); }
+
  protected:
   HttpClientOverTls() { authority_.write_certificate(file_); }
-  ~HttpClientOverTls() override { std::remove(file_.c_str()); }
 
   HttpOutcome fetch_from(const testing::Certificate& certificate,
                          const std::string& host = "127.0.0.1") {

@@ -64,7 +64,7 @@ bool has_a_name_before_it(std::string_view text) {
 
 std::string length_of(const UsualForm& usual) {
   const std::size_t prefix = usual.prefix.size();
-  const std::string longest = std::to_string(usual.longest + prefix);
+  std::string longest = std::to_string(usual.longest + prefix);
   if (usual.shortest == usual.longest) return longest;
   return std::to_string(usual.shortest + prefix) + " to " + longest;
 }

@@ -136,6 +136,9 @@ TEST_F(SinksTest, ThatMakeNoSenseAreReportedAndChangeNothing) {
 }
 
 class LegacyDocumentsTest : public SinksTest {
+ public:
+  ~LegacyDocumentsTest() override { sinks.stop(); }
+
  protected:
   LegacyDocumentsTest() {
     auto target = std::make_shared<LegacyDocumentTarget>(
@@ -150,7 +153,6 @@ class LegacyDocumentsTest : public SinksTest {
         },
         read());
   }
-  ~LegacyDocumentsTest() override { sinks.stop(); }
   std::string document() {
     sinks.drain();
     return documents->all.empty() ? "" : std::string(documents->all[0].token.reveal());

@@ -15,7 +15,6 @@ namespace {
 using namespace hufu::store::testing;
 using namespace conformance;
 using namespace std::chrono_literals;
-using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 

@@ -43,9 +43,11 @@ class Unprivileged {
 };
 
 class SqliteOpening : public ::testing::Test {
+ public:
+  ~SqliteOpening() override { set_modes(0700, 0600); }
+
  protected:
   SqliteOpening() { fs::create_directory(place); }
-  ~SqliteOpening() override { set_modes(0700, 0600); }
 
   Result<std::shared_ptr<SqliteStore>> try_open() {
     return SqliteStore::open({.path = path, .busy_timeout = 0ms}, clock);
