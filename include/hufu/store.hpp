@@ -117,8 +117,7 @@ class TokenStore {
   virtual void time(Done<Result<std::optional<WallTime>>> done) { done(std::optional<WallTime>()); }
 
   /// Calls `visit` for every record, in no order, then `done`. `visit` runs on one thread at a
-  /// time. A store may leave out what only the holder of a lease needs: `displaced_at`,
-  /// `refresh_token_expires_at`, `created_at` and `updated_at`.
+  /// time.
   virtual void scan(std::function<void(Key&&, Record&&)> visit, Done<Result<void>> done) = 0;
 };
 

@@ -8,7 +8,8 @@ namespace hufu::keeper {
 /// Memory for the chunks of StableVectors, none of which is given back before the end. Once a few
 /// megabytes are in use it comes in huge pages, where the kernel grants them
 /// (transparent_hugepage=madvise or always): a read of one of a million tokens touches half a dozen
-/// pages of 4 KiB that no TLB holds, and to have them made one by one is a good part of a start.
+/// pages of 4 KiB that no TLB holds. What that brings and costs:
+/// docs/decisions/2026-11-30-token-table-of-apps.md.
 ///
 /// Thread-safety: one thread at a time; what was taken is its users' to guard.
 class ChunkMemory {

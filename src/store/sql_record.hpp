@@ -16,12 +16,12 @@ inline const std::string kRecordColumns =
     "predecessors, alive_at, marks, trouble, budget, fence, holder, lease_until, created_at, "
     "updated_at, overlap, refresh_token, refresh_token_expires_at";
 
-/// The same columns as a scan reads them: without the lease, which is no part of a record, and
-/// without what `TokenStore::scan` leaves out. A million rows are read when a server starts, and a
-/// column costs a few percent of that.
+/// The same columns as a scan reads them: without the lease, which is no part of a record. A
+/// million rows are read when a server starts, and a column costs a few percent of that.
 inline const std::string kScannedColumns =
-    "app, kind, revision, token, issuer, obtained_at, expires_at, renew_at, NULL, predecessors, "
-    "alive_at, marks, trouble, budget, 0, '', 0, 0, 0, overlap, refresh_token, NULL";
+    "app, kind, revision, token, issuer, obtained_at, expires_at, renew_at, displaced_at, "
+    "predecessors, alive_at, marks, trouble, budget, 0, '', 0, created_at, updated_at, overlap, "
+    "refresh_token, refresh_token_expires_at";
 
 /// Their numbers, and the first that is free behind them.
 struct RecordColumn {
