@@ -57,7 +57,7 @@ Result<void> read_credentials(const Options& options, const Context& context, Ap
     if (pair->second.starts_with("file:")) place.file = pair->second.substr(5);
     if (pair->second.starts_with("env:")) place.variable = pair->second.substr(4);
     if (place.file.empty() && place.variable.empty()) {
-      return fail(Fault::usage, std::string("--credential takes ") + kForm,
+      return fail(Fault::usage, std::string("--credential takes ").append(kForm),
                   "A credential is never an argument: every user of a machine can read those");
     }
     auto secret = read_secret(place, context);
