@@ -23,6 +23,11 @@ class Secret {
   explicit Secret(std::string&& text);
   /// Takes over the `size` bytes of `bytes`, so that whoever makes a secret need not copy it.
   Secret(std::unique_ptr<char[]> bytes, std::size_t size) noexcept;
+  /// Holds a copy of `text` from now on, in the memory that it has where that is large enough.
+  void assign(std::string_view text);
+  /// Holds `size` bytes from now on, for the caller to write; what it held is wiped. The address is
+  /// that of `reveal()`.
+  [[nodiscard]] char* make_room(std::size_t size);
   Secret(Secret&& other) noexcept;
   Secret& operator=(Secret&& other) noexcept;
   Secret(const Secret&) = delete;
@@ -46,6 +51,7 @@ class Secret {
  private:
   std::unique_ptr<char[]> bytes_;
   std::size_t size_ = 0;
+  std::size_t capacity_ = 0;
 };
 
 /// Overwrites the bytes of `text` in a way the compiler may not leave out, then empties it.

@@ -53,6 +53,19 @@ TEST(Secret, WipesTheStringItTakesOver) {
   for (std::size_t i = 0; i < length; ++i) ASSERT_EQ(bytes[i], '\0') << "byte " << i;
 }
 
+TEST(Secret, TakesAnotherTextIntoTheMemoryThatItHas) {
+  Secret secret(std::string_view("a longer text"));
+  const char* const bytes = secret.reveal().data();
+  secret.assign("tiger");
+  EXPECT_EQ(secret.reveal(), "tiger");
+  EXPECT_EQ(secret.reveal().data(), bytes);
+  EXPECT_EQ(std::string_view(bytes, 13), std::string_view("tiger\0\0\0\0\0\0\0\0", 13)) << "wiped";
+  secret.assign("a text that is longer still");
+  EXPECT_EQ(secret.reveal(), "a text that is longer still");
+  secret.assign("");
+  EXPECT_TRUE(secret.empty());
+}
+
 TEST(Secret, ComparesWithText) {
   Secret secret(std::string_view("tiger"));
   EXPECT_TRUE(secret.same_as("tiger"));

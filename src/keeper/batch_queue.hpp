@@ -14,8 +14,7 @@ namespace hufu::keeper {
 
 /// Carries rows from the store's thread to the keeper's in batches: a million of them must neither
 /// be posted one by one nor pile up in memory where the store is the faster of the two. What was
-/// taken goes back to be destroyed by the thread that made it, for whose allocator that is far
-/// cheaper.
+/// taken goes back to the store's thread, for the rows that come next to be read into its memory.
 ///
 /// Thread-safety: `put` and `send` belong to one thread, `take` is called on the keeper's.
 template <class Row>
@@ -24,11 +23,14 @@ class BatchQueue : public std::enable_shared_from_this<BatchQueue<Row>> {
   BatchQueue(EventLoop& loop, std::function<void(Row&)> take)
       : loop_(loop), take_(std::move(take)) {}
 
-  /// Waits for the keeper while the queue is full; on the keeper's own thread it never does.
+  /// Leaves one of the rows that were taken, or an empty one, in the place of `parts`, which are
+  /// what a row is made of. Waits for the keeper while the queue is full; on the keeper's own
+  /// thread it never does.
   template <class... Parts>
-  void put(Parts&&... parts) {
-    batch_.emplace_back(std::forward<Parts>(parts)...);
-    if (batch_.size() == kBatch) send();
+  void put(Parts&... parts) {
+    if (put_ == batch_.size()) batch_.emplace_back();
+    exchange(batch_[put_++], parts...);
+    if (put_ == kBatch) send();
   }
   /// Sends what has been put since the last full batch.
   void send() {
@@ -39,36 +41,48 @@ class BatchQueue : public std::enable_shared_from_this<BatchQueue<Row>> {
         room_.wait(lock, [this] { return on_the_way_ < kMostBatches; });
       }
       ++on_the_way_;
-      next.swap(taken_);
+      if (!taken_.empty()) {
+        next = std::move(taken_.back());
+        taken_.pop_back();
+      }
     }
-    next.clear();
     next.swap(batch_);
     // A std::function wants to be copied, and rows do not let themselves be.
     auto full = std::make_shared<std::vector<Row>>(std::move(next));
-    loop_.post([self = this->shared_from_this(), full] { self->unload(std::move(*full)); });
+    loop_.post([self = this->shared_from_this(), full, count = std::exchange(put_, 0)] {
+      self->unload(std::move(*full), count);
+    });
   }
 
  private:
   static constexpr std::size_t kBatch = 512;
   static constexpr std::size_t kMostBatches = 8;
 
-  void unload(std::vector<Row> batch) {
-    for (Row& row : batch) take_(row);
+  static void exchange(Row& row, Row& put) { std::swap(row, put); }
+  template <class First, class Second>
+  static void exchange(std::pair<First, Second>& row, First& first, Second& second) {
+    std::swap(row.first, first);
+    std::swap(row.second, second);
+  }
+
+  void unload(std::vector<Row> batch, std::size_t count) {
+    for (std::size_t i = 0; i < count; ++i) take_(batch[i]);
     {
       std::lock_guard lock(mutex_);
       --on_the_way_;
-      batch.swap(taken_);
+      taken_.push_back(std::move(batch));
     }
     room_.notify_one();
   }
 
   EventLoop& loop_;
   std::function<void(Row&)> take_;
-  std::vector<Row> batch_;  // Of the store's thread.
+  std::vector<Row> batch_;  // Of the store's thread, and the rows that have been put into it.
+  std::size_t put_ = 0;
   std::mutex mutex_;
   std::condition_variable room_;
   std::size_t on_the_way_ = 0;
-  std::vector<Row> taken_;
+  std::vector<std::vector<Row>> taken_;
 };
 
 }  // namespace hufu::keeper

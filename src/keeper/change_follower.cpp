@@ -50,7 +50,7 @@ Task<Result<void>> ChangeFollower::read_apps(bool again) {
     parts_.apps.take_app(app);
   });
   auto scan = [this, apps](Done<Result<void>> done) {
-    parts_.registry->scan_apps([apps](store::AppRow&& app) { apps->put(std::move(app)); },
+    parts_.registry->scan_apps([apps](store::AppRow&& app) { apps->put(app); },
                                [apps, done = std::move(done)](Result<void> read) {
                                  apps->send();
                                  done(std::move(read));
@@ -85,12 +85,11 @@ Task<Result<void>> ChangeFollower::read_records(bool again) {
     if (!parts_.records.apply_record(*row, entry.second)) older.push_back(*row);
   });
   auto scan = [this, records](Done<Result<void>> done) {
-    parts_.store->scan(
-        [records](Key&& key, Record&& record) { records->put(std::move(key), std::move(record)); },
-        [records, done = std::move(done)](Result<void> read) {
-          records->send();
-          done(std::move(read));
-        });
+    parts_.store->scan([records](Key&& key, Record&& record) { records->put(key, record); },
+                       [records, done = std::move(done)](Result<void> read) {
+                         records->send();
+                         done(std::move(read));
+                       });
   };
   auto read = co_await await<Result<void>>(std::move(scan));
   for (const RowHandle row : older) {

@@ -176,7 +176,9 @@ Secret AesGcmSealer::seal(std::string_view plain, std::string_view associated_da
   return Secret(std::string_view(sealed));
 }
 
-Result<Secret> AesGcmSealer::open(std::string_view sealed, std::string_view associated_data) const {
+Result<void> AesGcmSealer::open(std::string_view sealed, std::string_view associated_data,
+                                Secret& into) const {
+  into.assign({});
   auto id = key_id(sealed);
   if (!id) {
     return fail(Fault::store, "what should be sealed (" + std::string(associated_data) + ") is not",
@@ -199,21 +201,20 @@ Result<Secret> AesGcmSealer::open(std::string_view sealed, std::string_view asso
   const Bytes* nonce = bytes(sealed) + kHeader;
   std::array<Bytes, kTag> tag{};
   std::memcpy(tag.data(), sealed.data() + sealed.size() - kTag, kTag);
-  auto room = std::make_unique<char[]>(size);
-  auto* plain = reinterpret_cast<Bytes*>(room.get());
-  Secret opened(std::move(room), size);  // Wiped also where the seal turns out to be broken.
+  auto* plain = reinterpret_cast<Bytes*>(into.make_room(size));
   int length = 0;
   auto* context = opening_cipher.prepare(false, keys->serial_of(*key), key->bytes, nonce);
   add_associated_data(context, sealed.substr(0, kHeader), associated_data);
   must(EVP_CipherUpdate(context, plain, &length, nonce + kNonce, static_cast<int>(size)));
   must(EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_SET_TAG, kTag, tag.data()));
   if (EVP_CipherFinal_ex(context, plain + size, &length) != 1) {
+    into.assign({});
     return fail(
         Fault::store,
         std::string(associated_data) + " was changed or moved since key " + *id + " sealed it",
         "restore the database from a backup, or remove the app and add it again");
   }
-  return opened;
+  return {};
 }
 
 Fingerprint AesGcmSealer::fingerprint(std::string_view token) const {

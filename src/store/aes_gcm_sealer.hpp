@@ -29,8 +29,9 @@ class AesGcmSealer final : public Sealer {
 
   [[nodiscard]] Secret seal(std::string_view plain,
                             std::string_view associated_data) const override;
-  [[nodiscard]] Result<Secret> open(std::string_view sealed,
-                                    std::string_view associated_data) const override;
+  using Sealer::open;
+  [[nodiscard]] Result<void> open(std::string_view sealed, std::string_view associated_data,
+                                  Secret& into) const override;
   [[nodiscard]] Fingerprint fingerprint(std::string_view token) const override;
   [[nodiscard]] SecretTag tag(std::string_view app, std::string_view secret) const override;
 

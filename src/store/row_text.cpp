@@ -57,7 +57,7 @@ bool read_unescaped_texts(std::string_view text, Take& take) {
     std::string_view name;
     std::string_view member;
     if (!quoted(name) || !skip(':') || !quoted(member)) return false;
-    if (!take(std::string(name), member)) return false;
+    if (!take(name, member)) return false;
   } while (skip(','));
   return skip('}') && at == text.size();
 }
@@ -70,11 +70,28 @@ bool read_texts(std::string_view text, Take take) {
   return read_json(text, [&](const json::value& value) {
     if (!value.is_object()) return false;
     for (const auto& [name, member] : value.get_object()) {
-      if (!member.is_string() || !take(std::string(name), std::string_view(member.get_string()))) {
+      if (!member.is_string() ||
+          !take(std::string_view(name), std::string_view(member.get_string()))) {
         return false;
       }
     }
     return true;
+  });
+}
+
+/// Reads an object into `map`; `set(value, text)` says what the value of a member is. False where
+/// it is none, or `set` says so. The rows of a scan nearly all have the same names: then no memory
+/// is taken from the heap.
+template <class Map, class Set>
+bool read_map(std::string_view text, Map& map, Set set) {
+  auto next = map.begin();
+  const auto set_next = [&](std::string_view name, std::string_view value) {
+    return next != map.end() && next->first == name && set((next++)->second, value);
+  };
+  if (!map.empty() && read_unescaped_texts(text, set_next) && next == map.end()) return true;
+  map.clear();
+  return read_texts(text, [&](std::string_view name, std::string_view value) {
+    return set(map[std::string(name)], value);
   });
 }
 
@@ -144,13 +161,16 @@ std::string text_of(const Settings& settings) {
   return json::serialize(object);
 }
 
-std::optional<Settings> settings_from(std::string_view text) {
-  Settings settings;
-  const bool readable = read_texts(text, [&](std::string name, std::string_view value) {
-    settings.insert_or_assign(std::move(name), std::string(value));
+bool read_settings(std::string_view text, Settings& settings) {
+  return read_map(text, settings, [](std::string& setting, std::string_view value) {
+    setting = value;
     return true;
   });
-  if (!readable) return std::nullopt;
+}
+
+std::optional<Settings> settings_from(std::string_view text) {
+  Settings settings;
+  if (!read_settings(text, settings)) return std::nullopt;
   return settings;
 }
 
@@ -161,25 +181,31 @@ std::string text_of(const Credentials& credentials) {
   return json::serialize(object);
 }
 
-std::optional<Credentials> credentials_from(std::string_view text) {
-  Credentials credentials;
-  const bool readable = read_texts(text, [&](std::string name, std::string_view hex) {
+bool read_credentials(std::string_view text, Credentials& credentials) {
+  return read_map(text, credentials, [](Secret& credential, std::string_view hex) {
     auto bytes = bytes_from_hex(hex);
     if (!bytes) return false;
-    credentials.insert_or_assign(std::move(name), Secret(std::move(*bytes)));
+    credential = Secret(std::move(*bytes));
     return true;
   });
-  if (!readable) return std::nullopt;
+}
+
+bool read_credential_names(std::string_view text, Credentials& credentials) {
+  return read_map(text, credentials, [](Secret& credential, std::string_view) {
+    credential.assign({});
+    return true;
+  });
+}
+
+std::optional<Credentials> credentials_from(std::string_view text) {
+  Credentials credentials;
+  if (!read_credentials(text, credentials)) return std::nullopt;
   return credentials;
 }
 
 std::optional<Credentials> credential_names_from(std::string_view text) {
   Credentials names;
-  const bool readable = read_texts(text, [&](std::string name, std::string_view) {
-    names.emplace(std::move(name), Secret());
-    return true;
-  });
-  if (!readable) return std::nullopt;
+  if (!read_credential_names(text, names)) return std::nullopt;
   return names;
 }
 

@@ -29,12 +29,18 @@ std::optional<std::vector<std::string>> texts_from(std::string_view text);
 /// A JSON object of texts; empty where there are none.
 std::string text_of(const Settings& settings);
 std::optional<Settings> settings_from(std::string_view text);
+/// The same into memory of the app before; false, and anything may stand there, where it makes no
+/// sense.
+bool read_settings(std::string_view text, Settings& settings);
 
 /// A JSON object of texts, the bytes of each credential in hex; empty where there are none.
 std::string text_of(const Credentials& credentials);
 std::optional<Credentials> credentials_from(std::string_view text);
 /// The same with empty texts, as a scan shows them.
 std::optional<Credentials> credential_names_from(std::string_view text);
+/// Both into memory of the app before, as `read_settings` does.
+bool read_credentials(std::string_view text, Credentials& credentials);
+bool read_credential_names(std::string_view text, Credentials& credentials);
 /// The text of the same credentials with `to` in the place of `name`; nothing where that is not
 /// `from`, or the text is not what it should be.
 std::optional<std::string> text_with(std::string_view text, std::string_view name,

@@ -7,11 +7,19 @@
 
 namespace hufu::store {
 
+namespace {
+
+void put_token_associated_data(const Key& key, std::uint64_t revision, std::string& data) {
+  data.assign("token|").append(key.app).append("|").append(key.kind).append("|");
+  data.append(std::to_string(revision));
+}
+
+}  // namespace
+
 std::string token_associated_data(const Key& key, std::uint64_t revision) {
   std::string data;
-  data.reserve(key.app.size() + key.kind.size() + 28);  // Made for every token at the start.
-  data.append("token|").append(key.app).append("|").append(key.kind).append("|");
-  return data.append(std::to_string(revision));
+  put_token_associated_data(key, revision, data);
+  return data;
 }
 
 std::string refresh_token_associated_data(const Key& key) {
@@ -29,7 +37,7 @@ SealedStore::SealedStore(std::shared_ptr<TokenStore> below, std::shared_ptr<cons
     : below_(std::move(below)), sealer_(std::move(sealer)) {}
 
 /// Opens the record's secrets in place; the record is unchanged where one does not open.
-Result<void> SealedStore::open(const Key& key, Record& record) const {
+Result<void> SealedStore::open(const Key& key, Record& record, Opening& opening) const {
   Secret refresh_token;
   if (!record.refresh_token.empty()) {
     auto plain = sealer_->open(record.refresh_token.reveal(), refresh_token_associated_data(key));
@@ -37,10 +45,11 @@ Result<void> SealedStore::open(const Key& key, Record& record) const {
     refresh_token = std::move(*plain);
   }
   if (record.token) {
-    auto plain =
-        sealer_->open(record.token->value.reveal(), token_associated_data(key, record.revision));
-    if (!plain) return tl::unexpected(plain.error());
-    record.token->value = std::move(*plain);
+    put_token_associated_data(key, record.revision, opening.associated_data);
+    auto opened =
+        sealer_->open(record.token->value.reveal(), opening.associated_data, opening.token);
+    if (!opened) return opened;
+    std::swap(record.token->value, opening.token);
   }
   record.refresh_token = std::move(refresh_token);
   return {};
@@ -60,7 +69,9 @@ void SealedStore::seal(const Key& key, Record& record) const {
 void SealedStore::load(const Key& key, Done<Result<Record>> done) {
   below_->load(key, [this, key, done = outstanding_.track(std::move(done))](Result<Record> record) {
     if (record) {
-      if (auto opened = open(key, *record); !opened) return done(tl::unexpected(opened.error()));
+      Opening opening;
+      if (auto opened = open(key, *record, opening); !opened)
+        return done(tl::unexpected(opened.error()));
     }
     done(std::move(record));
   });
@@ -72,12 +83,13 @@ void SealedStore::acquire_lease(LeaseRequest lease_request, Done<Result<AcquireO
                                                    done = outstanding_.track(std::move(done))](
                                                       Result<AcquireOutcome> outcome) mutable {
     if (!outcome) return done(std::move(outcome));
+    Opening opening;
     if (auto* newer = std::get_if<Newer>(&*outcome)) {
-      if (auto opened = open(key, newer->record); !opened) {
+      if (auto opened = open(key, newer->record, opening); !opened) {
         return done(tl::unexpected(opened.error()));
       }
     } else if (auto* granted = std::get_if<Acquired>(&*outcome)) {
-      if (auto opened = open(key, granted->record); !opened) {
+      if (auto opened = open(key, granted->record, opening); !opened) {
         return give_back(std::move(*granted), opened.error(), std::move(done));
       }
     }
@@ -115,8 +127,9 @@ void SealedStore::time(Done<Result<std::optional<WallTime>>> done) {
 
 void SealedStore::scan(std::function<void(Key&&, Record&&)> visit, Done<Result<void>> done) {
   below_->scan(
-      [this, visit = std::move(visit)](Key&& key, Record&& record) {
-        if (auto opened = open(key, record); !opened) {
+      [this, visit = std::move(visit), opening = std::make_shared<Opening>()](Key&& key,
+                                                                              Record&& record) {
+        if (auto opened = open(key, record, *opening); !opened) {
           record = unreadable(record, std::move(opened.error()));
         }
         visit(std::move(key), std::move(record));

@@ -35,7 +35,13 @@ class SealedStore final : public TokenStore {
   void scan(std::function<void(Key&&, Record&&)> visit, Done<Result<void>> done) override;
 
  private:
-  Result<void> open(const Key& key, Record& record) const;
+  /// What opening one record leaves for the next: memory of the size that the next one needs, and
+  /// never anything readable.
+  struct Opening {
+    std::string associated_data;
+    Secret token;
+  };
+  Result<void> open(const Key& key, Record& record, Opening& opening) const;
   void seal(const Key& key, Record& record) const;
   void give_back(Acquired grant, Error reason, Done<Result<AcquireOutcome>> done);
 

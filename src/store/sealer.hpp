@@ -26,8 +26,17 @@ class Sealer {
                                     std::string_view associated_data) const = 0;
   /// Fault::store, with the key id wanted, where the text was sealed with another key, was changed,
   /// or belongs elsewhere.
-  [[nodiscard]] virtual Result<Secret> open(std::string_view sealed,
-                                            std::string_view associated_data) const = 0;
+  [[nodiscard]] Result<Secret> open(std::string_view sealed,
+                                    std::string_view associated_data) const {
+    Secret opened;
+    if (auto done = open(sealed, associated_data, opened); !done) {
+      return tl::unexpected(std::move(done.error()));
+    }
+    return opened;
+  }
+  /// The same into the memory of a secret that is not needed any more; empty after a failure.
+  [[nodiscard]] virtual Result<void> open(std::string_view sealed, std::string_view associated_data,
+                                          Secret& into) const = 0;
   /// The same for the same text under every key of the same key file, also after a rotation.
   [[nodiscard]] virtual Fingerprint fingerprint(std::string_view token) const = 0;
   [[nodiscard]] virtual SecretTag tag(std::string_view app, std::string_view secret) const = 0;

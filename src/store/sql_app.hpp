@@ -29,27 +29,33 @@ struct AppColumn {
   };
 };
 
-/// Fills everything in as far as it can be read, or all but what the credentials are; false where
-/// some text makes no sense. `Row` is that of `read_record`.
+/// Fills everything in, or all but what the credentials are; false, and the lists and the tag are
+/// empty, where some text makes no sense. `Row` is that of `read_record`; memory of `out` is used
+/// again, too.
 template <class Row>
 bool read_app(const Row& row, AppRow& out, bool names_only) {
   using At = AppColumn;
-  out.id = row.text(At::id);
-  out.platform = row.text(At::platform);
-  out.parent = row.text(At::parent);
+  out.id = row.bytes(At::id);
+  out.platform = row.bytes(At::platform);
+  out.parent = row.bytes(At::parent);
   out.secret_login = row.integer(At::secret_login) != 0;
   out.created_at = row.time(At::created_at);
   out.updated_at = row.time(At::updated_at);
 
-  auto settings = settings_from(row.bytes(At::settings));
+  const bool settings = read_settings(row.bytes(At::settings), out.settings);
   const std::string_view sealed = row.bytes(At::credentials);
-  auto credentials = names_only ? credential_names_from(sealed) : credentials_from(sealed);
+  const bool credentials = names_only ? read_credential_names(sealed, out.credentials)
+                                      : read_credentials(sealed, out.credentials);
   auto keep = texts_from(row.bytes(At::keep));
-  if (!settings || !credentials || !keep) return false;
-  out.settings = std::move(*settings);
-  out.credentials = std::move(*credentials);
-  out.keep = std::move(*keep);
-  return copy_bytes(row.bytes(At::tag), out.tag);
+  if (settings && credentials && keep && copy_bytes(row.bytes(At::tag), out.tag)) {
+    out.keep = std::move(*keep);
+    return true;
+  }
+  out.settings.clear();
+  out.credentials.clear();
+  out.keep.clear();
+  out.tag = {};
+  return false;
 }
 
 }  // namespace hufu::store

@@ -59,30 +59,41 @@ struct RecordRow {
 };
 
 /// Fills everything in as far as it can be read; false where some text makes no sense. `Row` yields
-/// a column as an integer, a time, a text, bytes, or says that there is nothing.
+/// a column as an integer, a time, bytes, or says that there is nothing. Memory that `out` has from
+/// a record before is used again.
 template <class Row>
 bool read_record(const Row& row, RecordRow& out) {
   using At = RecordColumn;
-  out.key = {row.text(At::app), row.text(At::kind)};
+  out.key.app = row.bytes(At::app);
+  out.key.kind = row.bytes(At::kind);
   Record& record = out.record;
   record.revision = static_cast<std::uint64_t>(row.integer(At::revision));
   if (!row.is_null(At::token)) {
-    record.token = Token{Secret(row.bytes(At::token)), row.time(At::obtained_at),
-                         row.time(At::expires_at), row.text(At::issuer)};
-    if (!row.is_null(At::overlap)) record.token->overlap = Milliseconds(row.integer(At::overlap));
+    Token& token = record.token ? *record.token : record.token.emplace();
+    token.value.assign(row.bytes(At::token));
+    token.obtained_at = row.time(At::obtained_at);
+    token.expires_at = row.time(At::expires_at);
+    token.issuer = row.bytes(At::issuer);
+    token.overlap.reset();
+    if (!row.is_null(At::overlap)) token.overlap = Milliseconds(row.integer(At::overlap));
+  } else {
+    record.token.reset();
   }
-  if (!row.is_null(At::refresh_token)) {
-    record.refresh_token = Secret(row.bytes(At::refresh_token));
-  }
+  record.refresh_token.assign(row.bytes(At::refresh_token));
   record.refresh_token_expires_at = row.optional_time(At::refresh_token_expires_at);
   record.renew_at = row.time(At::renew_at);
   record.displaced_at = row.optional_time(At::displaced_at);
   record.alive_at = row.optional_time(At::alive_at);
   record.created_at = row.time(At::created_at);
   record.updated_at = row.time(At::updated_at);
-  out.lease = {static_cast<std::uint64_t>(row.integer(At::fence)), row.text(At::holder),
-               row.time(At::lease_until)};
+  out.lease.fence = static_cast<std::uint64_t>(row.integer(At::fence));
+  out.lease.holder = row.bytes(At::holder);
+  out.lease.until = row.time(At::lease_until);
 
+  record.predecessors.clear();
+  record.in_doubt.clear();
+  record.budget = {};
+  record.failure.reset();
   auto predecessors = fingerprints_from(row.bytes(At::predecessors));
   auto in_doubt = in_doubt_from(row.bytes(At::in_doubt));
   auto budget = budget_from(row.bytes(At::budget));

@@ -448,9 +448,9 @@ void SqliteStore::scan(std::function<void(Key&&, Record&&)> visit, Done<Result<v
     Query row(db, kScanTokens.c_str());
     row.bind(after).bind(kScanRows);
     std::optional<std::int64_t> last;
+    RecordRow found;
     while (row.row()) {
       last = row.integer(kId);
-      RecordRow found;
       if (!read_record(row, found)) found.record = unreadable(found.record, damaged(found.key));
       visit(std::move(found.key), std::move(found.record));
     }
@@ -530,9 +530,9 @@ void SqliteStore::scan_apps(std::function<void(AppRow&&)> visit, Done<Result<voi
     Query row(db, kScanApps.c_str());
     row.bind(after).bind(kScanRows);
     std::optional<std::int64_t> last;
+    AppRow app;
     while (row.row()) {
       last = row.integer(kRow);
-      AppRow app;
       // What cannot be read is left out; `load_app` says so.
       read_app(row, app, /*names_only=*/true);
       visit(std::move(app));

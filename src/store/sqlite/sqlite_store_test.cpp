@@ -29,6 +29,7 @@ using namespace conformance;
 using namespace std::chrono_literals;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
 class SqliteHarness final : public Harness {
@@ -274,6 +275,76 @@ TEST_F(SqliteStoreTest, ARecordThatSomebodyDamagedIsAFailureOfThatRecordOnly) {
     Outsider(options.path)
         .run("UPDATE tokens SET marks = '', predecessors = '', budget = '', trouble = NULL");
   }
+}
+
+TEST_F(SqliteStoreTest, ARowOfAScanHasNothingOfTheRowBefore) {
+  auto store = open();
+  for (const std::string id : {"wx1", "wx2", "wx3"}) {
+    AppRow app;
+    app.id = id;
+    app.platform = "wechat";
+    app.parent = id == "wx1" ? "wxparent" : "";
+    app.settings = {{"endpoint", "classic"}, {"title", id}};
+    app.credentials.emplace("secret", Secret(std::string_view("s")));
+    if (id == "wx1") app.credentials.emplace("aes_key", Secret(std::string_view("k")));
+    if (id == "wx1") app.keep = {"jsapi_ticket"};
+    app.tag.fill(1);
+    put_app(*store, std::move(app));
+    Acquired grant = granted(*store, lease_request({id, "k"}, 0, clock.wall(), "node"));
+    Record next = next_token(grant.record, "token of " + id, clock.wall());
+    next.refresh_token = Secret(std::string_view("refresh token"));
+    next.refresh_token_expires_at = clock.wall() + 1h;
+    next.predecessors = {{7}};
+    next.in_doubt = {InDoubtCall{.called_at = clock.wall(), .may_die_at = clock.wall() + 1h}};
+    next.failure = FailureState{{Fault::refused, "m", "n", {}, {}}, clock.wall(), {}, 1, {}};
+    next.budget.report_count = 3;
+    commit(*store, grant.lease, std::move(next));
+  }
+  Outsider outsider(options.path);
+  outsider.run("UPDATE apps SET keep = '{' WHERE id = 'wx2'");
+  outsider.run("UPDATE apps SET settings = '{\"title\":\"3\"}' WHERE id = 'wx3'");
+  outsider.run("UPDATE tokens SET marks = 'x' WHERE app = 'wx2'");
+  outsider.run(
+      "UPDATE tokens SET token = NULL, refresh_token = NULL, refresh_token_expires_at = NULL, "
+      "predecessors = '', marks = '', trouble = NULL, budget = '' WHERE app = 'wx3'");
+
+  std::vector<AppRow> apps;
+  must(await<Result<void>>([&](auto done) {
+    store->scan_apps(
+        [&](const AppRow& app) {
+          apps.push_back({app.id, app.platform, app.parent, app.settings, {}, app.keep});
+          for (const auto& [name, secret] : app.credentials) apps.back().credentials[name] = {};
+          apps.back().tag = app.tag;
+        },
+        std::move(done));
+  }));
+  ASSERT_THAT(apps, SizeIs(3));
+  EXPECT_THAT(apps[0].credentials, SizeIs(2));
+  EXPECT_THAT(apps[1].settings, IsEmpty());
+  EXPECT_THAT(apps[1].credentials, IsEmpty());
+  EXPECT_THAT(apps[1].keep, IsEmpty());
+  EXPECT_EQ(apps[1].parent, "");
+  EXPECT_EQ(apps[1].tag, SecretTag{});
+  EXPECT_EQ(apps[2].settings, (Settings{{"title", "3"}}));
+  EXPECT_THAT(apps[2].credentials, SizeIs(1));
+
+  std::vector<Record> records;
+  must(await<Result<void>>([&](auto done) {
+    store->scan([&](const Key&, const Record& record) { records.push_back(record.clone()); },
+                std::move(done));
+  }));
+  ASSERT_THAT(records, SizeIs(3));
+  EXPECT_TRUE(records[0].token->value.same_as("token of wx1"));
+  EXPECT_THAT(records[0].in_doubt, SizeIs(1));
+  EXPECT_THAT(records[1].failure->error.message, HasSubstr("wx2"));
+  EXPECT_THAT(records[1].in_doubt, IsEmpty());
+  EXPECT_FALSE(records[2].token);
+  EXPECT_TRUE(records[2].refresh_token.empty());
+  EXPECT_FALSE(records[2].refresh_token_expires_at);
+  EXPECT_THAT(records[2].predecessors, IsEmpty());
+  EXPECT_THAT(records[2].in_doubt, IsEmpty());
+  EXPECT_FALSE(records[2].failure);
+  EXPECT_EQ(records[2].budget.report_count, 0);
 }
 
 TEST_F(SqliteStoreTest, AnUnreadableListOfAppsNeverMeansAllApps) {
