@@ -4,9 +4,25 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <fstream>
 #include <new>
+#include <string>
 
 namespace hufu::keeper {
+namespace {
+
+#ifndef MADV_COLLAPSE
+constexpr int MADV_COLLAPSE = 25;  // Since Linux 6.1, which is younger than some systems' headers.
+#endif
+
+/// Whether the operator has not switched huge pages off: MADV_COLLAPSE does not ask that.
+bool are_allowed() {
+  std::ifstream enabled("/sys/kernel/mm/transparent_hugepage/enabled");
+  std::string setting;
+  return std::getline(enabled, setting) && setting.find("[never]") == std::string::npos;
+}
+
+}  // namespace
 
 ChunkMemory::~ChunkMemory() {
   for (const Block& block : blocks_) munmap(block.begin, block.size);
@@ -26,6 +42,32 @@ void ChunkMemory::add_block(std::size_t least) {
                                                         : std::max(least, kHugeBlock)));
   used_of_last_ = 0;
   in_blocks_ += blocks_.back().size;
+  if (huge_at_once_ && blocks_.back().size >= kHugePage) {
+    madvise(blocks_.back().begin, blocks_.back().size, MADV_HUGEPAGE);
+  }
+}
+
+bool ChunkMemory::collapse_next() {
+  if (huge_at_once_) return false;
+  static const bool allowed = are_allowed();
+  while (allowed && collapsed_blocks_ < blocks_.size()) {
+    const Block& block = blocks_[collapsed_blocks_];
+    const bool is_last = collapsed_blocks_ + 1 == blocks_.size();
+    // Pages that nobody has touched shall not begin to take memory.
+    const std::size_t used = is_last ? used_of_last_ : block.size;
+    if (block.size < kHugePage || collapsed_of_next_ >= used) {
+      ++collapsed_blocks_;
+      collapsed_of_next_ = 0;
+      continue;
+    }
+    if (collapsed_of_next_ == 0) madvise(block.begin, block.size, MADV_HUGEPAGE);
+    // Where that fails, a kernel thread does it in its own time.
+    madvise(block.begin + collapsed_of_next_, kHugePage, MADV_COLLAPSE);
+    collapsed_of_next_ += kHugePage;
+    return true;
+  }
+  huge_at_once_ = true;
+  return false;
 }
 
 ChunkMemory::Block ChunkMemory::map(std::size_t size) {
@@ -40,7 +82,6 @@ ChunkMemory::Block ChunkMemory::map(std::size_t size) {
       (kHugePage - reinterpret_cast<std::uintptr_t>(begin) % kHugePage) % kHugePage;
   if (before > 0) munmap(begin, before);
   if (before < spare) munmap(begin + before + size, spare - before);
-  madvise(begin + before, size, MADV_HUGEPAGE);  // Where that is not to be had, it is memory still.
   return {begin + before, size};
 }
 

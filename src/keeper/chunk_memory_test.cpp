@@ -42,5 +42,21 @@ TEST(ChunkMemory, GivesAPieceThatIsLargerThanASmallBlock) {
   std::memset(memory.take(1), 'x', 1);
 }
 
+TEST(ChunkMemory, KeepsWhatIsInItWhenItIsPutIntoHugePages) {
+  ChunkMemory memory;
+  std::vector<char*> pieces;
+  for (int i = 0; i < 24 * 16; ++i) {
+    pieces.push_back(static_cast<char*>(memory.take(kMiB / 16)));
+    std::memset(pieces.back(), 'a' + i % 26, kMiB / 16);
+  }
+  int steps = 0;
+  while (memory.collapse_next()) ASSERT_LE(++steps, 12) << "24 MiB are twelve huge pages";
+  EXPECT_FALSE(memory.collapse_next());
+  for (int i = 0; i < 24 * 16; ++i) {
+    EXPECT_EQ(std::count(pieces[i], pieces[i] + kMiB / 16, 'a' + i % 26), kMiB / 16);
+  }
+  for (int i = 0; i < 24 * 16; ++i) std::memset(memory.take(kMiB / 16), 'x', kMiB / 16);
+}
+
 }  // namespace
 }  // namespace hufu::keeper

@@ -15,6 +15,8 @@ namespace {
 /// A replaced secret is tried within so long: soon, and not on all nodes at once.
 constexpr Milliseconds kBeforeTrial = seconds(2);
 constexpr Milliseconds kTrialsSpread = seconds(20);
+/// A million apps are in huge pages after two seconds.
+constexpr Milliseconds kBetweenCollapses{10};
 
 }  // namespace
 
@@ -93,8 +95,14 @@ Task<Result<void>> KeeperImpl::begin_work() {
 
 void KeeperImpl::set_started() {
   started_ = true;
+  loop_.spawn(collapse_table());
   for (auto& answer : std::exchange(waiting_for_start_, {})) answer(true);
   loop_.rescheduled();
+}
+
+/// Step by step, so that nobody waits for it.
+Task<void> KeeperImpl::collapse_table() {
+  while (!loop_.stopping() && table_.collapse_next()) co_await loop_.sleep(kBetweenCollapses);
 }
 
 void KeeperImpl::when_started(Milliseconds patience, Done<bool> done) {

@@ -110,6 +110,7 @@ class KeeperImpl final : public AsyncKeeper {
   Task<void> write_back(RowHandle row);
   void token_replaced(RowHandle row);
   void set_started();
+  Task<void> collapse_table();
   void row_removed(const Key& key, KeyState state);
 
   Parts parts_;

@@ -38,6 +38,8 @@ class TokenMemory {
   StoredToken store(std::string_view text);
   /// Wipes the token; no token is nothing.
   void release(StoredToken token) noexcept;
+  /// As ChunkMemory::collapse_next.
+  bool collapse_next() { return memory_.collapse_next(); }
   [[nodiscard]] std::string_view view(StoredToken token) const noexcept {
     return {cells_[token.cell].data(), token.size};
   }

@@ -160,6 +160,9 @@ class TokenTable {
   void set_due(RowHandle row, WallTime due);
   [[nodiscard]] WallTime due(RowHandle row) const;
 
+  /// Puts a part of what a start has filled into huge pages; false when nothing is left to do.
+  bool collapse_next() { return rows_memory_.collapse_next() || memory_.collapse_next(); }
+
   void for_each(const std::function<void(RowHandle)>& visit) const;
   /// Rows, of all kinds.
   [[nodiscard]] std::size_t size() const noexcept { return size_.load(std::memory_order_relaxed); }
