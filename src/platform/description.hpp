@@ -118,12 +118,59 @@ struct TokenPlace {
   std::string scheme{};  ///< Before the token, in a header: "Bearer".
 };
 
-/// The platform's own route for a kind, which Hufu serves in its place.
+/// The platform's own route for a kind, which Hufu serves in its place. The caller names itself by
+/// `id` and `secret`, where the secret is one of Hufu's keys or the real one, or by a token that
+/// Hufu has handed out.
 struct DropInRoute {
-  std::vector<std::string> methods;
-  std::string path;
+  /// Where the parameters of a request stand.
+  enum class Parameters {
+    query_or_form,  ///< In the query or, of a POST that names nobody there, a form in the body.
+    json,           ///< In a JSON object, which is the body.
+    anywhere,       ///< In the query, in a form, or in a JSON object.
+  };
+  std::vector<std::string> methods{};
+  std::string path{};
+  Parameters parameters = Parameters::query_or_form;
+  std::string id{};          ///< Name of the parameter; empty: a token names the caller.
+  std::string secret{};      ///< Likewise.
+  std::string grant_type{};  ///< What the parameter `grant_type` must say; empty: it is not read.
+  /// Name of the JSON parameter which, when true, says that the last token was refused.
+  std::string force{};
+  /// Where the token stands that names the caller: one of the first kind that this one needs.
+  TokenPlace token{};
   /// Parameters of the query that tell this kind from others on the same path.
   std::map<std::string, std::string, std::less<>> query{};
+  /// The body of a success, JSON in which "{token}" and "{lifetime}" stand for the token's
+  /// characters and its seconds.
+  std::string success{};
+};
+
+/// How a platform says no on those of its routes that Hufu serves: its codes, as text, for what can
+/// be wrong with a request. A code that is left out is `busy`.
+struct DropInFailures {
+  /// JSON in which "{code}", "{message}" and "{rid}", an id of the answer, stand for characters.
+  std::string body{};
+  int status = 200;
+  int busy_status = 200;
+  std::string content_type = "application/json; charset=utf-8";
+  std::string busy = "-1";  ///< Nothing is wrong with the request; it may be made again.
+  std::string no_id{};
+  std::string unknown_app{};
+  std::string no_secret{};
+  std::string wrong_secret{};
+  std::string wrong_grant_type{};
+  std::string no_token{};
+  std::string dead_token{};
+  std::string unknown_kind{};     ///< `DropInRoute::query` fits no kind.
+  std::string wrong_parameter{};  ///< Of those that are Hufu's own.
+  std::string get_required{};     ///< The path knows another method.
+  std::string post_required{};
+  std::string unknown_path{};
+  /// Of the paths that are answered `unknown_path` where there is nothing: "/cgi-bin/".
+  std::string prefix{};
+  /// Codes of the platform that are handed on as `busy`: clients take them for a token that died,
+  /// and would ask again without end.
+  std::vector<std::string> never{};
 };
 
 /// One way to issue one kind of token.
@@ -171,6 +218,9 @@ struct PlatformDescription {
   std::string title{};   ///< In messages: "WeChat".
   std::string parent{};  ///< The platform whose app each app of this one belongs to; empty: none.
   std::string base_url{};
+  /// The setting that holds the platform's own id for the app, where several apps share one (agents
+  /// of one corporation); empty: it is the app's id.
+  std::string account{};
   /// Of variables that define one app without a file: "WECHAT" for WECHAT_APPID, WECHAT_APPSECRET,
   /// WECHAT_BASE_URL, and WECHAT_NAME for each setting; empty: there are none.
   std::string environment{};
@@ -179,6 +229,7 @@ struct PlatformDescription {
   std::vector<CredentialDescription> credentials{};
   TimingOverrides timing{};              ///< Where it is not as usual; overlaps stand in the rules.
   std::vector<KindDescription> kinds{};  ///< The main kind first.
+  DropInFailures drop_in_failures{};     ///< Where a kind has a route to be served in its place.
 };
 
 }  // namespace hufu::platform

@@ -137,6 +137,34 @@ Call stable_token() {
                    {"force_refresh", force()}}};
 }
 
+DropInRoute token_route() {
+  return {.id = "appid",
+          .secret = "secret",
+          .grant_type = "client_credential",
+          .success = R"({"access_token":"{token}","expires_in":{lifetime}})"};
+}
+
+DropInFailures drop_in_failures() {
+  DropInFailures failures;
+  failures.body = R"({"errcode":{code},"errmsg":"{message} rid: {rid}"})";
+  failures.content_type = "application/json; encoding=utf-8";  // Elsewhere it is charset.
+  failures.no_id = "41002";
+  failures.unknown_app = "40013";
+  failures.no_secret = "41004";
+  failures.wrong_secret = "40125";
+  failures.wrong_grant_type = "40002";
+  failures.no_token = "41001";
+  failures.dead_token = "40001";
+  failures.unknown_kind = "40097";
+  failures.wrong_parameter = "40035";
+  failures.get_required = "43001";
+  failures.post_required = "43002";
+  failures.unknown_path = "40066";
+  failures.prefix = "/cgi-bin/";
+  failures.never = {"0", "40001", "40014", "42001"};
+  return failures;
+}
+
 /// What both endpoints have in common.
 KindDescription access_token(std::string endpoint) {
   KindDescription kind;
@@ -164,7 +192,9 @@ KindDescription classic_access_token() {
   // Without a trailing s, unlike RFC 6749.
   kind.issue.query = {
       {"grant_type", text("client_credential")}, {"appid", app()}, {"secret", secret()}};
-  kind.drop_in = {{"GET", "POST"}, "/cgi-bin/token"};
+  kind.drop_in = token_route();
+  kind.drop_in->methods = {"GET", "POST"};
+  kind.drop_in->path = "/cgi-bin/token";
   return kind;
 }
 
@@ -177,7 +207,11 @@ KindDescription stable_access_token() {
   kind.rule.forced_a_day = 20;
   kind.rule.forced_apart = seconds(30);
   kind.issue = stable_token();
-  kind.drop_in = {{"POST"}, "/cgi-bin/stable_token"};
+  kind.drop_in = token_route();
+  kind.drop_in->methods = {"POST"};
+  kind.drop_in->path = "/cgi-bin/stable_token";
+  kind.drop_in->parameters = DropInRoute::Parameters::json;
+  kind.drop_in->force = "force_refresh";
   return kind;
 }
 
@@ -194,7 +228,12 @@ KindDescription ticket(std::string name, const std::string& type) {
   kind.issue = {.path = path, .query = {{"access_token", needed(0)}, {"type", text(type)}}};
   kind.answer.token = "ticket";
   kind.errors = ticket_errors();
-  kind.drop_in = {{"GET", "POST"}, path, {{"type", type}}};
+  kind.drop_in = {.methods = {"GET", "POST"},
+                  .path = path,
+                  .token = {TokenPlace::In::query, "access_token"},
+                  .query = {{"type", type}},
+                  .success = R"({"errcode":0,"errmsg":"ok","ticket":"{token}",)"
+                             R"("expires_in":{lifetime}})"};
   return kind;
 }
 
@@ -228,6 +267,7 @@ PlatformDescription wechat() {
        .meaning = "the EncodingAESKey before that one, while pushes under it still come"}};
   wechat.kinds = {stable_access_token(), classic_access_token(), ticket("jsapi_ticket", "jsapi"),
                   ticket("wx_card_ticket", "wx_card")};
+  wechat.drop_in_failures = drop_in_failures();
   return wechat;
 }
 
