@@ -45,6 +45,7 @@ Result<void> AppDirectory::take_config_apps(std::vector<AppConfig> apps) {
     if (!config_credentials_.contains(id)) remove_rows(id);
   }
   for (const auto& [app, app_class] : accepted) {
+    set_account(app->id, parts_.records.issuers().app_class(app_class), app->settings);
     set_more(app->id, More{std::move(app->settings), names_of(app->credentials),
                            std::move(app->parent), std::move(app->keep),
                            std::move(app->legacy_document), std::move(app->legacy_collection)});
@@ -123,6 +124,7 @@ void AppDirectory::take_app(const store::AppRow& app) {
     more = More{app.settings, names_of(app.credentials), app.parent,
                 app.keep,     app.legacy_document,       app.legacy_collection};
   }
+  set_account(app.id, parts_.records.issuers().app_class(*app_class), app.settings);
   set_more(app.id, std::move(more));
   put_rows(app.id, *app_class, app.secret_login, false, app.tag);
 }
@@ -301,6 +303,7 @@ std::pair<Key, KeyState> AppDirectory::take_down(RowHandle row) {
 }
 
 void AppDirectory::remove_rows(const std::string& id) {
+  take_out_of_account(id);
   set_more(id, std::nullopt);
   std::vector<std::pair<Key, KeyState>> gone;
   for (const RowHandle row : table().rows_of(id)) gone.push_back(take_down(row));
@@ -376,6 +379,39 @@ void AppDirectory::set_more(const std::string& id, std::optional<More> more) {
   } else {
     more_.erase(present);
   }
+}
+
+void AppDirectory::set_account(const std::string& id, const AppClass& of,
+                               const Settings& settings) {
+  Account account;
+  if (!of.account.empty()) account = {of.platform, std::string(setting(settings, of.account))};
+  const auto present = account_of_.find(id);
+  if (present == account_of_.end() ? account.second.empty() : present->second == account) return;
+  take_out_of_account(id);
+  if (account.second.empty()) return;
+  account_of_.emplace(id, account);
+  std::unique_lock lock(mutex_);
+  auto& apps = by_account_[account];
+  // Readers may hold the list as it was.
+  auto longer = apps ? std::make_shared<std::vector<std::string>>(*apps)
+                     : std::make_shared<std::vector<std::string>>();
+  longer->insert(std::lower_bound(longer->begin(), longer->end(), id), id);
+  apps = std::move(longer);
+}
+
+void AppDirectory::take_out_of_account(const std::string& id) {
+  const auto present = account_of_.find(id);
+  if (present == account_of_.end()) return;
+  std::unique_lock lock(mutex_);
+  const auto apps = by_account_.find(present->second);
+  if (apps->second->size() == 1) {
+    by_account_.erase(apps);
+  } else {
+    auto shorter = std::make_shared<std::vector<std::string>>(*apps->second);
+    shorter->erase(std::find(shorter->begin(), shorter->end(), id));
+    apps->second = std::move(shorter);
+  }
+  account_of_.erase(present);
 }
 
 const AppDirectory::More* AppDirectory::more_of(std::string_view id) const {
@@ -489,6 +525,19 @@ bool AppDirectory::is_child_of(std::string_view app, std::string_view parent) co
   std::shared_lock lock(mutex_);
   const More* more = more_of(app);
   return more != nullptr && !more->parent.empty() && more->parent == parent;
+}
+
+std::shared_ptr<const std::vector<std::string>> AppDirectory::apps_of_account(
+    std::string_view platform, std::string_view account) const {
+  std::shared_lock lock(mutex_);
+  const auto found = by_account_.find(AccountOrder::View(platform, account));
+  return found == by_account_.end() ? nullptr : found->second;
+}
+
+std::string_view AppDirectory::platform_of(std::string_view app) const {
+  const auto facts = table().facts(app);
+  if (!facts) return {};
+  return parts_.records.issuers().app_class(facts->app_class).platform;
 }
 
 bool AppDirectory::is_in_scope(const Scope& scope, std::string_view app) const {

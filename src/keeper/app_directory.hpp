@@ -88,6 +88,12 @@ class AppDirectory {
   [[nodiscard]] AppPage page(const AppQuery& query, WallTime now) const;
   [[nodiscard]] bool is_secret_of(std::string_view app, std::string_view secret) const;
   [[nodiscard]] bool is_child_of(std::string_view app, std::string_view parent) const;
+  /// Ids of the platform's apps that share an account, in order; null if there are none.
+  [[nodiscard]] std::shared_ptr<const std::vector<std::string>> apps_of_account(
+      std::string_view platform, std::string_view account) const;
+  /// The name of the app's platform, good for the life of this object; empty: there is no such app.
+  /// Allocates nothing.
+  [[nodiscard]] std::string_view platform_of(std::string_view app) const;
   /// Whether the app is one of those that `scope` names.
   [[nodiscard]] bool is_in_scope(const Scope& scope, std::string_view app) const;
 
@@ -103,6 +109,13 @@ class AppDirectory {
     std::string legacy_document;
     std::string legacy_collection;
   };
+  /// Where apps share accounts of their platform: its name, and the account.
+  using Account = std::pair<std::string, std::string>;
+  struct AccountOrder {
+    using is_transparent = void;
+    using View = std::pair<std::string_view, std::string_view>;
+    bool operator()(const View& a, const View& b) const noexcept { return a < b; }
+  };
 
   Task<void> begin_change(const std::string& id);
   void end_change(const std::string& id);
@@ -116,6 +129,9 @@ class AppDirectory {
   std::pair<Key, KeyState> take_down(RowHandle row);
   void remove_rows(const std::string& id);
   void set_more(const std::string& id, std::optional<More> more);
+  /// Files the app under its account; under none where that is empty.
+  void set_account(const std::string& id, const AppClass& of, const Settings& settings);
+  void take_out_of_account(const std::string& id);
   [[nodiscard]] const More* more_of(std::string_view id) const;
   [[nodiscard]] bool is_in(StateFilter filter, const std::string& app, WallTime now) const;
   [[nodiscard]] AppInfo info_of(std::string id, const AppFacts& facts) const;
@@ -126,9 +142,11 @@ class AppDirectory {
   std::unordered_map<std::string, Credentials> config_credentials_;
   std::map<std::string, More, std::less<>> more_;
   std::map<std::string, std::set<std::string>> children_;
+  std::unordered_map<std::string, Account> account_of_;
+  std::map<Account, std::shared_ptr<const std::vector<std::string>>, AccountOrder> by_account_;
   /// Apps that are being changed, with those who wait for their turn to change them.
   std::map<std::string, std::deque<Done<bool>>> changing_;
-  mutable std::shared_mutex mutex_;  ///< Of more_, which other threads read.
+  mutable std::shared_mutex mutex_;  ///< Of more_ and by_account_, which other threads read.
 };
 
 }  // namespace hufu::keeper

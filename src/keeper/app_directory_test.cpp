@@ -194,5 +194,63 @@ TEST_F(ChangesOfApps, AnAppThatMovedToAnotherMainKindLeftItsOldTokenHalfRemoved)
   EXPECT_EQ((*after)->key.kind, "suite_token");
 }
 
+// ---- Apps that share an account
+
+class AppsOfAnAccount : public ChangesOfApps {
+ protected:
+  using Ids = std::vector<std::string>;
+
+  AppsOfAnAccount() { cluster.account = "corpid"; }
+
+  static AppConfig agent(const std::string& id, const std::string& corp) {
+    AppConfig app = app_with("secret", "S");
+    app.id = id;
+    if (!corp.empty()) app.settings["corpid"] = corp;
+    return app;
+  }
+  static Ids of(const Node& node, std::string_view account) {
+    const auto apps = node.keeper->apps_of_account("fake", account);
+    return apps ? *apps : Ids{};
+  }
+};
+
+TEST_F(AppsOfAnAccount, AreFoundByThePlatformAndTheAccount) {
+  Node node(cluster);
+  node.start();
+  for (const auto& [id, corp] : {std::pair("b", "C1"), {"a", "C1"}, {"c", "C2"}, {"d", ""}}) {
+    ASSERT_TRUE(put(node, agent(id, corp))->has_value());
+  }
+  EXPECT_EQ(of(node, "C1"), (Ids{"a", "b"}));
+  EXPECT_EQ(of(node, "C2"), Ids{"c"});
+  EXPECT_EQ(of(node, "C3"), Ids{});
+  EXPECT_EQ(of(node, ""), Ids{});
+  EXPECT_EQ(node.keeper->apps_of_account("other", "C1"), nullptr);
+  EXPECT_EQ(node.keeper->platform_of("a"), "fake");
+  EXPECT_EQ(node.keeper->platform_of("nobody"), "");
+}
+
+TEST_F(AppsOfAnAccount, FollowWhatBecomesOfAnApp) {
+  Node node(cluster);
+  node.start();
+  for (const char* id : {"a", "b"}) ASSERT_TRUE(put(node, agent(id, "C1"))->has_value());
+  const auto before = node.keeper->apps_of_account("fake", "C1");
+  ASSERT_TRUE(put(node, agent("a", "C2"))->has_value());
+  EXPECT_EQ(of(node, "C1"), Ids{"b"});
+  EXPECT_EQ(of(node, "C2"), Ids{"a"});
+  EXPECT_EQ(*before, (Ids{"a", "b"})) << "a reader holds the list as it was";
+  node.keeper->remove_app("b", [](const Result<bool>&) {});
+  node.run();
+  EXPECT_EQ(of(node, "C1"), Ids{});
+}
+
+TEST_F(AppsOfAnAccount, AreFoundOnAnotherNodeAndAfterAStart) {
+  Node node(cluster);
+  node.start();
+  ASSERT_TRUE(put(node, agent("a", "C1"))->has_value());
+  Node later(cluster);
+  later.start();
+  EXPECT_EQ(of(later, "C1"), Ids{"a"});
+}
+
 }  // namespace
 }  // namespace hufu::keeper

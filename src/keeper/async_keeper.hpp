@@ -179,6 +179,13 @@ class AsyncKeeper {
   [[nodiscard]] virtual bool knows(std::string_view app) const = 0;
   /// Whether there is such an app, and it belongs to `parent`. Allocates nothing.
   [[nodiscard]] virtual bool is_child_of(std::string_view app, std::string_view parent) const = 0;
+  /// The name of the app's platform, good for the life of the keeper; empty: there is no such app.
+  /// Allocates nothing.
+  [[nodiscard]] virtual std::string_view platform_of(std::string_view app) const = 0;
+  /// Ids of the platform's apps that share one account of it (agents of one corporation), in order;
+  /// null if there are none. Allocates nothing.
+  [[nodiscard]] virtual std::shared_ptr<const std::vector<std::string>> apps_of_account(
+      std::string_view platform, std::string_view account) const = 0;
   [[nodiscard]] virtual std::optional<AppInfo> app(std::string_view id) const = 0;
   [[nodiscard]] virtual AppPage apps(const AppQuery& query) const = 0;
   /// Durable once `done` reports success. Fault::usage for an app of the config file, Fault::config

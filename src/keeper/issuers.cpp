@@ -41,7 +41,7 @@ Result<std::uint16_t> Issuers::class_of(const std::string& platform, const std::
   auto main = add(platform, endpoint, {});
   if (!main) return main;
   const std::uint32_t number = classes_.add();
-  classes_[number] = {platform, endpoint, known_[*main]->kind, *main};
+  classes_[number] = {platform, endpoint, known_[*main]->kind, *main, known_[*main]->account};
   return static_cast<std::uint16_t>(number);
 }
 
@@ -77,7 +77,7 @@ Result<std::uint16_t> Issuers::add(const std::string& platform, const std::strin
   } else {
     const Terms terms = terms_of(setup->issuer->rule(), setup->timing);
     known_.push_back(std::make_unique<KnownIssuer>(
-        KnownIssuer{std::move(setup->issuer), platform, setup->kind, terms}));
+        KnownIssuer{std::move(setup->issuer), platform, setup->kind, terms, setup->account}));
     by_name_.insert_or_assign(name, index);
   }
   by_place_.emplace(place, index);

@@ -22,6 +22,9 @@ struct IssuerSetup {
   std::string kind;       ///< That it issues.
   std::string main_kind;  ///< Of the platform.
   Timing timing;          ///< As it holds for this platform.
+  /// The setting that holds the platform's own id of an app, where several apps share one; empty:
+  /// that is the app's id.
+  std::string account{};
 };
 
 /// Makes the issuer of one (platform, endpoint, kind); an empty endpoint is the platform's default,
@@ -35,6 +38,7 @@ struct KnownIssuer {
   std::string platform;
   std::string kind;
   Terms terms;
+  std::string account;  ///< As in IssuerSetup.
 };
 
 /// What apps have in common that are of one platform and one endpoint.
@@ -43,6 +47,7 @@ struct AppClass {
   std::string endpoint;  ///< As the app's setting says it; empty: the platform's default.
   std::string main_kind;
   std::uint16_t main_issuer = 0;
+  std::string account;  ///< As in IssuerSetup.
 };
 
 /// The issuers and the classes of apps that this process has met, by number: rows hold numbers.

@@ -95,6 +95,13 @@ class KeeperImpl final : public AsyncKeeper {
   [[nodiscard]] bool is_secret_of(std::string_view app, std::string_view secret) const override;
   [[nodiscard]] bool knows(std::string_view app) const override;
   [[nodiscard]] bool is_child_of(std::string_view app, std::string_view parent) const override;
+  [[nodiscard]] std::string_view platform_of(std::string_view app) const override {
+    return apps_.platform_of(app);
+  }
+  [[nodiscard]] std::shared_ptr<const std::vector<std::string>> apps_of_account(
+      std::string_view platform, std::string_view account) const override {
+    return apps_.apps_of_account(platform, account);
+  }
   [[nodiscard]] std::optional<AppInfo> app(std::string_view id) const override;
   [[nodiscard]] AppPage apps(const AppQuery& query) const override;
   void put_app(AppConfig app, Done<Result<AppInfo>> done) override;

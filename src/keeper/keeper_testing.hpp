@@ -391,6 +391,7 @@ class TestCluster {
   std::map<std::string, std::shared_ptr<FakePlatform>> endpoints{};  ///< Other ways of issuing.
   std::map<std::string, std::shared_ptr<FakePlatform>> platforms{};  ///< Other platforms.
   std::map<std::string, std::string> main_kinds{};  ///< Of platforms with another main kind.
+  std::string account{};                            ///< IssuerSetup::account of all platforms.
   std::shared_ptr<store::MemoryStore> store = std::make_shared<store::MemoryStore>(clock);
   std::shared_ptr<store::Registry> registry{};  ///< In place of the store's own.
   MissingCredential missing_credential{};
@@ -432,14 +433,14 @@ class Node : public Observer, public TokenListener {
       for (const auto* others : {&cluster.platforms, &cluster.endpoints}) {
         const auto other = others->find(others == &cluster.platforms ? platform : endpoint);
         if (other != others->end() && wanted == kAccessToken) {
-          return IssuerSetup{other->second, wanted, std::string(kAccessToken), {}};
+          return IssuerSetup{other->second, wanted, std::string(kAccessToken), {}, cluster.account};
         }
       }
       const auto found = cluster.kinds.find(wanted);
       if ((platform != "fake" && !has_other_main) || found == cluster.kinds.end()) {
         return hufu::fail(Fault::config, "no such platform or kind");
       }
-      return IssuerSetup{found->second, wanted, main, {}};
+      return IssuerSetup{found->second, wanted, main, {}, cluster.account};
     };
     parts.find_imported = cluster.find_imported;
     parts.timing = {};

@@ -89,7 +89,7 @@ class Assembly::Impl {
     const platform::PlatformDescription& described = *catalog.find(platform);
     const std::string& main = platform::main_kind(described);
     return keeper::IssuerSetup{std::move(*issuer), kind.empty() ? main : kind, main,
-                               platform::timing_for(config, described)};
+                               platform::timing_for(config, described), described.account};
   }
 
   /// Which legacy document an app has, as long as there is a keeper to tell.

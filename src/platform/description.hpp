@@ -166,6 +166,8 @@ struct DropInFailures {
   std::string get_required{};     ///< The path knows another method.
   std::string post_required{};
   std::string unknown_path{};
+  /// What an error calls the secret, where that is not the name of the parameter.
+  std::string secret_in_words{};
   /// Of the paths that are answered `unknown_path` where there is nothing: "/cgi-bin/".
   std::string prefix{};
   /// Codes of the platform that are handed on as `busy`: clients take them for a token that died,

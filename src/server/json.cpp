@@ -160,8 +160,7 @@ void append_two_digits(std::string& out, unsigned number) {
 
 }  // namespace
 
-void append_string(std::string& out, std::string_view text) {
-  out += '"';
+void append_characters(std::string& out, std::string_view text) {
   if (is_utf8(text)) {
     append_escaped(out, text);
   } else {
@@ -170,6 +169,11 @@ void append_string(std::string& out, std::string_view text) {
       append_escaped(out, ascii ? text.substr(i, 1) : std::string_view("\xef\xbf\xbd"));
     }
   }
+}
+
+void append_string(std::string& out, std::string_view text) {
+  out += '"';
+  append_characters(out, text);
   out += '"';
 }
 

@@ -18,6 +18,8 @@ namespace hufu::server {
 /// `text` in quotes. Control characters are escaped, and bytes that are not UTF-8 become U+FFFD, so
 /// that what comes out is JSON whatever goes in.
 void append_string(std::string& out, std::string_view text);
+/// The same without the quotes.
+void append_characters(std::string& out, std::string_view text);
 void append_number(std::string& out, std::int64_t number);
 /// RFC 3339 in UTC, whole seconds, rounded down: "2026-09-17T14:59:38Z". In quotes.
 void append_time(std::string& out, WallTime time);

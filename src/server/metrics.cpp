@@ -20,11 +20,8 @@ std::string name_of_place(std::size_t place, const std::array<int, N>& codes) {
   return place + 1 == N ? "other" : std::to_string(codes[place]);
 }
 
-/// The codes, and those that the routes answer with by themselves; each once and in order.
-std::vector<int> with_own(std::vector<int> codes) {
-  constexpr std::array kOwn = {-1,    40001, 40002, 40013, 40035, 40066, 40097,
-                               40125, 41001, 41002, 41004, 43001, 43002};
-  codes.insert(codes.end(), kOwn.begin(), kOwn.end());
+/// Each once and in order.
+std::vector<std::string> in_order(std::vector<std::string> codes) {
   std::sort(codes.begin(), codes.end());
   codes.erase(std::unique(codes.begin(), codes.end()), codes.end());
   return codes;
@@ -87,10 +84,10 @@ void render_tokens(MetricsText& text, const std::vector<TokenStatus>& tokens) {
 
 }  // namespace
 
-Metrics::Metrics(std::vector<std::string> labels, std::vector<int> errcodes)
-    : labels_(std::move(labels)),
-      errcodes_(with_own(std::move(errcodes))),
-      drop_in_(errcodes_.size() + 1) {}
+Metrics::Metrics(std::vector<std::string> labels, std::vector<std::string> codes)
+    : labels_(std::move(labels)), codes_(in_order(std::move(codes))), drop_in_(codes_.size() + 1) {
+  if (labels_.size() > kMostRoutes) std::abort();  // Or counters would be written past their end.
+}
 
 Metrics::Stripe& Metrics::my_stripe() noexcept {
   static std::atomic<std::size_t> threads{0};
@@ -111,10 +108,10 @@ void Metrics::answered_later(std::size_t route, int status, Milliseconds took) n
                       std::memory_order_relaxed);
 }
 
-void Metrics::drop_in_error(int errcode) noexcept {
-  const auto known = std::lower_bound(errcodes_.begin(), errcodes_.end(), errcode);
-  const bool is_known = known != errcodes_.end() && *known == errcode;
-  const auto place = is_known ? known - errcodes_.begin() : errcodes_.end() - errcodes_.begin();
+void Metrics::drop_in_error(std::string_view code) noexcept {
+  const auto known = std::lower_bound(codes_.begin(), codes_.end(), code);
+  const bool is_known = known != codes_.end() && *known == code;
+  const auto place = is_known ? known - codes_.begin() : codes_.end() - codes_.begin();
   drop_in_[static_cast<std::size_t>(place)].fetch_add(1, std::memory_order_relaxed);
 }
 
@@ -169,11 +166,10 @@ void Metrics::render_durations(MetricsText& text) const {
 
 void Metrics::render_drop_in(MetricsText& text) const {
   text.metric("hufu_dropin_errors_total", "counter",
-              "Errors in WeChat's shape, which are all HTTP 200, by errcode.");
+              "Errors on the platforms' own routes, mostly HTTP 200, by the platform's code.");
   for (std::size_t i = 0; i < drop_in_.size(); ++i) {
     const std::uint64_t count = drop_in_[i].load(std::memory_order_relaxed);
-    const std::string name = i < errcodes_.size() ? std::to_string(errcodes_[i]) : "other";
-    if (count > 0) text.value(count, {{"errcode", name}});
+    if (count > 0) text.value(count, {{"errcode", i < codes_.size() ? codes_[i] : "other"}});
   }
   text.metric("hufu_asked_again_total", "counter",
               "Tokens that were checked because somebody asked for them twice within seconds.")

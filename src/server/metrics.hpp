@@ -26,17 +26,17 @@ class Metrics {
   /// More apps than this, and only the sums over all of them are shown, not a series for each.
   static constexpr std::size_t kMostApps = 1000;
   /// The counters have room for so many.
-  static constexpr std::size_t kMostRoutes = 32;
+  static constexpr std::size_t kMostRoutes = 128;
 
   /// `labels` names the routes, at most kMostRoutes, "GET /v1/apps" for one; a request that matched
-  /// none is counted under the index `labels.size()`. `errcodes`: those of the platforms that get a
-  /// series each, beside those that the routes answer with by themselves.
-  explicit Metrics(std::vector<std::string> labels, std::vector<int> errcodes = {});
+  /// none is counted under the index `labels.size()`. `codes`: of errors on the platforms' own
+  /// routes, those that get a series each.
+  explicit Metrics(std::vector<std::string> labels, std::vector<std::string> codes = {});
 
   void answered_at_once(std::size_t route, int status) noexcept;
   void answered_later(std::size_t route, int status, Milliseconds took) noexcept;
-  /// An error in WeChat's shape, which hides behind HTTP 200.
-  void drop_in_error(int errcode) noexcept;
+  /// An error on a platform's own route, where it mostly hides behind HTTP 200.
+  void drop_in_error(std::string_view code) noexcept;
   /// Somebody asked again, so the token was checked: see RecentAsks.
   void asked_again() noexcept;
 
@@ -75,8 +75,8 @@ class Metrics {
 
   std::vector<std::string> labels_;
   std::array<Stripe, kStripes> stripes_;
-  const std::vector<int> errcodes_;  ///< In order; known from the start, as the statuses are.
-  std::vector<Counter> drop_in_;     ///< By place in errcodes_; the last is for all others.
+  const std::vector<std::string> codes_;  ///< In order; known from the start, as the statuses are.
+  std::vector<Counter> drop_in_;          ///< By place in codes_; the last is for all others.
   Counter asked_again_{0};
   std::array<Counter, kBuckets.size() + 1> later_{};  // Not cumulative; the last is +Inf.
   Counter later_ms_{0};

@@ -149,7 +149,7 @@ TEST_F(MetricsPage, CodesThatThePlatformIsKnownToRefuseWithWereCountedAsOther) {
   ASSERT_NE(wechat, nullptr);
   for (const platform::KindDescription& kind : wechat->kinds) {
     for (const auto& [code, mapping] : kind.errors) {
-      fixture.services->metrics.drop_in_error(std::stoi(code));
+      fixture.services->metrics.drop_in_error(code);
     }
   }
   const std::string text = page();

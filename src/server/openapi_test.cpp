@@ -7,14 +7,20 @@
 #include <string>
 
 #include "server/route_fixture_testing.hpp"
+#include "server/route_table.hpp"
 
 namespace hufu::server {
 namespace {
 
 namespace json = boost::json;
 
+const RouteTable& table() {
+  static const RouteTable routes{platform::Catalog()};
+  return routes;
+}
+
 const json::object& document() {
-  static const json::value parsed = json::parse(openapi_document());
+  static const json::value parsed = json::parse(openapi_document(platform::Catalog(), table()));
   return parsed.as_object();
 }
 
@@ -27,7 +33,7 @@ const json::value* operation(std::string_view method, std::string_view path) {
 }
 
 TEST(OpenApi, DescribesEveryRouteAndTheRightItNeeds) {
-  for (const Route& route : route_table()) {
+  for (const Route& route : table().routes()) {
     SCOPED_TRACE(std::string(route.method) + " " + std::string(route.path));
     const json::value* described = operation(route.method, route.path);
     ASSERT_NE(described, nullptr);
@@ -37,7 +43,7 @@ TEST(OpenApi, DescribesEveryRouteAndTheRightItNeeds) {
       case Guard::drop_in:
         ASSERT_NE(security, nullptr);
         EXPECT_EQ(json::serialize(*security),
-                  route.path.ends_with("getticket")
+                  route.drop_in->first().route.id.empty()
                       ? R"([{"access_token":[]}])"
                       : R"([{"secret":[")" + std::string(name_of(route.right)) + "\"]}]");
         break;
@@ -57,7 +63,34 @@ TEST(OpenApi, DescribesNoRouteThatIsNotThere) {
       if (item.key() != "parameters") ++described;
     }
   }
-  EXPECT_EQ(described, route_table().size());
+  EXPECT_EQ(described, table().routes().size());
+}
+
+TEST(OpenApi, NamesEveryPlatformAndKind) {
+  const platform::Catalog catalog;
+  const json::object& components = document().at("components").as_object();
+  const std::string platforms = json::serialize(
+      components.at("schemas").at("NewApp").at("properties").at("platform").at("enum"));
+  const std::string kinds =
+      json::serialize(components.at("parameters").at("kind").at("schema").at("enum"));
+  for (const platform::PlatformDescription& each : catalog.platforms()) {
+    EXPECT_NE(platforms.find('"' + each.name + '"'), std::string::npos) << each.name;
+    for (const std::string_view kind : platform::kind_names(each)) {
+      EXPECT_NE(kinds.find('"' + std::string(kind) + '"'), std::string::npos) << kind;
+    }
+  }
+}
+
+TEST(OpenApi, ShowsASuccessOfEachKindThatIsServedInAPlatformsPlace) {
+  for (const Route& route : table().routes()) {
+    if (route.drop_in == nullptr) continue;
+    const std::string described = json::serialize(*operation(route.method, route.path));
+    for (const DropInKind& kind : route.drop_in->kinds) {
+      EXPECT_NE(described.find('"' + kind.platform + ' ' + kind.kind + R"(":{"value":{)"),
+                std::string::npos)
+          << route.path;
+    }
+  }
 }
 
 TEST(OpenApi, NamesEveryRight) {

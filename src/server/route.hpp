@@ -4,7 +4,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -22,6 +21,27 @@
 
 namespace hufu::server {
 
+class Call;
+struct DropInPath;
+class RouteTable;
+
+/// What a caller has to show.
+enum class Guard {
+  open,     ///< Nothing: what the route tells is no secret.
+  drop_in,  ///< A credential where the platform itself wants it; judged by the route.
+  key,      ///< `Authorization: Bearer KEY`, with the right and the app.
+};
+
+/// One line of the table of everything that can be asked (RouteTable).
+struct Route {
+  std::string_view method;  ///< A GET also answers HEAD.
+  std::string_view path;    ///< "{app}" stands for one segment, the id of an app.
+  Guard guard = Guard::open;
+  Right right = Right::read;  ///< Needed, unless the guard is open.
+  void (*handle)(const Call& call) = nullptr;
+  const DropInPath* drop_in = nullptr;  ///< What a platform's own route is.
+};
+
 /// What the routes work with. Shared with every answer that is still under way, so that one that
 /// comes after the server was stopped finds everything in place.
 struct Services {
@@ -34,18 +54,19 @@ struct Services {
     std::function<std::uint64_t()> log_lines_dropped = {};  ///< As Server::Options has it.
   };
   Services(keeper::AsyncKeeper& the_keeper, const Clock& the_clock, About the_about);
+  ~Services();
 
   keeper::AsyncKeeper& keeper;  ///< Outlives this object.
   const Clock& clock;           ///< Outlives this object.
   About about;                  ///< The base path without a slash at its end.
+  const std::unique_ptr<const RouteTable> routes;
+  const std::string openapi;  ///< The document that describes them.
   KeyTable keys;
   Metrics metrics;
   RecentAsks recent_asks;
   RateLimit refused_credentials;  ///< Of the log lines about them.
   /// Kinds whose tokens are handed out only to keys that name the app, and to administrators.
   std::vector<std::string> authority_kinds;
-  /// What the platform's ticket route gives, by the `type` that it is asked with.
-  std::map<std::string, std::string, std::less<>> ticket_kinds;
 
   /// Whether `kind` is one of those. Allocates nothing.
   [[nodiscard]] bool carries_authority(std::string_view kind) const noexcept;
@@ -58,8 +79,6 @@ struct Services {
  private:
   mutable std::atomic<bool> started_{false};
 };
-
-struct Route;
 
 /// The one answer to one request, counted and logged as it is given.
 class Answer {
@@ -103,6 +122,8 @@ class Call final : public Answer {
         admission_(admission) {}
 
   [[nodiscard]] const net::Request& request() const noexcept { return request_; }
+  /// What is being handled; null where nothing is at the path.
+  [[nodiscard]] const Route* route() const noexcept { return route_; }
   /// The {app} of the path, decoded; empty where the route has none.
   [[nodiscard]] std::string_view app() const noexcept { return app_; }
   [[nodiscard]] Services& services() const noexcept { return *services_; }
@@ -127,29 +148,7 @@ class Call final : public Answer {
   Admission admission_;
 };
 
-/// What a caller has to show.
-enum class Guard {
-  open,     ///< Nothing: what the route tells is no secret.
-  drop_in,  ///< A credential where the platform itself wants it; judged by the route.
-  key,      ///< `Authorization: Bearer KEY`, with the right and the app.
-};
-
-/// One line of the table of everything that can be asked.
-struct Route {
-  std::string_view method;  ///< A GET also answers HEAD.
-  std::string_view path;    ///< "{app}" stands for one segment, the id of an app.
-  Guard guard = Guard::open;
-  Right right = Right::read;  ///< Needed, unless the guard is open.
-  void (*handle)(const Call& call) = nullptr;
-};
-
-/// The whole table. A path of several methods stands on neighbouring lines.
-std::span<const Route> route_table() noexcept;
-
 /// The key of `Authorization: Bearer KEY` (RFC 6750; the scheme in any case), else empty.
 std::string_view bearer_key(const net::Request& request) noexcept;
-
-/// The place of `route` in the table, or the table's size for a request that matched none.
-std::size_t index_of(const Route* route) noexcept;
 
 }  // namespace hufu::server

@@ -186,6 +186,21 @@ class FakeKeeper final : public keeper::AsyncKeeper {
     auto found = apps_.find(app);
     return found != apps_.end() && !parent.empty() && found->second.info.parent == parent;
   }
+  [[nodiscard]] std::string_view platform_of(std::string_view app) const override {
+    auto found = apps_.find(app);
+    return found == apps_.end() ? std::string_view() : found->second.info.platform;
+  }
+  [[nodiscard]] std::shared_ptr<const std::vector<std::string>> apps_of_account(
+      std::string_view platform, std::string_view account) const override {
+    auto ids = std::make_shared<std::vector<std::string>>();
+    for (const auto& [id, app] : apps_) {
+      const bool of_account =
+          std::any_of(app.info.settings.begin(), app.info.settings.end(),
+                      [&](const auto& setting) { return setting.second == account; });
+      if (app.info.platform == platform && of_account) ids->push_back(id);
+    }
+    return ids->empty() ? nullptr : ids;
+  }
   [[nodiscard]] std::optional<keeper::AppInfo> app(std::string_view id) const override {
     auto found = apps_.find(id);
     if (found == apps_.end()) return std::nullopt;

@@ -1,57 +1,21 @@
 #include "server/routes.hpp"
 
 #include <algorithm>
-#include <array>
-#include <charconv>
-#include <functional>
-#include <map>
+#include <span>
 #include <utility>
 
 #include "server/access_log.hpp"
-#include "server/health_routes.hpp"
-#include "server/metrics_route.hpp"
+#include "server/drop_in_routes.hpp"
 #include "server/openapi.hpp"
 #include "server/problem.hpp"
 #include "server/query.hpp"
-#include "server/v1_apps.hpp"
-#include "server/v1_status.hpp"
-#include "server/v1_tokens.hpp"
-#include "server/wechat_routes.hpp"
+#include "server/route_table.hpp"
 
 namespace hufu::server {
 namespace {
 
-constexpr std::array kTable = {
-    // As WeChat itself.
-    Route{"GET", "/cgi-bin/token", Guard::drop_in, Right::read, wechat_token},
-    Route{"POST", "/cgi-bin/token", Guard::drop_in, Right::read, wechat_token},
-    Route{"POST", "/cgi-bin/stable_token", Guard::drop_in, Right::read, wechat_stable_token},
-    Route{"GET", kTicketPath, Guard::drop_in, Right::read, wechat_ticket},
-    Route{"POST", kTicketPath, Guard::drop_in, Right::read, wechat_ticket},
-
-    // Hufu's own.
-    Route{"GET", "/v1/apps/{app}/token", Guard::key, Right::read, get_token},
-    Route{"POST", "/v1/apps/{app}/token/report", Guard::key, Right::report, report_token},
-    Route{"POST", "/v1/apps/{app}/token/refresh", Guard::key, Right::refresh, refresh_token},
-    Route{"GET", "/v1/apps", Guard::key, Right::admin, list_apps},
-    Route{"GET", "/v1/apps/{app}", Guard::key, Right::admin, get_app},
-    Route{"PUT", "/v1/apps/{app}", Guard::key, Right::admin, put_app},
-    Route{"DELETE", "/v1/apps/{app}", Guard::key, Right::admin, delete_app},
-    Route{"GET", "/v1/platforms", Guard::key, Right::see, list_platforms},
-    Route{"GET", "/v1/status", Guard::key, Right::see, get_status},
-
-    // For whoever watches over it.
-    Route{"GET", "/healthz", Guard::open, Right::read, healthz},
-    Route{"GET", "/readyz", Guard::open, Right::read, readyz},
-    Route{"GET", "/metrics", Guard::open, Right::read, metrics},
-    Route{"GET", "/openapi.json", Guard::open, Right::read, openapi},
-};
-static_assert(kTable.size() <= Metrics::kMostRoutes);
-
 /// How long a request waits for the store to be read.
 constexpr Milliseconds kStartPatience = std::chrono::seconds(1);
-
-constexpr std::string_view kWeChatPrefix = "/cgi-bin/";
 
 /// `path` without `base`, which must end where a segment ends.
 bool strip(std::string_view& path, std::string_view base) noexcept {
@@ -61,56 +25,29 @@ bool strip(std::string_view& path, std::string_view base) noexcept {
 }
 
 /// "http://host/" + "/cgi-bin/token" is what several SDKs make of a host that ends in a slash.
-void drop_extra_slashes(std::string_view& path) noexcept {
-  std::size_t name = path.find_first_not_of('/');
+void drop_extra_slashes(const RouteTable& routes, std::string_view& path) noexcept {
+  const std::size_t name = path.find_first_not_of('/');
   if (name == std::string_view::npos || name < 2) return;
-  if (path.substr(name - 1).starts_with(kWeChatPrefix)) path.remove_prefix(name - 1);
+  const std::string_view plain = path.substr(name - 1);
+  if (routes.is_drop_in(plain) || routes.dialect_below(plain) != nullptr) path = plain;
 }
 
-/// Whether `path` is what `pattern` says; `app` is what stands in the place of "{app}".
-bool matches(std::string_view pattern, std::string_view path, std::string_view& app) noexcept {
-  std::size_t placeholder = pattern.find("{app}");
-  if (placeholder == std::string_view::npos) return pattern == path;
-  if (!path.starts_with(pattern.substr(0, placeholder))) return false;
-  path.remove_prefix(placeholder);
-  pattern.remove_prefix(placeholder + std::string_view("{app}").size());
-  app = path.substr(0, path.find('/'));
-  return !app.empty() && path.substr(app.size()) == pattern;
-}
-
-struct Found {
-  const Route* route = nullptr;
-  std::string_view app;  ///< Not decoded.
-  std::string allowed;   ///< Methods of this path, where the one that was used is none of them.
-};
-
-Found find_route(std::string_view method, std::string_view path) {
-  if (method == "HEAD") method = "GET";
-  Found found;
-  for (const Route& route : kTable) {
-    std::string_view app;
-    if (!matches(route.path, path, app)) continue;
-    if (route.method == method) {
-      found.route = &route;
-      found.app = app;
-      return found;
-    }
-    if (!found.allowed.empty()) found.allowed += ", ";
-    found.allowed += route.method;
-    if (route.method == "GET") found.allowed += ", HEAD";
-  }
-  return found;
-}
-
-void reply_unmatched(const Call& call, std::string_view path, const std::string& allowed) {
-  if (path.starts_with(kWeChatPrefix)) return wechat_unmatched(call, path);
-  if (allowed.empty()) {
+/// Nothing at this path knows the method, or there is nothing.
+void reply_unmatched(const Call& call, std::string_view path, std::span<const Route> others) {
+  if (drop_in_unmatched(call, path, others)) return;
+  if (others.empty()) {
     return reply_problem(call, 404,
                          {Fault::usage,
                           "There is nothing at this path",
                           "See /openapi.json for what there is",
                           {},
                           {}});
+  }
+  std::string allowed;
+  for (const Route& route : others) {
+    if (!allowed.empty()) allowed += ", ";
+    allowed += route.method;
+    if (route.method == "GET") allowed += ", HEAD";
   }
   reply_problem(call, 405, {Fault::usage, "This path does not know this method", {}, {}, {}},
                 "Allow: " + allowed + "\r\n");
@@ -120,14 +57,17 @@ void reply_unmatched(const Call& call, std::string_view path, const std::string&
 /// looks at.
 class KeptRequest final : public net::Request {
  public:
-  explicit KeptRequest(const net::Request& request)
+  /// `token_header`: where a platform's own route is shown a token; empty: in no header.
+  KeptRequest(const net::Request& request, std::string_view token_header)
       : method_(request.method),
         path_(request.path),
         query_(request.query),
         body_(request.body),
         peer_(request.peer),
         authorization_(request.header("Authorization")),
-        if_none_match_(request.header("If-None-Match")) {
+        if_none_match_(request.header("If-None-Match")),
+        token_header_(token_header),
+        token_(token_header.empty() ? std::string_view() : request.header(token_header)) {
     method = method_;
     path = path_;
     query = query_.reveal();
@@ -137,6 +77,7 @@ class KeptRequest final : public net::Request {
   [[nodiscard]] std::string_view header(std::string_view name) const noexcept override {
     if (same_but_case(name, "Authorization")) return authorization_.reveal();
     if (same_but_case(name, "If-None-Match")) return if_none_match_;
+    if (same_but_case(name, token_header_)) return token_.reveal();
     return {};
   }
 
@@ -148,7 +89,16 @@ class KeptRequest final : public net::Request {
   std::string peer_;
   Secret authorization_;
   std::string if_none_match_;
+  std::string token_header_;
+  Secret token_;
 };
+
+std::string_view token_header_of(const Route* route) noexcept {
+  if (route == nullptr || route->drop_in == nullptr) return {};
+  const platform::TokenPlace& token = route->drop_in->first().route.token;
+  return token.in == platform::TokenPlace::In::header ? std::string_view(token.name)
+                                                      : std::string_view();
+}
 
 /// The exchange of such a request.
 class KeptExchange final : public net::Exchange {
@@ -181,12 +131,12 @@ void dispatch(const std::shared_ptr<Services>& services, const net::Request& req
               net::Exchange& exchange, Call::Attempt attempt) {
   std::string_view path = request.path;
   const bool ours = strip(path, services->about.base_path);
-  if (ours) drop_extra_slashes(path);
+  if (ours) drop_extra_slashes(*services->routes, path);
 
-  const Found found = ours ? find_route(request.method, path) : Found{};
+  const auto found = ours ? services->routes->find(request.method, path) : RouteTable::Found{};
   if (found.route == nullptr) {
     const Call call(services, request, exchange, nullptr, {}, attempt);
-    return reply_unmatched(call, ours ? path : std::string_view(), found.allowed);
+    return reply_unmatched(call, ours ? path : std::string_view(), found.others);
   }
 
   const Route& route = *found.route;
@@ -200,9 +150,9 @@ void dispatch(const std::shared_ptr<Services>& services, const net::Request& req
                  app);
 }
 
-std::vector<std::string> labels_of_routes() {
+std::vector<std::string> labels_of(const RouteTable& table) {
   std::vector<std::string> labels;
-  for (const Route& route : kTable) {
+  for (const Route& route : table.routes()) {
     labels.push_back(std::string(route.method) + " " + std::string(route.path));
   }
   return labels;
@@ -218,33 +168,23 @@ std::vector<std::string> authority_kinds_of(const platform::Catalog& catalog) {
   return kinds;
 }
 
-/// Every code that a platform may refuse with what is served here in its place.
-std::vector<int> drop_in_errcodes_of(const platform::Catalog& catalog) {
-  std::vector<int> codes;
+/// Every code that is answered where a platform is served in its place: its own and Hufu's.
+std::vector<std::string> drop_in_codes_of(const platform::Catalog& catalog) {
+  std::vector<std::string> codes;
   for (const platform::PlatformDescription& each : catalog.platforms()) {
+    const platform::DropInFailures& own = each.drop_in_failures;
+    for (const std::string& code :
+         {own.busy, own.no_id, own.unknown_app, own.no_secret, own.wrong_secret,
+          own.wrong_grant_type, own.no_token, own.dead_token, own.unknown_kind, own.wrong_parameter,
+          own.get_required, own.post_required, own.unknown_path}) {
+      if (!own.body.empty() && !code.empty()) codes.push_back(code);
+    }
     for (const platform::KindDescription& kind : each.kinds) {
       if (!kind.drop_in) continue;
-      for (const auto& [code, mapping] : kind.errors) {
-        int number = 0;
-        const auto read = std::from_chars(code.data(), code.data() + code.size(), number);
-        if (read.ptr == code.data() + code.size() && number != 0) codes.push_back(number);
-      }
+      for (const auto& [code, mapping] : kind.errors) codes.push_back(code);
     }
   }
   return codes;
-}
-
-/// The kinds that are served on WeChat's ticket route, by the `type` that asks for each.
-std::map<std::string, std::string, std::less<>> ticket_kinds_of(const platform::Catalog& catalog) {
-  std::map<std::string, std::string, std::less<>> kinds;
-  for (const platform::PlatformDescription& each : catalog.platforms()) {
-    for (const platform::KindDescription& kind : each.kinds) {
-      if (!kind.drop_in || kind.drop_in->path != kTicketPath) continue;
-      const auto type = kind.drop_in->query.find("type");
-      if (type != kind.drop_in->query.end()) kinds.emplace(type->second, kind.name);
-    }
-  }
-  return kinds;
 }
 
 }  // namespace
@@ -259,12 +199,6 @@ std::string_view bearer_key(const net::Request& request) noexcept {
   return value;
 }
 
-std::span<const Route> route_table() noexcept { return kTable; }
-
-std::size_t index_of(const Route* route) noexcept {
-  return route == nullptr ? kTable.size() : static_cast<std::size_t>(route - kTable.data());
-}
-
 void Routes::handle(const net::Request& request, net::Exchange& exchange) {
   dispatch(services_, request, exchange, Call::Attempt::first);
 }
@@ -273,12 +207,15 @@ Services::Services(keeper::AsyncKeeper& the_keeper, const Clock& the_clock, Abou
     : keeper(the_keeper),
       clock(the_clock),
       about(std::move(the_about)),
+      routes(std::make_unique<const RouteTable>(about.catalog)),
+      openapi(openapi_document(about.catalog, *routes)),
       keys(the_keeper),
-      metrics(labels_of_routes(), drop_in_errcodes_of(about.catalog)),
-      authority_kinds(authority_kinds_of(about.catalog)),
-      ticket_kinds(ticket_kinds_of(about.catalog)) {
+      metrics(labels_of(*routes), drop_in_codes_of(about.catalog)),
+      authority_kinds(authority_kinds_of(about.catalog)) {
   while (about.base_path.ends_with('/')) about.base_path.pop_back();
 }
+
+Services::~Services() = default;
 
 bool Services::carries_authority(std::string_view kind) const noexcept {
   return std::find(authority_kinds.begin(), authority_kinds.end(), kind) != authority_kinds.end();
@@ -305,13 +242,13 @@ LaterAnswer::LaterAnswer(std::shared_ptr<Services> services, std::shared_ptr<net
 
 void LaterAnswer::reply(const net::Reply& reply) const {
   Milliseconds took = services_->clock.steady() - begun_;
-  services_->metrics.answered_later(index_of(route_), reply.status, took);
+  services_->metrics.answered_later(services_->routes->index_of(route_), reply.status, took);
   log_request(route_, reply.status, peer_);
   pending_->reply(reply);
 }
 
 void Call::reply(const net::Reply& reply) const {
-  services_->metrics.answered_at_once(index_of(route_), reply.status);
+  services_->metrics.answered_at_once(services_->routes->index_of(route_), reply.status);
   log_request(route_, reply.status, request_.peer);
   exchange_.reply(reply);
 }
@@ -319,7 +256,8 @@ void Call::reply(const net::Reply& reply) const {
 bool Call::handle_when_started() const {
   if (attempt_ == Attempt::second || !services_->starting()) return false;
   services_->keeper.when_started(
-      kStartPatience, [services = services_, request = std::make_shared<KeptRequest>(request_),
+      kStartPatience, [services = services_,
+                       request = std::make_shared<KeptRequest>(request_, token_header_of(route_)),
                        pending = exchange_.defer()](bool /*started*/) {
         KeptExchange exchange(pending);
         dispatch(services, *request, exchange, Attempt::second);

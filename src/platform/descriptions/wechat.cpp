@@ -160,6 +160,7 @@ DropInFailures drop_in_failures() {
   failures.get_required = "43001";
   failures.post_required = "43002";
   failures.unknown_path = "40066";
+  failures.secret_in_words = "appsecret";
   failures.prefix = "/cgi-bin/";
   failures.never = {"0", "40001", "40014", "42001"};
   return failures;

@@ -1,4 +1,4 @@
-#include "server/wechat_routes.hpp"
+#include "server/drop_in_routes.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -91,6 +91,13 @@ TEST_F(WeChatRoutes, TolerateWhatSdksSend) {
   }
   fixture.clock.advance(std::chrono::seconds(11));
   EXPECT_EQ(fixture.ask({"POST", "/cgi-bin/token", {}, asking("wx1")}).body, good);
+}
+
+TEST_F(WeChatRoutes, KnowNoAppOfAnotherPlatform) {
+  fixture.keeper.add("elsewhere", "TOKEN-2").info.platform = "acme";
+  expect_errcode(get(asking("elsewhere")), 40013);
+  expect_errcode(fixture.ask({"GET", "/cgi-bin/ticket/getticket?access_token=TOKEN-2&type=jsapi"}),
+                 40001);
 }
 
 TEST_F(WeChatRoutes, TakeTheFirstOfSeveral) {
