@@ -7,6 +7,7 @@
 #include <atomic>
 #include <boost/json.hpp>
 #include <chrono>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -238,15 +239,13 @@ std::optional<seconds> margin_or_reply(const Call& call, const DropInDialect& di
 /// The id of an app, on the stack.
 class AppId {
  public:
-  AppId() = default;
-  explicit AppId(std::string_view id) { set(id); }
   void set(std::string_view id) noexcept {
     size_ = id.size() <= text_.size() ? id.copy(text_.data(), text_.size()) : 0;
   }
   [[nodiscard]] std::string_view view() const noexcept { return {text_.data(), size_}; }
 
  private:
-  std::array<char, kLongestId> text_{};
+  std::array<char, kLongestId> text_;  // Not cleared: most of it is never touched.
   std::size_t size_ = 0;
 };
 
@@ -268,7 +267,9 @@ const DropInKind* kind_for(const DropInPath& path, std::string_view platform) no
 /// Who was found for credentials: an app, and whether they open it.
 struct Found {
   const DropInKind* kind = nullptr;  ///< Null: no app of this path is named so.
-  AppId app{};
+  /// Its id, which stands in the request or in this list.
+  std::string_view app{};
+  std::shared_ptr<const std::vector<std::string>> of_account{};
   Admission admission{};
   int opened = 0;  ///< Apps of one account that a key opens.
 };
@@ -284,12 +285,12 @@ Admission admission_of(const Services& services, std::string_view app, std::stri
 /// opens.
 Found find_in_account(const Services& services, const DropInKind& kind, const Credentials& with) {
   Found found;
-  const auto apps = services.keeper.apps_of_account(kind.platform, with.id);
-  if (!apps) return found;
+  found.of_account = services.keeper.apps_of_account(kind.platform, with.id);
+  if (!found.of_account) return found;
   found.kind = &kind;
   // Hashed once for all of them; a key is never longer.
   const KeyHash hash = with.secret.size() <= kLongestKey ? hash_of(with.secret) : KeyHash{};
-  for (const std::string& app : *apps) {
+  for (const std::string& app : *found.of_account) {
     Admission admission = services.keys.check(hash, Right::read, app);
     if (admission.access == Access::unauthenticated &&
         services.keeper.is_secret_of(app, with.secret)) {
@@ -297,7 +298,7 @@ Found find_in_account(const Services& services, const DropInKind& kind, const Cr
     }
     if (admission.granted()) ++found.opened;
     if (admission.granted() || found.opened == 0) {
-      found.app.set(app);
+      found.app = app;
       found.admission = admission;
     }
   }
@@ -309,7 +310,7 @@ Found find_app(const Services& services, const DropInPath& path, const Credentia
   Found found;
   found.kind = kind_for(path, services.keeper.platform_of(with.id));
   if (found.kind != nullptr && found.kind->account.empty()) {
-    found.app.set(with.id);
+    found.app = with.id;
     found.admission = admission_of(services, with.id, with.secret, Right::read);
     return found;
   }
@@ -342,7 +343,7 @@ std::string reason_of(const Services& services, const Credentials& with, const F
     return "a key of this Hufu that opens " + std::to_string(found.opened) + " apps of " +
            std::string(with.id) + ": use one that was made for one of them";
   }
-  const std::string app(found.app.view());
+  const std::string app(found.app);
   if (found.admission.access == Access::forbidden) {
     return "a key of this Hufu without the right read for " + app;
   }
@@ -387,7 +388,7 @@ Key key_of(std::string_view app, const DropInKind& kind) { return {std::string(a
 void reply_token(const Call& call, const Found& found, const Credentials& with, seconds margin) {
   Services& services = call.services();
   const DropInKind& kind = *found.kind;
-  const std::string_view app = found.app.view();
+  const std::string_view app = found.app;
   bool there = false;
   {
     Scratch body;
@@ -421,7 +422,7 @@ void report_and_reply(LaterAnswer answer, std::string_view app, const DropInKind
 void report_current_token(const Call& call, const Found& found, seconds margin) {
   Services& services = call.services();
   const DropInKind& kind = *found.kind;
-  const std::string_view app = found.app.view();
+  const std::string_view app = found.app;
   Fingerprint fingerprint;
   if (services.keeper.read(app, kind.kind, {}, [&fingerprint](const keeper::TokenView& view) {
         fingerprint = view.fingerprint;
@@ -540,8 +541,7 @@ void drop_in_by_credentials(const Call& call) {
   if (!found.admission.granted()) return reply_refusal(call, path, with);
   const auto margin = margin_or_reply(call, *found.kind->dialect, found.admission.margin);
   if (!margin) return;
-  if (with.forced &&
-      admission_of(services, found.app.view(), with.secret, Right::report).granted()) {
+  if (with.forced && admission_of(services, found.app, with.secret, Right::report).granted()) {
     return report_current_token(call, found, *margin);
   }
   reply_token(call, found, with, *margin);
