@@ -18,6 +18,9 @@
 
 namespace hufu::simulator {
 
+/// Every token begins so: it can be told from a real one, and from rubbish.
+inline constexpr std::string_view kMark = "SIM_";
+
 /// An account that the platform knows. Its secret is a plain string: none that opens anything real
 /// belongs into a simulator.
 struct AppSpec {
@@ -73,7 +76,7 @@ struct AppView {
 /// `clock`'s steady line, so stepping the wall clock of a test never changes when a token dies.
 ///
 /// Sources: docs/simulator.md, "What is simulated". Thread-safety: all members may be called from
-/// any thread; each is one step.
+/// any thread; each is one step. The members that decide as WeChat does are in wechat_rules.cpp.
 class Model {
  public:
   struct Options {
