@@ -4,16 +4,6 @@
 
 namespace hufu::simulator {
 
-std::string_view name_of(Family family) noexcept {
-  switch (family) {
-    case Family::normal: return "normal";
-    case Family::stable: return "stable";
-    case Family::jsapi_ticket: return "jsapi_ticket";
-    case Family::wx_card_ticket: return "wx_card_ticket";
-  }
-  return "unknown";
-}
-
 std::string_view name_of(Cause cause) noexcept {
   switch (cause) {
     case Cause::expired: return "expired";

@@ -11,21 +11,10 @@
 #include <vector>
 
 #include "hufu/clock.hpp"
+#include "simulator/family.hpp"
 #include "simulator/fault.hpp"
 
 namespace hufu::simulator {
-
-/// The lines of tokens and tickets of an app. None touches another.
-enum class Family {
-  normal,          ///< Access tokens of /cgi-bin/token.
-  stable,          ///< Access tokens of /cgi-bin/stable_token.
-  jsapi_ticket,    ///< Tickets of type=jsapi.
-  wx_card_ticket,  ///< Tickets of type=wx_card.
-};
-constexpr bool is_ticket(Family family) noexcept {
-  return family == Family::jsapi_ticket || family == Family::wx_card_ticket;
-}
-std::string_view name_of(Family family) noexcept;
 
 /// Why a token died or is going to die.
 enum class Cause {

@@ -112,7 +112,7 @@ void Model::note(const Visit& visit, const Verdict& verdict) {
   });
 }
 
-Model::TokenRef Model::make(const std::string& id, const App& app, Line& line, Family family) {
+Model::TokenRef Model::make(const std::string& id, App& app, Family family) {
   static constexpr std::string_view kAlphabet =
       "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
   const Settings& settings = settings_of(app);
@@ -131,6 +131,7 @@ Model::TokenRef Model::make(const std::string& id, const App& app, Line& line, F
       token->value += kAlphabet[bits & 63];
   }
   ledger_.take_in(token, token->made_at);
+  Line& line = app.lines[family];
   if (!line.latest.empty()) line.latest.back()->successor = token->serial;
   std::erase_if(line.latest, [&](const TokenRef& old) { return !old->alive(token->made_at); });
   line.latest.push_back(token);
@@ -196,8 +197,9 @@ std::size_t Model::revoke_app(std::string_view id) {
   std::lock_guard lock(mutex_);
   auto app = apps_.find(id);
   if (app == apps_.end()) return 0;
-  App& of = app->second;
-  return revoke(of.normal) + revoke(of.stable) + revoke(of.jsapi) + revoke(of.wx_card);
+  std::size_t revoked = 0;
+  for (auto& [family, line] : app->second.lines) revoked += revoke(line);
+  return revoked;
 }
 
 std::size_t Model::revoke(Line& line) {
@@ -276,18 +278,19 @@ std::vector<AppView> Model::apps(std::string_view only, std::size_t limit) const
   std::vector<AppView> views;
   std::lock_guard lock(mutex_);
   WallTime at = now();
-  auto living = [at](const Line& line) {
-    auto count = std::count_if(line.latest.begin(), line.latest.end(),
-                               [at](const TokenRef& token) { return token->alive(at); });
-    return static_cast<std::size_t>(count);
+  auto living = [at](const App& app, bool tickets) {
+    std::size_t count = 0;
+    for (const auto& [family, line] : app.lines)
+      if (is_ticket(family) == tickets)
+        for (const TokenRef& token : line.latest) count += token->alive(at) ? 1 : 0;
+    return count;
   };
   for (const auto& [id, app] : apps_) {
     if (views.size() == limit) break;
     if (!only.empty() && id != only) continue;
     views.push_back({id, settings_of(app), app.token_day.used(day_of(at)),
                      app.stable_day.used(day_of(at)), app.forced_day.used(day_of(at)),
-                     living(app.normal) + living(app.stable),
-                     living(app.jsapi) + living(app.wx_card), app.in_flight});
+                     living(app, false), living(app, true), app.in_flight});
   }
   return views;
 }

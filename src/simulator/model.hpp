@@ -63,7 +63,7 @@ struct AppView {
   int token_calls_today = 0;
   int stable_calls_today = 0;
   int forced_today = 0;
-  std::size_t alive = 0;  ///< Tokens of both families.
+  std::size_t alive = 0;  ///< Tokens of all families.
   std::size_t tickets_alive = 0;
   int in_flight = 0;  ///< Calls for a token.
 };
@@ -148,10 +148,7 @@ class Model {
   struct App {
     std::string secret;
     std::unique_ptr<Settings> own;  ///< Null: the common ones.
-    Line normal;
-    Line stable;
-    Line jsapi;
-    Line wx_card;
+    std::map<Family, Line> lines;
     Quota token_day;
     Quota stable_day;
     Quota stable_minute;
@@ -190,7 +187,7 @@ class Model {
   Verdict show_quota(const Call& call);
   Verdict clear_one(const Call& call);
 
-  TokenRef make(const std::string& id, const App& app, Line& line, Family family);
+  TokenRef make(const std::string& id, App& app, Family family);
   /// Lets `token` die at `end`, unless it dies sooner anyway.
   static void shorten(TokenEntry& token, WallTime end, Cause cause);
   std::size_t revoke(Line& line);

@@ -126,8 +126,8 @@ Model::Verdict Model::issue(const Call& call) {
 Model::Verdict Model::issue_normal(const std::string& id, App& app) {
   const Settings& settings = settings_of(app);
   WallTime at = now();
-  TokenRef token = make(id, app, app.normal, Family::normal);
-  auto& tokens = app.normal.latest;
+  TokenRef token = make(id, app, Family::normal);
+  auto& tokens = app.lines[Family::normal].latest;
   for (std::size_t i = 0; i + 1 < tokens.size(); ++i) {
     bool too_many = settings.strict && i + 2 < tokens.size();
     shorten(*tokens[i], too_many ? at : at + settings.overlap, Cause::displaced);
@@ -138,7 +138,7 @@ Model::Verdict Model::issue_normal(const std::string& id, App& app) {
 Model::Verdict Model::issue_stable(const std::string& id, App& app, bool force) {
   const Settings& settings = settings_of(app);
   WallTime at = now();
-  Line& line = app.stable;
+  Line& line = app.lines[Family::stable];
   if (force && app.forced_at && at - *app.forced_at < settings.forced_apart) force = false;
   if (force && !app.forced_day.take(day_of(at), settings.forced_a_day)) {
     if (settings.forced_excess_refused) return {Deed::refused, 45009, {}, id, {}};
@@ -156,7 +156,7 @@ Model::Verdict Model::issue_stable(const std::string& id, App& app, bool force) 
     }
   }
   if (force && current) shorten(*current, at, Cause::dropped);
-  TokenRef token = make(id, app, line, Family::stable);
+  TokenRef token = make(id, app, Family::stable);
   // In the last minutes the token before lives to its own end. One before that is gone for good.
   if (settings.strict)
     for (const TokenRef& each : line.latest)
@@ -171,16 +171,17 @@ Model::Verdict Model::issue_ticket(const Call& call) {
   App* app = find(verdict.app);
   if (app == nullptr) return {Deed::refused, 40013, verdict.token, {}, {}};
   const bool card = call.type == "wx_card";
+  const Family family = card ? Family::wx_card_ticket : Family::jsapi_ticket;
   if (!card && call.type != "jsapi") return {Deed::refused, 40097, verdict.token, verdict.app, {}};
 
-  Line& line = card ? app->wx_card : app->jsapi;
+  Line& line = app->lines[family];
   TokenRef ticket = line.latest.empty() ? nullptr : line.latest.back();
   Deed deed = Deed::same;
   if (ticket && ticket->alive(now())) {
     ++ticket->served;
   } else {
     deed = Deed::made;
-    ticket = make(verdict.app, *app, line, card ? Family::wx_card_ticket : Family::jsapi_ticket);
+    ticket = make(verdict.app, *app, family);
   }
   const WallTime from = settings_of(*app).ticket_tells_left ? now() : ticket->made_at;
   return {deed, 0, ticket, verdict.app, ticket_body(*ticket, from)};
