@@ -3,6 +3,7 @@
 #include <array>
 #include <boost/json.hpp>
 #include <boost/url/parse_query.hpp>
+#include <optional>
 
 namespace hufu::simulator {
 namespace {
@@ -57,6 +58,52 @@ void read_body(std::string_view body, Call& call) {
   call.force_refresh = force != nullptr && force->is_bool() && force->get_bool();
 }
 
+/// A request to a page of another platform.
+class PageReader {
+ public:
+  explicit PageReader(const WireRequest& request) : request_(request) {
+    json::error_code error;
+    json::value parsed = json::parse(request.body, error);
+    if (!error && parsed.is_object()) object_ = std::move(parsed.get_object());
+  }
+
+  [[nodiscard]] bool has_object() const { return object_.has_value(); }
+
+  /// The first of `places` that is not empty.
+  [[nodiscard]] std::string value(Places places) const {
+    for (const Place& place : places)
+      if (std::string found = value(place); !found.empty()) return found;
+    return {};
+  }
+
+ private:
+  [[nodiscard]] std::string value(const Place& place) const {
+    switch (place.part) {
+      case Place::Part::query: return parameter(request_.query, place.name);
+      case Place::Part::form: return parameter(request_.body, place.name);
+      case Place::Part::json: return object_ ? text(*object_, place.name) : std::string();
+      case Place::Part::header: break;
+    }
+    std::string_view header = request_.header(place.name);
+    if (!header.starts_with(place.prefix)) return {};
+    return std::string(header.substr(place.prefix.size()));
+  }
+
+  const WireRequest& request_;
+  std::optional<json::object> object_;
+};
+
+void read_page(const WireRequest& request, const Page& page, Call& call) {
+  const PageReader reader(request);
+  call.method_fits = page.method.empty() || page.method == request.method;
+  call.object = reader.has_object();
+  call.appid = reader.value(page.id);
+  call.secret = reader.value(page.secret);
+  call.grant_type = reader.value(page.grant);
+  call.access_token = reader.value(page.token);
+  call.type = reader.value(page.type);
+}
+
 }  // namespace
 
 std::string parameter(std::string_view query, std::string_view name) {
@@ -73,8 +120,12 @@ std::string parameter(std::string_view query, std::string_view name) {
 
 Call read_call(const WireRequest& request) {
   Call call;
-  call.endpoint = endpoint_of(request.path);
-  call.name = request.path.starts_with(kRoot) ? request.path.substr(kRoot.size()) : request.path;
+  call.page = page_at(request.path);
+  call.endpoint = call.page != nullptr ? Endpoint::page : endpoint_of(request.path);
+  // One name for a page, with or without the slash at its end.
+  const bool exact = call.page != nullptr && !call.page->path.ends_with('*');
+  const std::string_view path = exact ? call.page->path : request.path;
+  call.name = path.starts_with(kRoot) ? path.substr(kRoot.size()) : path;
   call.post = request.method == "POST";
   call.peer = request.peer;
   switch (call.endpoint) {
@@ -92,6 +143,7 @@ Call read_call(const WireRequest& request) {
       call.type = parameter(request.query, "type");
       break;
     case Endpoint::business: call.access_token = parameter(request.query, "access_token"); break;
+    case Endpoint::page: read_page(request, *call.page, call); break;
     case Endpoint::none: break;
   }
   return call;

@@ -1,7 +1,10 @@
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
+
+#include "simulator/page.hpp"
 
 namespace hufu::simulator {
 
@@ -12,6 +15,10 @@ struct WireRequest {
   std::string_view query;  ///< After the '?'; not decoded.
   std::string_view body;
   std::string_view peer;  ///< The client's address, without its port.
+  /// The value of a header, by its name in any case; empty if it is not there.
+  std::function<std::string_view(std::string_view)> header = [](std::string_view) {
+    return std::string_view();
+  };
 };
 
 /// What a call is about.
@@ -24,6 +31,7 @@ enum class Endpoint {
   quota_get,       ///< POST /cgi-bin/openapi/quota/get.
   quota_clear,     ///< POST /cgi-bin/openapi/quota/clear.
   business,        ///< Everything else below /cgi-bin/ and /wxa/: judges the token.
+  page,            ///< One of another platform, `Call::page`.
   none,            ///< No such page.
 };
 
@@ -31,21 +39,25 @@ enum class Endpoint {
 /// than it should be is an empty string. Owns its bytes, because a slow call outlives the request.
 struct Call {
   Endpoint endpoint = Endpoint::none;
+  const Page* page = nullptr;  ///< Of another platform; null on WeChat.
   std::string name;  ///< The path after "/cgi-bin/": "token", "getcallbackip"; else all of it.
   bool post = false;
+  bool method_fits = true;  ///< What the page asks for.
+  bool object = false;      ///< Whether the body is a JSON object, on pages of other platforms.
   std::string peer;
 
-  std::string appid;
+  std::string appid;  ///< Whatever the platform calls it; the corp's on WeCom.
   std::string secret;
   std::string grant_type;
   bool force_refresh = false;
-  std::string access_token;  ///< From the query only: in a body the platform does not see it.
+  std::string access_token;  ///< On WeChat from the query only: in a body it does not see it.
   std::string cgi_path;
   std::string type;  ///< Of a ticket.
 };
 
 /// Understands `request` where the platform looks: the query of /cgi-bin/token, the JSON body of
-/// /cgi-bin/stable_token and of the quota calls. Never fails: what cannot be read is absent.
+/// /cgi-bin/stable_token and of the quota calls, and where a page of another platform says. Never
+/// fails: what cannot be read is absent.
 Call read_call(const WireRequest& request);
 
 /// The value of `name` in a query, decoded; empty if it is not there.

@@ -51,6 +51,7 @@ json::object shown(const CallEntry& call) {
                          {"token", call.token},
                          {"ending", name_of(call.ending)},
                          {"overlaps", call.overlaps}};
+  if (!call.word.empty()) object["errcode"] = call.word;
   object["fault"] = call.fault ? json::value(name_of(*call.fault)) : json::value(nullptr);
   return object;
 }
@@ -69,6 +70,7 @@ json::object shown(const Totals& totals) {
 
 json::object shown(const AppView& app) {
   return {{"id", app.id},
+          {"corp", app.corp},
           {"token_calls_today", app.token_calls_today},
           {"stable_calls_today", app.stable_calls_today},
           {"forced_today", app.forced_today},
@@ -196,12 +198,13 @@ Answer Control::put_app(const WireRequest& request) {
   if (!body) return bad(std::string(kNoObject));
   auto id = take_text(*body, "id");
   auto secret = take_text(*body, "secret");
+  auto corp = take_text(*body, "corp");
   if (!id || id->empty() || !secret || secret->empty())
     return bad("an app needs an id and a secret, both strings");
   // What else is there is settings: tried on a copy first, so that a bad one makes no app.
   Settings tried;
   if (auto fits = apply(*body, tried); !fits) return bad(fits.error());
-  model_.put_app({*id, *secret});
+  model_.put_app({*id, *secret, corp.value_or("")});
   if (!body->empty()) (void)model_.change_settings(*id, *body);
   return ok({{"id", *id}});
 }

@@ -112,6 +112,19 @@ TEST_F(ControlTest, MakesAndRemovesApps) {
   EXPECT_EQ(send("DELETE", "/sim/apps", "id=wxnew").status, 404);
 }
 
+TEST_F(ControlTest, MakesAgentsOfACorp) {
+  ask("POST", "/sim/apps", "", R"({"id":"sales","secret":"not-a-secret","corp":"ww1"})");
+  EXPECT_EQ(ask("GET", "/sim/state", "app=sales")["apps"].at(0).at("corp"), "ww1");
+  Answer answer = model_.answer(read_call(
+      {"GET", "/cgi-bin/gettoken", "corpid=ww1&corpsecret=not-a-secret", "", "127.0.0.1"}));
+  EXPECT_THAT(answer.body, HasSubstr("SIM_"));
+  EXPECT_EQ(ask("GET", "/sim/state")["app_count"], 2);
+  EXPECT_EQ(ask("GET", "/sim/state", "app=wxdemo0000000000")["apps"].at(0).at("corp"),
+            "wxdemo0000000000")
+      << "its own id where nobody said another";
+  EXPECT_EQ(send("POST", "/sim/apps", "", R"({"id":"sales","secret":"x","corp":7})").status, 400);
+}
+
 TEST_F(ControlTest, MakesNoAppWithABadSetting) {
   EXPECT_EQ(send("POST", "/sim/apps", "", R"({"id":"wxnew","secret":"x","life":"60s"})").status,
             400);
@@ -198,6 +211,7 @@ TEST(FaultSwitch, IsWrittenAsItIsRead) {
       {R"({"kind":"hang","count":0,"after":true})",
        R"({"kind":"slow","count":3,"after":false,"endpoint":"token","app":"wx1","delay":"500ms"})",
        R"({"kind":"errcode","count":1,"after":false,"errcode":89503})",
+       R"({"kind":"errcode","count":1,"after":false,"errcode":"invalid_client"})",
        R"({"kind":"absurd","count":0,"after":false,"fields":{"expires_in":null},"remove":["x"]})",
        R"({"kind":"reply","count":0,"after":false,"status":502,"content_type":"a/b","body":""})"}) {
     auto fault = FaultSwitch::from_json(json::parse(text).as_object());

@@ -63,7 +63,7 @@ bool read_member(std::string_view name, const json::value& value, FaultSwitch& f
     return true;
   }
   if (name == "delay") return read(value, fault.delay);
-  if (name == "errcode") return read(value, fault.errcode);
+  if (name == "errcode") return read(value, fault.errcode) || read(value, fault.word);
   if (name == "status")
     return read(value, fault.status) && fault.status >= 200 && fault.status < 600;
   if (name == "content_type") return read(value, fault.content_type);
@@ -105,7 +105,8 @@ json::object FaultSwitch::to_json() const {
   if (!endpoint.empty()) object["endpoint"] = endpoint;
   if (!app.empty()) object["app"] = app;
   if (kind == Kind::slow) object["delay"] = format_duration(delay);
-  if (kind == Kind::errcode) object["errcode"] = errcode;
+  if (kind == Kind::errcode)
+    object["errcode"] = word.empty() ? json::value(errcode) : json::value(word);
   if (kind == Kind::absurd) {
     object["fields"] = fields;
     object["remove"] = json::array(remove.begin(), remove.end());

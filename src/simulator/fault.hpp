@@ -21,7 +21,8 @@ struct FaultSwitch {
     reply,      ///< `status`, `content_type` and `body` instead of an answer.
     truncated,  ///< A well-formed reply with the first half of the answer.
     cut,        ///< The reply announces the whole answer, and the connection ends after half of it.
-    absurd,     ///< The answer, with `fields` put in and those of `remove` taken out.
+    absurd,     ///< The answer, with `fields` put in and those of `remove` taken out; "data.token"
+                ///< is the `token` inside of `data`.
     errcode,    ///< `errcode`, in the platform's shape.
   };
 
@@ -37,6 +38,7 @@ struct FaultSwitch {
 
   Milliseconds delay{};  ///< Of `slow`. Real time, not the simulator's.
   int errcode = -1;
+  std::string word;  ///< Instead of `errcode`, for a platform whose codes are words.
   int status = 200;
   std::string content_type = "text/html";
   std::optional<std::string> body;  ///< Of `reply`; without one, a page of HTML.

@@ -70,7 +70,8 @@ struct CallEntry {
   WallTime ended_at{};  ///< Equal to `began_at` while in flight.
   bool forced = false;
   Deed deed = Deed::nothing;
-  int errcode = 0;  ///< Of a refusal.
+  int errcode = 0;   ///< Of a refusal; the HTTP status, where the code is a word or there is none.
+  std::string word;  ///< The code of a refusal, where it is a word.
   /// Serial of the token or ticket that was answered, else of the token that was judged; 0: none
   /// known.
   std::uint64_t token = 0;

@@ -13,6 +13,7 @@ namespace json = boost::json;
 constexpr std::size_t kTicketLength = 86;  // As the platform's.
 
 bool is_for_token(const Call& call) {
+  if (call.page != nullptr) return call.page->task == Page::Task::token;
   return call.endpoint == Endpoint::token || call.endpoint == Endpoint::stable_token;
 }
 
@@ -48,16 +49,27 @@ Visit Model::arrive(Call call) {
   entry.peer = visit.call.peer;
   entry.began_at = entry.ended_at = now();
   entry.forced = visit.call.force_refresh;
-  if (entry.app.empty() && !visit.call.access_token.empty())
-    if (TokenRef token = ledger_.token(visit.call.access_token)) entry.app = token->app;
+  if (TokenRef token = ledger_.token(visit.call.access_token)) {
+    if (entry.app.empty()) entry.app = token->app;
+    // Most paths of WeCom are WeChat's, too: the token tells whose page is meant.
+    if (visit.call.endpoint == Endpoint::business && is_wecom(token->family)) {
+      visit.call.endpoint = Endpoint::page;
+      visit.call.page = &wecom_page_at("/cgi-bin/" + visit.call.name);
+    }
+  }
+  App* app = nullptr;
+  if (is_for_token(visit.call)) {
+    Named who = named(visit.call);
+    entry.app = std::move(who.id);
+    app = who.app;
+  }
   visit.fault = faults_.take(entry.endpoint, entry.app);
   if (visit.fault) entry.fault = visit.fault->kind;
-  if (is_for_token(visit.call)) {
-    ++ledger_.totals.token_calls;
-    if (App* app = find(visit.call.appid)) {
-      entry.overlaps = app->in_flight++;
-      ledger_.totals.overlapping_pairs += static_cast<std::uint64_t>(entry.overlaps);
-    }
+  if (is_for_token(visit.call)) ++ledger_.totals.token_calls;
+  if (app != nullptr) {
+    visit.counted = entry.app;
+    entry.overlaps = app->in_flight++;
+    ledger_.totals.overlapping_pairs += static_cast<std::uint64_t>(entry.overlaps);
   }
   visit.id = ledger_.open(std::move(entry));
   return visit;
@@ -65,11 +77,16 @@ Visit Model::arrive(Call call) {
 
 Answer Model::carry_out(const Visit& visit) {
   std::lock_guard lock(mutex_);
-  if (visit.call.endpoint == Endpoint::none) return {404, {}};
-  Verdict verdict = decide(visit.call);
-  note(visit, verdict);
-  if (verdict.deed == Deed::refused) return {200, error_body(verdict.errcode, visit.call.peer)};
-  return {200, std::move(verdict.body)};
+  if (visit.call.endpoint == Endpoint::none) return {404, {}, "text/plain"};
+  return noted(visit, decide(visit.call));
+}
+
+Answer Model::refuse(const Visit& visit, Code code) {
+  std::lock_guard lock(mutex_);
+  const Page* page = visit.call.page;
+  if (page != nullptr) return noted(visit, refuse_at(visit.call, *page, code));
+  return noted(visit,
+               {Deed::refused, code.number, {}, {}, {}, 200, kWechatType, std::string(code.word)});
 }
 
 void Model::leave(const Visit& visit, Ending ending) {
@@ -78,8 +95,8 @@ void Model::leave(const Visit& visit, Ending ending) {
     entry.ended_at = now();
     entry.ending = ending;
   });
-  if (!is_for_token(visit.call)) return;
-  if (App* app = find(visit.call.appid); app != nullptr && app->in_flight > 0) --app->in_flight;
+  auto app = apps_.find(visit.counted);
+  if (app != apps_.end() && app->second.in_flight > 0) --app->second.in_flight;
 }
 
 Answer Model::answer(Call call) {
@@ -89,13 +106,7 @@ Answer Model::answer(Call call) {
   return answer;
 }
 
-Answer Model::refuse(const Visit& visit, int errcode) {
-  std::lock_guard lock(mutex_);
-  note(visit, {Deed::refused, errcode, {}, {}, {}});
-  return {200, error_body(errcode, visit.call.peer)};
-}
-
-void Model::note(const Visit& visit, const Verdict& verdict) {
+Answer Model::noted(const Visit& visit, Verdict verdict) {
   Totals& totals = ledger_.totals;
   switch (verdict.deed) {
     case Deed::made: totals.forced += visit.call.force_refresh ? 1 : 0; break;
@@ -107,12 +118,17 @@ void Model::note(const Visit& visit, const Verdict& verdict) {
   ledger_.change(visit.id, [&](CallEntry& entry) {
     entry.deed = verdict.deed;
     entry.errcode = verdict.errcode;
+    entry.word = verdict.word;
     if (verdict.token) entry.token = verdict.token->serial;
     if (!verdict.app.empty()) entry.app = verdict.app;
   });
+  if (verdict.deed == Deed::refused && visit.call.page == nullptr)
+    verdict.body = error_body(verdict.word.empty() ? Code(verdict.errcode) : Code(verdict.word),
+                              visit.call.peer);
+  return {verdict.status, std::move(verdict.body), verdict.content_type};
 }
 
-Model::TokenRef Model::make(const std::string& id, App& app, Family family) {
+Model::TokenRef Model::make(const std::string& id, App& app, Family family, Milliseconds lifetime) {
   static constexpr std::string_view kAlphabet =
       "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
   const Settings& settings = settings_of(app);
@@ -120,7 +136,7 @@ Model::TokenRef Model::make(const std::string& id, App& app, Family family) {
   token->app = id;
   token->family = family;
   token->made_at = now();
-  token->expires_at = token->dies_at = token->made_at + settings.lifetime;
+  token->expires_at = token->dies_at = token->made_at + lifetime;
   token->served = 1;
   // The number keeps values apart even when a test has loaded the jitter.
   token->value = std::string(kMark) + std::to_string(ledger_.next_serial()) + "_";
@@ -138,6 +154,15 @@ Model::TokenRef Model::make(const std::string& id, App& app, Family family) {
   return token;
 }
 
+void Model::displace(Line& line, const Settings& settings, Milliseconds overlap) {
+  const WallTime at = now();
+  auto& tokens = line.latest;
+  for (std::size_t i = 0; i + 1 < tokens.size(); ++i) {
+    const bool too_many = settings.strict && i + 2 < tokens.size();
+    shorten(*tokens[i], too_many ? at : at + overlap, Cause::displaced);
+  }
+}
+
 void Model::shorten(TokenEntry& token, WallTime end, Cause cause) {
   if (token.dies_at <= end) return;
   token.dies_at = end;
@@ -146,17 +171,30 @@ void Model::shorten(TokenEntry& token, WallTime end, Cause cause) {
 
 // What the people do who run the platform.
 
-void Model::put_app(AppSpec app) {
+void Model::put_app(AppSpec spec) {
   std::lock_guard lock(mutex_);
-  apps_[app.id].secret = std::move(app.secret);
+  App& app = apps_[spec.id];
+  forget_agent(spec.id, app);
+  app.secret = std::move(spec.secret);
+  if (!spec.corp.empty()) app.corp = std::move(spec.corp);
+  corps_[corp_of(spec.id, app)][app.secret] = spec.id;
 }
 
 bool Model::remove_app(std::string_view id) {
   std::lock_guard lock(mutex_);
   auto found = apps_.find(id);
   if (found == apps_.end()) return false;
+  forget_agent(found->first, found->second);
   apps_.erase(found);
   return true;
+}
+
+void Model::forget_agent(const std::string& id, const App& app) {
+  auto corp = corps_.find(corp_of(id, app));
+  if (corp == corps_.end()) return;
+  auto agent = corp->second.find(app.secret);
+  if (agent != corp->second.end() && agent->second == id) corp->second.erase(agent);
+  if (corp->second.empty()) corps_.erase(corp);
 }
 
 Result<void> Model::change_settings(std::string_view app, const json::object& patch) {
@@ -288,7 +326,7 @@ std::vector<AppView> Model::apps(std::string_view only, std::size_t limit) const
   for (const auto& [id, app] : apps_) {
     if (views.size() == limit) break;
     if (!only.empty() && id != only) continue;
-    views.push_back({id, settings_of(app), app.token_day.used(day_of(at)),
+    views.push_back({id, corp_of(id, app), settings_of(app), app.token_day.used(day_of(at)),
                      app.stable_day.used(day_of(at)), app.forced_day.used(day_of(at)),
                      living(app, false), living(app, true), app.in_flight});
   }
@@ -302,6 +340,34 @@ Model::App* Model::find(std::string_view id) {
   if (found != apps_.end()) return &found->second;
   if (!options_.any_app || id.empty() || apps_.size() >= options_.most_apps) return nullptr;
   return &apps_[std::string(id)];
+}
+
+Model::Named Model::named(const Call& call) {
+  if (call.page != nullptr && call.page->id_is_corp) return agent(call.appid, call.secret);
+  return {call.appid, find(call.appid)};
+}
+
+Model::Named Model::agent(const std::string& corp, const std::string& secret) {
+  auto agents = corps_.find(corp);
+  if (agents != corps_.end())
+    if (auto known = agents->second.find(secret); known != agents->second.end())
+      return {known->second, find(known->second)};
+  if (!options_.any_app || corp.empty() || secret.empty()) return {corp, nullptr};
+  // Any secret is right, and a secret of its own is an agent of its own.
+  std::string id = corp;
+  for (std::size_t number = 2; apps_.contains(id) && !apps_.find(id)->second.secret.empty();
+       ++number)
+    id = corp + "#" + std::to_string(number);
+  App* made = find(id);
+  if (made == nullptr) return {corp, nullptr};
+  made->secret = secret;
+  made->corp = corp;
+  corps_[corp][secret] = id;
+  return {id, made};
+}
+
+const std::string& Model::corp_of(const std::string& id, const App& app) {
+  return app.corp.empty() ? id : app.corp;
 }
 
 const Settings& Model::settings_of(const App& app) const { return app.own ? *app.own : common_; }

@@ -26,12 +26,18 @@ inline constexpr std::string_view kMark = "SIM_";
 struct AppSpec {
   std::string id;
   std::string secret;
+  /// The corp of WeCom that it is an agent of; empty: as before, which is at first its own id.
+  std::string corp{};
 };
 
-/// What the platform sends. HTTP 200 for whatever it understands, errors included.
+/// WeChat's own words; note that it is not "charset".
+inline constexpr std::string_view kWechatType = "application/json; encoding=utf-8";
+
+/// What the platform sends. WeChat says HTTP 200 to whatever it understands, errors included.
 struct Answer {
   int status = 200;
   std::string body;
+  std::string_view content_type = kWechatType;  ///< Of a literal.
 };
 
 /// A call between its arrival and the moment at which its client has an answer or is gone.
@@ -39,6 +45,7 @@ struct Visit {
   std::uint64_t id = 0;  ///< Of its CallEntry.
   Call call;
   std::optional<FaultSwitch> fault;
+  std::string counted{};  ///< The app that this call, for a token, is in flight for; empty: none.
 };
 
 /// A use of one quota: how many calls in the present day, minute or month.
@@ -59,6 +66,7 @@ class Quota {
 /// An app from outside.
 struct AppView {
   std::string id;
+  std::string corp;
   Settings settings;
   int token_calls_today = 0;
   int stable_calls_today = 0;
@@ -68,7 +76,7 @@ struct AppView {
   int in_flight = 0;  ///< Calls for a token.
 };
 
-/// The WeChat platform as a state machine: two isolated families of tokens an app, its tickets, the
+/// The platforms as a state machine: the isolated families of tokens of an app, its tickets, the
 /// order in which a request is examined, quotas, and a memory of all that happened. No sockets, and
 /// no time but the clock's.
 ///
@@ -76,7 +84,8 @@ struct AppView {
 /// `clock`'s steady line, so stepping the wall clock of a test never changes when a token dies.
 ///
 /// Sources: docs/simulator.md, "What is simulated". Thread-safety: all members may be called from
-/// any thread; each is one step. The members that decide as WeChat does are in wechat_rules.cpp.
+/// any thread; each is one step. The members that decide as WeChat does are in wechat_rules.cpp,
+/// those for the pages of other platforms in page_rules.cpp.
 class Model {
  public:
   struct Options {
@@ -99,13 +108,13 @@ class Model {
   /// All three, for a call that no fault befalls.
   Answer answer(Call call);
 
-  /// Instead of `carry_out`: answers `errcode`, whatever was asked.
-  Answer refuse(const Visit& visit, int errcode);
+  /// Instead of `carry_out`: answers `code` as the platform would, whatever was asked.
+  Answer refuse(const Visit& visit, Code code);
 
   // The people who run the platform.
 
   /// Makes an app, or gives it another secret; its tokens stay.
-  void put_app(AppSpec app);
+  void put_app(AppSpec spec);
   bool remove_app(std::string_view id);  ///< Its tokens go on until they die.
   /// Changes the settings of one app, or of all and of those to come (empty `app`).
   Result<void> change_settings(std::string_view app, const boost::json::object& patch);
@@ -147,6 +156,7 @@ class Model {
   };
   struct App {
     std::string secret;
+    std::string corp;               ///< Empty: its own id.
     std::unique_ptr<Settings> own;  ///< Null: the common ones.
     std::map<Family, Line> lines;
     Quota token_day;
@@ -163,7 +173,22 @@ class Model {
     int errcode = 0;
     TokenRef token;
     std::string app;
-    std::string body;  ///< Of anything but a refusal.
+    std::string body;  ///< Of WeChat, of anything but a refusal.
+    int status = 200;
+    std::string_view content_type = kWechatType;
+    std::string word{};  ///< Of a refusal, as in CallEntry.
+  };
+  /// An app and its id; without an app the id as it was given.
+  struct Named {
+    std::string id;
+    App* app = nullptr;
+  };
+  /// What is known of whoever calls a page of another platform.
+  struct Caller {
+    Named named;
+    bool known = false;  ///< The id is an app's, or a corp's.
+    bool right_secret = false;
+    TokenRef token;  ///< If it is one that the page accepts.
   };
   struct NameHash {
     using is_transparent = void;
@@ -174,6 +199,10 @@ class Model {
 
   [[nodiscard]] App* find(std::string_view id);
   [[nodiscard]] const Settings& settings_of(const App& app) const;
+  Named named(const Call& call);
+  Named agent(const std::string& corp, const std::string& secret);
+  void forget_agent(const std::string& id, const App& app);
+  static const std::string& corp_of(const std::string& id, const App& app);
 
   Verdict decide(const Call& call);
   Verdict issue(const Call& call);
@@ -187,13 +216,25 @@ class Model {
   Verdict show_quota(const Call& call);
   Verdict clear_one(const Call& call);
 
-  TokenRef make(const std::string& id, App& app, Family family);
+  Verdict serve(const Call& call, const Page& page);
+  Verdict issue(const Call& call, const Page& page, const Caller& caller);
+  TokenRef current(App& app, const Page& page);
+  Caller caller_of(const Call& call, const Page& page);
+  bool applies(Trouble trouble, const Call& call, const Page& page, const Caller& caller);
+  Verdict refuse_at(const Call& call, const Page& page, Code code);
+  Verdict refuse_with(const Call& call, const Page& page, const Refusal& refusal);
+  std::string request_id();
+
+  TokenRef make(const std::string& id, App& app, Family family, Milliseconds lifetime);
+  /// Lets all but the newest of `line` die, now or when the overlap is over.
+  void displace(Line& line, const Settings& settings, Milliseconds overlap);
   /// Lets `token` die at `end`, unless it dies sooner anyway.
   static void shorten(TokenEntry& token, WallTime end, Cause cause);
   std::size_t revoke(Line& line);
-  std::string error_body(int errcode, std::string_view peer);
+  std::string error_body(Code code, std::string_view peer);
   std::uint32_t jitter();
-  void note(const Visit& visit, const Verdict& verdict);
+  /// Writes the verdict into the ledger, and the answer.
+  Answer noted(const Visit& visit, Verdict verdict);
 
   const Clock& clock_;
   Random& random_;
@@ -204,6 +245,8 @@ class Model {
   mutable std::mutex mutex_;  ///< Guards everything below.
   Settings common_;
   std::unordered_map<std::string, App, NameHash, std::equal_to<>> apps_;
+  /// The ids of the agents of each corp, by their secrets.
+  std::unordered_map<std::string, std::map<std::string, std::string>> corps_;
   Switchboard faults_;
   Ledger ledger_;
 };

@@ -14,12 +14,8 @@ namespace {
 
 namespace json = boost::json;
 
-// The platform's own words; note that it is not "charset".
-constexpr std::string_view kPlatformType = "application/json; encoding=utf-8";
-
 net::Reply reply_of(const Answer& answer) {
-  if (answer.status == 404) return {404, "text/plain", {}, answer.body};
-  return {answer.status, kPlatformType, {}, answer.body};
+  return {answer.status, answer.content_type, {}, answer.body};
 }
 
 /// What a web server in front of the platform would say.
@@ -31,9 +27,24 @@ std::string html_page(int status) {
 
 std::string first_half(const std::string& body) { return body.substr(0, body.size() / 2); }
 
-std::string announced_but_cut(const std::string& body) {
-  return "HTTP/1.1 200 OK\r\nContent-Type: " + std::string(kPlatformType) +
-         "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + first_half(body);
+std::string announced_but_cut(const Answer& answer) {
+  return "HTTP/1.1 " + std::to_string(answer.status) + (answer.status == 200 ? " OK" : " Refused") +
+         "\r\nContent-Type: " + std::string(answer.content_type) +
+         "\r\nContent-Length: " + std::to_string(answer.body.size()) + "\r\n\r\n" +
+         first_half(answer.body);
+}
+
+/// The object that holds the last part of `path` ("data.expires_in"), and makes `path` that part;
+/// null if there is none.
+json::object* holder_of(std::string_view& path, json::object& body) {
+  json::object* holder = &body;
+  for (auto dot = path.find('.'); dot != std::string_view::npos; dot = path.find('.')) {
+    json::value* inner = holder->if_contains(path.substr(0, dot));
+    if (inner == nullptr || !inner->is_object()) return nullptr;
+    holder = &inner->get_object();
+    path.remove_prefix(dot + 1);
+  }
+  return holder;
 }
 
 std::string made_absurd(const std::string& body, const FaultSwitch& fault) {
@@ -41,13 +52,20 @@ std::string made_absurd(const std::string& body, const FaultSwitch& fault) {
   json::value parsed = json::parse(body, error);
   if (error || !parsed.is_object()) return body;
   json::object& object = parsed.get_object();
-  for (const std::string& name : fault.remove) object.erase(name);
-  for (const auto& [name, value] : fault.fields) object[name] = value;
+  for (std::string_view name : fault.remove)
+    if (json::object* holder = holder_of(name, object)) holder->erase(name);
+  for (const auto& [path, value] : fault.fields) {
+    std::string_view name = path;
+    if (json::object* holder = holder_of(name, object)) (*holder)[name] = value;
+  }
   return json::serialize(object);
 }
 
 WireRequest wire_of(const net::Request& request) {
-  return {request.method, request.path, request.query, request.body, request.peer};
+  return {request.method, request.path,
+          request.query,  request.body,
+          request.peer,   [&request](std::string_view name) {
+            return request.header(name); }};
 }
 
 }  // namespace
@@ -167,19 +185,22 @@ class Simulator::Impl {
         return send(visit, *client, {fault.status, fault.content_type, {}, body});
       }
       case Kind::truncated: {
-        std::string half = first_half(model_.carry_out(visit).body);
-        return send(visit, *client, {200, kPlatformType, {}, half});
+        Answer answer = model_.carry_out(visit);
+        answer.body = first_half(answer.body);
+        return send(visit, *client, reply_of(answer));
       }
       case Kind::cut: {
-        std::string bytes = announced_but_cut(model_.carry_out(visit).body);
+        std::string bytes = announced_but_cut(model_.carry_out(visit));
         return break_off(visit, *client, bytes);
       }
       case Kind::absurd: {
-        std::string body = made_absurd(model_.carry_out(visit).body, fault);
-        return send(visit, *client, {200, kPlatformType, {}, body});
+        Answer answer = model_.carry_out(visit);
+        answer.body = made_absurd(answer.body, fault);
+        return send(visit, *client, reply_of(answer));
       }
       case Kind::errcode: {
-        Answer answer = model_.refuse(visit, fault.errcode);
+        const Code code = fault.word.empty() ? Code(fault.errcode) : Code(fault.word);
+        Answer answer = model_.refuse(visit, code);
         return send(visit, *client, reply_of(answer));
       }
     }

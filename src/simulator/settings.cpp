@@ -21,6 +21,7 @@ constexpr std::array kRows = {
     Row{"overlap", &Settings::overlap},
     Row{"strict", &Settings::strict},
     Row{"token_length", &Settings::token_length},
+    Row{"slides", &Settings::slides},
     Row{"ticket_tells_left", &Settings::ticket_tells_left},
     Row{"token_calls_a_day", &Settings::token_calls_a_day},
     Row{"stable_calls_a_day", &Settings::stable_calls_a_day},

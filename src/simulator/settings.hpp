@@ -19,6 +19,9 @@ struct Settings {
   /// or each lives through an overlap of its own.
   bool strict = true;
   int token_length = 136;
+  /// Whether a WeCom token that is asked for again is answered with its whole life anew, or with
+  /// what it has left.
+  bool slides = false;
   /// Whether a ticket is answered with the time that it has left, or always with its whole life.
   bool ticket_tells_left = false;
 

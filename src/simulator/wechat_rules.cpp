@@ -88,6 +88,7 @@ Model::Verdict Model::decide(const Call& call) {
       verdict.body = ips ? R"({"ip_list":["127.0.0.1","127.0.0.2"]})" : kOk;
       return verdict;
     }
+    case Endpoint::page: return serve(call, *call.page);
     case Endpoint::none: break;
   }
   return {};
@@ -126,12 +127,8 @@ Model::Verdict Model::issue(const Call& call) {
 Model::Verdict Model::issue_normal(const std::string& id, App& app) {
   const Settings& settings = settings_of(app);
   WallTime at = now();
-  TokenRef token = make(id, app, Family::normal);
-  auto& tokens = app.lines[Family::normal].latest;
-  for (std::size_t i = 0; i + 1 < tokens.size(); ++i) {
-    bool too_many = settings.strict && i + 2 < tokens.size();
-    shorten(*tokens[i], too_many ? at : at + settings.overlap, Cause::displaced);
-  }
+  TokenRef token = make(id, app, Family::normal, settings.lifetime);
+  displace(app.lines[Family::normal], settings, settings.overlap);
   return {Deed::made, 0, token, id, token_body(*token, at)};
 }
 
@@ -156,7 +153,7 @@ Model::Verdict Model::issue_stable(const std::string& id, App& app, bool force) 
     }
   }
   if (force && current) shorten(*current, at, Cause::dropped);
-  TokenRef token = make(id, app, Family::stable);
+  TokenRef token = make(id, app, Family::stable, settings.lifetime);
   // In the last minutes the token before lives to its own end. One before that is gone for good.
   if (settings.strict)
     for (const TokenRef& each : line.latest)
@@ -181,7 +178,7 @@ Model::Verdict Model::issue_ticket(const Call& call) {
     ++ticket->served;
   } else {
     deed = Deed::made;
-    ticket = make(verdict.app, *app, family);
+    ticket = make(verdict.app, *app, family, settings_of(*app).lifetime);
   }
   const WallTime from = settings_of(*app).ticket_tells_left ? now() : ticket->made_at;
   return {deed, 0, ticket, verdict.app, ticket_body(*ticket, from)};
@@ -190,7 +187,8 @@ Model::Verdict Model::issue_ticket(const Call& call) {
 Model::Verdict Model::judge(const Call& call) {
   if (call.access_token.empty()) return {Deed::refused, 41001, {}, {}, {}};
   TokenRef token = ledger_.token(call.access_token);
-  if (token && is_ticket(token->family)) return {Deed::refused, 40001, {}, {}, {}};
+  if (token && token->family != Family::normal && token->family != Family::stable)
+    return {Deed::refused, 40001, {}, {}, {}};
   if (!token) {
     bool malformed = common_.malformed_is_40014 && !call.access_token.starts_with(kMark);
     return {Deed::refused, malformed ? 40014 : 40001, {}, {}, {}};
@@ -275,12 +273,14 @@ Model::Verdict Model::clear_one(const Call& call) {
   return verdict;
 }
 
-std::string Model::error_body(int errcode, std::string_view peer) {
+std::string Model::error_body(Code code, std::string_view peer) {
   auto unix_seconds = std::chrono::floor<seconds>(now()).time_since_epoch().count();
   std::array<char, 40> rid{};
   std::snprintf(rid.data(), rid.size(), " rid: %08x-%08x-%08x", static_cast<unsigned>(unix_seconds),
                 jitter(), jitter());
-  json::object body = {{"errcode", errcode}, {"errmsg", errmsg_of(errcode, peer) + rid.data()}};
+  json::object body;
+  body["errcode"] = code.word.empty() ? json::value(code.number) : json::value(code.word);
+  body["errmsg"] = errmsg_of(code.number, peer) + rid.data();
   return json::serialize(body);
 }
 
