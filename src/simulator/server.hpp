@@ -18,8 +18,13 @@ inline constexpr const char* kDefaultListen = "127.0.0.1:7201";
 inline constexpr const char* kDemoApp = "wxdemo0000000000";
 inline constexpr const char* kDemoSecret = "demo-secret-opens-nothing";
 
-/// A WeChat platform that listens: the Model behind an HTTP server, its faults carried out on real
-/// connections, and the routes under /sim/ to steer and question it.
+/// An agent of a corp of WeCom beside it.
+inline constexpr const char* kDemoCorp = "wwdemo0000000000";
+inline constexpr const char* kDemoAgent = "demo-agent";
+inline constexpr const char* kDemoAgentSecret = "demo-agent-secret-opens-nothing";
+
+/// A WeChat platform, and those beside it, that listens: the Model behind an HTTP server, its
+/// faults carried out on real connections, and the routes under /sim/ to steer and question it.
 ///
 /// It shares no code with Hufu's own view of the platform. It believes everybody who can reach it
 /// and shows every token it made: keep it on loopback. Thread-safety: all members may be called
@@ -35,7 +40,8 @@ class Simulator {
     /// Outlives the simulator; null: the system's, `speed` times as fast.
     const Clock* clock = nullptr;
     double speed = 1;
-    std::vector<AppSpec> apps = {{kDemoApp, kDemoSecret}};
+    std::vector<AppSpec> apps = {{kDemoApp, kDemoSecret},
+                                 {kDemoAgent, kDemoAgentSecret, kDemoCorp}};
     Model::Options model;
   };
 

@@ -59,9 +59,11 @@ class Client {
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
 
-  Client& send(const std::string& method, const std::string& target, const std::string& body = {}) {
+  /// `headers` are whole lines.
+  Client& send(const std::string& method, const std::string& target, const std::string& body = {},
+               const std::string& headers = {}) {
     std::string request = method + " " + target +
-                          " HTTP/1.1\r\nHost: sim\r\nConnection: close\r\n" +
+                          " HTTP/1.1\r\nHost: sim\r\nConnection: close\r\n" + headers +
                           "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
     if (error_ == 0 && ::send(socket_, request.data(), request.size(), MSG_NOSIGNAL) < 0)
       error_ = errno;
@@ -109,8 +111,9 @@ class SimulatorTest : public ::testing::Test {
     if (!started) throw std::runtime_error(started.error().message);
     simulator_ = std::move(*started);
   }
-  Seen send(const std::string& method, const std::string& target, const std::string& body = {}) {
-    return Client(simulator_->address()).send(method, target, body).read();
+  Seen send(const std::string& method, const std::string& target, const std::string& body = {},
+            const std::string& headers = {}) {
+    return Client(simulator_->address()).send(method, target, body, headers).read();
   }
   Seen control(const std::string& method, const std::string& target, const std::string& body = {}) {
     return Client(simulator_->control_address()).send(method, target, body).read();
@@ -140,6 +143,80 @@ TEST_F(SimulatorTest, ServesAsThePlatformDoes) {
 TEST_F(SimulatorTest, ServesErrorsWithStatus200AndUnknownPagesWithout) {
   EXPECT_THAT(send("GET", "/cgi-bin/token").bytes, StartsWith("HTTP/1.1 200 "));
   EXPECT_THAT(send("GET", "/elsewhere").bytes, StartsWith("HTTP/1.1 404 "));
+}
+
+// The platforms beside WeChat, as a client sees them.
+
+TEST_F(SimulatorTest, ServesAnAgentOfWecom) {
+  const std::string query = std::string("/cgi-bin/gettoken?corpid=") + kDemoCorp + "&corpsecret=";
+  Seen seen = send("GET", query + kDemoAgentSecret);
+  EXPECT_THAT(seen.bytes, StartsWith("HTTP/1.1 200 "));
+  EXPECT_THAT(seen.bytes, HasSubstr("Content-Type: application/json; charset=utf-8\r\n"));
+  const std::string token(seen.object().at("access_token").as_string());
+  EXPECT_EQ(send("GET", "/cgi-bin/user/get?access_token=" + token).object().at("errcode"), 0);
+  EXPECT_EQ(send("GET", query + "x").object().at("errcode"), 40001);
+  const json::array calls =
+      control("GET", std::string("/sim/calls?endpoint=gettoken&app=") + kDemoAgent)
+          .object()
+          .at("calls")
+          .as_array();
+  ASSERT_EQ(calls.size(), 1U);
+  EXPECT_EQ(calls[0].at("deed"), "made");
+  EXPECT_EQ(control("GET", "/sim/alive?token=" + token).object().at("family"), "wecom");
+}
+
+TEST_F(SimulatorTest, ReadsATokenFromAHeader) {
+  const std::string credentials =
+      json::serialize(json::object{{"app_id", kDemoApp}, {"app_secret", kDemoSecret}});
+  const std::string token(
+      send("POST", "/open-apis/auth/v3/tenant_access_token/internal", credentials)
+          .object()
+          .at("tenant_access_token")
+          .as_string());
+  Seen seen = send("GET", "/open-apis/im/v1/chats", "", "authorization: Bearer " + token + "\r\n");
+  EXPECT_EQ(seen.object().at("code"), 0) << seen.bytes;
+  seen = send("GET", "/open-apis/im/v1/chats");
+  EXPECT_THAT(seen.bytes, StartsWith("HTTP/1.1 400 "));
+  EXPECT_EQ(seen.object().at("code"), 99991661);
+  seen = send("GET", "/open-apis/auth/v3/tenant_access_token/internal");
+  EXPECT_THAT(seen.bytes, StartsWith("HTTP/1.1 404 "));
+  EXPECT_THAT(seen.bytes, HasSubstr("Content-Type: text/plain\r\n"));
+  EXPECT_EQ(seen.body(), "404 page not found");
+}
+
+TEST_F(SimulatorTest, SpoilsAnswersOfEveryPlatformAndKeepsTheirStatus) {
+  const std::string wrong = R"({"appKey":"nobody","appSecret":"x"})";
+  const char* path = "/v1.0/oauth2/accessToken";
+  fault(R"({"kind":"truncated","endpoint":"/v1.0/oauth2/accessToken","count":1})");
+  Seen seen = send("POST", path, wrong);
+  EXPECT_THAT(seen.bytes, StartsWith("HTTP/1.1 400 "));
+  EXPECT_THAT(seen.object(), ::testing::IsEmpty()) << "it does not parse";
+  fault(R"({"kind":"cut","count":1})");
+  EXPECT_THAT(send("POST", path, wrong).bytes, StartsWith("HTTP/1.1 400 "));
+  fault(R"({"kind":"absurd","fields":{"code":7},"count":1})");
+  EXPECT_EQ(send("POST", path, wrong).object().at("code"), 7);
+  fault(R"({"kind":"errcode","errcode":"Throttling","count":1})");
+  seen = send("POST", path, wrong);
+  EXPECT_THAT(seen.bytes, StartsWith("HTTP/1.1 400 "));
+  EXPECT_EQ(seen.object().at("code"), "Throttling");
+  EXPECT_EQ(control("GET", "/sim/calls?after=3").object().at("calls").at(0).at("errcode"),
+            "Throttling");
+  fault(R"({"kind":"reply","status":503,"content_type":"application/json","body":"{}","count":1})");
+  EXPECT_THAT(send("POST", path, wrong).bytes, StartsWith("HTTP/1.1 503 "));
+}
+
+TEST_F(SimulatorTest, SpoilsWhatStandsInsideOfAnObject) {
+  const std::string credentials = json::serialize(json::object{
+      {"appid", kDemoApp}, {"secret", kDemoSecret}, {"grant_type", "client_credential"}});
+  fault(R"({"kind":"absurd","fields":{"data.expires_in":"soon","no.such":1},"count":1})");
+  json::object answer = send("POST", "/api/apps/v2/token", credentials).object();
+  EXPECT_EQ(answer.at("data").at("expires_in"), "soon");
+  EXPECT_THAT(std::string(answer.at("data").at("access_token").as_string()), StartsWith("SIM_"));
+  EXPECT_FALSE(answer.contains("no.such"));
+  fault(R"({"kind":"absurd","remove":["data.access_token"],"count":1})");
+  answer = send("POST", "/api/apps/v2/token", credentials).object();
+  EXPECT_FALSE(answer.at("data").as_object().contains("access_token"));
+  EXPECT_TRUE(answer.at("data").as_object().contains("expires_in"));
 }
 
 TEST_F(SimulatorTest, IsSteeredOnBothAddresses) {
