@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 #include <tl/expected.hpp>
+#include <vector>
 
 #include "hufu/clock.hpp"
 #include "hufu/secret.hpp"
@@ -14,7 +15,13 @@ namespace hufu::net {
 /// Enough for any token.
 inline constexpr std::size_t kLargestBody = 64 * 1024;
 
-/// One request. URL, body and proxy are secrets because they carry them; none is ever logged.
+struct HttpHeader {
+  std::string name;
+  Secret value;
+};
+
+/// One request. URL, headers, body and proxy are secrets because they carry them; none is ever
+/// logged.
 struct HttpRequest {
   std::string method = "GET";
   Secret url;                ///< Absolute, http or https.
@@ -22,6 +29,7 @@ struct HttpRequest {
   std::string content_type;  ///< Of the body.
   Secret authorization;      ///< Sent as `Authorization: SCHEME …` when not empty.
   std::string authorization_scheme = "Bearer";
+  std::vector<HttpHeader> headers{};  ///< Further ones; one without a value is not sent.
   Milliseconds timeout = std::chrono::seconds(8);  ///< For everything, from `send` to last byte.
   /// For the connection alone, TLS included; 0: as long as `timeout`. What leaves a caller time to
   /// try another host: nothing was sent when this is over.

@@ -117,6 +117,22 @@ TEST(HttpClient, AuthorizesByTheSchemeThatItIsTold) {
               HasSubstr("\r\nAuthorization: Basic aWQ6bm90LWEtc2VjcmV0\r\n"));
 }
 
+TEST(HttpClient, SendsTheHeadersThatItIsTold) {
+  ScriptedServer server({always("{}")});
+  HttpClient client;
+  HttpRequest request = get(server.url("/"));
+  request.method = "POST";
+  request.headers.push_back({"X-Token", Secret("a-token"sv)});
+  request.headers.push_back({"Content-Type", Secret("application/json"sv)});
+  request.headers.push_back({"X-Empty", {}});
+  ASSERT_TRUE(fetch(client, std::move(request)).has_value());
+  const std::string seen = server.requests().at(0);
+  EXPECT_THAT(seen, HasSubstr("\r\nX-Token: a-token\r\n"));
+  EXPECT_THAT(seen, HasSubstr("\r\nContent-Type: application/json\r\n"));
+  EXPECT_THAT(seen, Not(HasSubstr("x-www-form-urlencoded")));
+  EXPECT_THAT(seen, Not(HasSubstr("X-Empty")));
+}
+
 TEST(HttpClient, CarriesNothingFromOneRequestIntoTheNext) {
   ScriptedServer server({always("{}")});
   HttpClient client;
@@ -125,6 +141,7 @@ TEST(HttpClient, CarriesNothingFromOneRequestIntoTheNext) {
   first.body = Secret("body"sv);
   first.content_type = "text/plain";
   first.authorization = Secret("a-key"sv);
+  first.headers.push_back({"X-Token", Secret("a-token"sv)});
   ASSERT_TRUE(fetch(client, std::move(first)).has_value());
   ASSERT_TRUE(fetch(client, get(server.url("/2"))).has_value());
   HttpRequest third = get(server.url("/3"));
@@ -136,6 +153,7 @@ TEST(HttpClient, CarriesNothingFromOneRequestIntoTheNext) {
   EXPECT_THAT(second, ::testing::StartsWith("GET /2 "));
   EXPECT_THAT(second, Not(HasSubstr("Authorization")));
   EXPECT_THAT(second, Not(HasSubstr("Content-")));
+  EXPECT_THAT(second, Not(HasSubstr("X-Token")));
   EXPECT_THAT(server.requests().at(2), HasSubstr("Content-Length: 0\r\n"));
 }
 
@@ -149,6 +167,15 @@ TEST(HttpClient, RefusesHeadersThatWouldWriteFurtherHeaders) {
   request.authorization_scheme = "Basic\r\nX-Injected:";
   request.authorization = Secret("canary"sv);
   expect_failure(fetch(client, std::move(request)), Reach::not_sent, "cannot be written");
+  for (const auto& [name, value] : {std::pair("X-Token", "canary\r\nX-Injected: 1"),
+                                    {"X-Token: canary\r\nX-Injected", "1"},
+                                    {"X-Token:", "canary"},
+                                    {"X-Token;", ""},
+                                    {"", "canary"}}) {
+    request = get(server.url());
+    request.headers.push_back({name, Secret(std::string_view(value))});
+    expect_failure(fetch(client, std::move(request)), Reach::not_sent, "cannot be written");
+  }
   EXPECT_TRUE(fetch(client, get(server.url())).has_value()) << "the next one is not affected";
   EXPECT_EQ(server.requests().size(), 1U);
 }

@@ -30,6 +30,13 @@ bool fits_a_header(std::string_view value) {
                       [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
 }
 
+/// libcurl takes what follows a colon or a semicolon for something else than a name.
+bool is_a_header_name(std::string_view name) {
+  return !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
+    return c > ' ' && c <= '~' && c != ':' && c != ';';
+  });
+}
+
 /// Appends without leaving a copy behind in memory that was outgrown.
 void append_wiping(std::string& text, std::string_view more) {
   if (text.size() + more.size() > text.capacity()) {
@@ -102,7 +109,10 @@ bool HttpTransfer::load(HttpRequest request, Done<HttpOutcome> done, Millisecond
   set_content();
   if (!fits_a_header(request_.method) || !fits_a_header(request_.content_type) ||
       !fits_a_header(request_.authorization_scheme) ||
-      !fits_a_header(request_.authorization.reveal())) {
+      !fits_a_header(request_.authorization.reveal()) ||
+      !std::all_of(request_.headers.begin(), request_.headers.end(), [](const HttpHeader& each) {
+        return is_a_header_name(each.name) && fits_a_header(each.value.reveal());
+      })) {
     refusal_ = CURLE_BAD_FUNCTION_ARGUMENT;
   }
   if (refusal_ != CURLE_OK) finish(refusal_);
@@ -147,6 +157,7 @@ void HttpTransfer::set_content() {
     add_header("Authorization: " + request_.authorization_scheme + " ",
                request_.authorization.reveal());
   }
+  for (const auto& [name, value] : request_.headers) add_header(name + ": ", value.reveal());
   set(CURLOPT_HTTPHEADER, headers_);
 }
 

@@ -117,8 +117,9 @@ void DescribedIssuer::try_credentials(IssueRequest request, Done<Result<void>> d
 
 bool DescribedIssuer::probe_needs_credentials() const noexcept {
   const auto& probe = what_->kind.probe;
-  return probe && (probe->call.basic || carries_a_credential(probe->call.query) ||
-                   carries_a_credential(probe->call.body));
+  return probe &&
+         (probe->call.basic || carries_a_credential(probe->call.query) ||
+          carries_a_credential(probe->call.headers) || carries_a_credential(probe->call.body));
 }
 
 void DescribedIssuer::probe(IssueRequest request, const Secret& token, Done<ProbeResult> done) {

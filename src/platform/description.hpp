@@ -60,6 +60,7 @@ struct Call {
   std::vector<Parameter> body{};  ///< None: no body.
   Encoding encoding = Encoding::json;
   std::optional<Value> bearer{};  ///< Sent as `Authorization: Bearer …`.
+  std::vector<Parameter> headers{};
   /// The app's id and secret are sent as `Authorization: Basic …`, each form-encoded first
   /// (RFC 6749, 2.3.1).
   bool basic = false;

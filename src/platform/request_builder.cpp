@@ -195,6 +195,9 @@ net::HttpRequest build_request(const Call& call, std::string_view base_url,
   request.url = url_of(base_url, path_of(call, asked), fill_in(call.query, asked, probed));
   request.timeout = asked.timeout;
   if (call.bearer) request.authorization = Secret(secret_of(*call.bearer, asked, probed));
+  for (const FilledIn& each : fill_in(call.headers, asked, probed)) {
+    request.headers.push_back({std::string(each.name), Secret(each.value())});
+  }
   if (call.basic) {
     request.authorization_scheme = "Basic";
     request.authorization = basic_of(asked);

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <boost/json.hpp>
+#include <map>
 #include <string>
 
 namespace hufu::platform {
@@ -126,6 +127,24 @@ TEST(RequestBuilder, PutsTheAppIntoThePathAndATokenIntoTheHeader) {
   EXPECT_EQ(request.url.reveal(), "https://host/base/v1.0/corp%2F..%2F1/token");
   EXPECT_EQ(request.authorization_scheme, "Bearer");
   EXPECT_EQ(request.authorization.reveal(), "parent");
+}
+
+TEST(RequestBuilder, PutsValuesOfEveryKindIntoHeaders) {
+  Call call;
+  call.headers = {{"X-Token", needed(0)},
+                  {"X-Probed", token()},
+                  {"X-App", text("{app}/{scope}")},
+                  {"Content-Type", text("application/json")}};
+  IssueRequest asked = asked_with("s");
+  asked.needed.emplace_back("n0"sv);
+  auto request = built(call, asked, "t");
+  std::map<std::string, std::string> headers;
+  for (const auto& [name, value] : request.headers) headers[name] = value.reveal();
+  EXPECT_EQ(headers,
+            (std::map<std::string, std::string>{
+                {"X-Token", "n0"}, {"X-Probed", "t"}, {"Content-Type", "application/json"}}))
+      << "the one whose setting is empty is left out";
+  EXPECT_TRUE(request.body.empty());
 }
 
 // RFC 6749, 2.3.1: both are form-encoded before they are joined by a colon.
