@@ -73,9 +73,11 @@ struct Answer {
   Milliseconds default_lifetime{};      ///< Where the answer names none; 0: then it is a failure.
   std::string refresh_token{};          ///< Empty: none comes.
   std::string code = "errcode";         ///< The error code, a number or a string.
-  std::string success = "0";            ///< The code that means success.
-  bool success_may_be_silent = true;    ///< No code means success, too.
-  std::string text = "errmsg";          ///< The error in the platform's words.
+  /// A second code beside a general one ("sub_code"), which then stands in its place.
+  std::string exact_code{};
+  std::string success = "0";          ///< The code that means success.
+  bool success_may_be_silent = true;  ///< No code means success, too.
+  std::string text = "errmsg";        ///< The error in the platform's words.
   /// An error code is believed under HTTP 5xx, too. (The call may have been carried out even so.)
   bool errors_come_with_any_status = false;
 };

@@ -85,6 +85,14 @@ class Document {
   std::optional<json::value> root_;
 };
 
+/// The error code of an answer, as Document::code.
+std::optional<std::string> code_in(const Document& document, const Answer& answer) {
+  auto code = document.code(answer.code);
+  if (answer.exact_code.empty() || !code || code->empty() || *code == answer.success) return code;
+  const auto exact = document.code(answer.exact_code);
+  return exact && !exact->empty() ? exact : code;
+}
+
 /// Whether an error code means success.
 bool is_success(const Answer& answer, std::string_view code) {
   return code == answer.success || (code.empty() && answer.success_may_be_silent);
@@ -128,7 +136,7 @@ class IssueResponse {
         response_(response),
         asked_(asked),
         document_(response.body),
-        code_(document_.code(kind.answer.code)) {}
+        code_(code_in(document_, kind.answer)) {}
 
   [[nodiscard]] IssueOutcome outcome() const {
     int status = response_.status;
@@ -314,7 +322,7 @@ ProbeResult parse_probe_response(const KindDescription& kind, const net::HttpOut
     return std::find(probe.dead.begin(), probe.dead.end(), code) != probe.dead.end();
   };
   if (means_dead(std::to_string(status))) return ProbeResult::dead;
-  const auto code = document.code(kind.answer.code);
+  const auto code = code_in(document, kind.answer);
   if (!document.is_object() || !code) return ProbeResult::unknown;
   if (means_dead(*code)) return ProbeResult::dead;
   const bool accepted = successful && is_success(kind.answer, *code) &&

@@ -47,6 +47,10 @@ IssueFailure failure_of(const IssueOutcome& outcome) {
   return outcome ? IssueFailure{} : outcome.error();
 }
 
+ProbeResult probed(int status, std::string body, const KindDescription& kind = classic()) {
+  return parse_probe_response(kind, answered(status, std::move(body)));
+}
+
 TEST(ResponseParser, TakesTokenAndLifetime) {
   auto outcome = parse(200, R"({"access_token":"22_AfDy6E","expires_in":7200})");
   ASSERT_TRUE(outcome.has_value());
@@ -288,6 +292,24 @@ TEST(ResponseParser, BacksOffFromCodesItDoesNotKnow) {
   EXPECT_FALSE(huge.error.errcode.has_value());
 }
 
+TEST(ResponseParser, BelievesTheExacterOfTwoCodes) {
+  KindDescription kind = classic();
+  kind.answer.exact_code = "sub_code";
+  const auto code_of = [&](const std::string& body) {
+    return failure_of(parse(200, body, kind)).error.errcode;
+  };
+  EXPECT_EQ(code_of(R"({"errcode":88,"sub_code":"40013"})"), 40013);
+  EXPECT_EQ(code_of(R"({"errcode":88,"sub_code":""})"), 88);
+  EXPECT_EQ(code_of(R"({"errcode":88,"sub_code":{}})"), 88);
+  EXPECT_EQ(code_of(R"({"errcode":88})"), 88);
+  EXPECT_EQ(failure_of(parse(200, R"({"errcode":88,"sub_code":"40013"})", kind)).retry_class,
+            RetryClass::slow);
+  EXPECT_TRUE(
+      parse(200, R"({"errcode":0,"sub_code":"1","access_token":"T","expires_in":60})", kind))
+      << "a success has no error code to be more exact about";
+  EXPECT_EQ(probed(200, R"({"errcode":88,"sub_code":"40014"})", kind), ProbeResult::dead);
+}
+
 TEST(ResponseParser, CallsACodeThatCannotBeOneLost) {
   for (const char* code : {"{}", "[0]", "true", "0.5"}) {
     auto failure = failure_of(parse(
@@ -334,10 +356,6 @@ TEST(ResponseParser, TellsNotSentFromLost) {
 
   refused.next_step = "check the clock";
   EXPECT_EQ(failure_of(parse(tl::unexpected(refused))).error.next_step, "check the clock");
-}
-
-ProbeResult probed(int status, std::string body, const KindDescription& kind = classic()) {
-  return parse_probe_response(kind, answered(status, std::move(body)));
 }
 
 TEST(ProbeResponse, FindsATokenDead) {
