@@ -109,7 +109,7 @@ struct CustomPlatform {
   std::string kind = "access_token";
   std::string token = "access_token";   ///< Path into the answer.
   std::string lifetime = "expires_in";  ///< Path into the answer.
-  Milliseconds default_lifetime{0};     ///< Where the answer names none; 0: that is a failure.
+  Milliseconds default_lifetime{0};  ///< Where the answer names none, or 0; 0: that is a failure.
   Milliseconds longest_lifetime = std::chrono::hours(24 * 30);
   std::string error = "error";  ///< Path of the error code.
   std::string error_text = "error_description";

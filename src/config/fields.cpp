@@ -178,7 +178,7 @@ constexpr std::array kCustomPlatformFields = {
         "where the answer holds its lifetime in seconds"),
     line<CustomPlatform>(
         "default_lifetime", [](auto& p) { return &p.default_lifetime; }, "", "",
-        "where the answer names none", kSpan),
+        "where the answer names none, or 0", kSpan),
     line<CustomPlatform>(
         "longest_lifetime", [](auto& p) { return &p.longest_lifetime; }, "", "",
         "a longer one is cut to this", kSpan),

@@ -70,9 +70,10 @@ struct Call {
 struct Answer {
   std::string token = "access_token";
   std::string lifetime = "expires_in";  ///< Whole seconds, as a number or a numeric string.
-  Milliseconds default_lifetime{};      ///< Where the answer names none; 0: then it is a failure.
-  std::string refresh_token{};          ///< Empty: none comes.
-  std::string code = "errcode";         ///< The error code, a number or a string.
+  /// Where the answer names none, or none above 0; 0: then the answer is a failure.
+  Milliseconds default_lifetime{};
+  std::string refresh_token{};   ///< Empty: none comes.
+  std::string code = "errcode";  ///< The error code, a number or a string.
   /// A second code beside a general one ("sub_code"), which then stands in its place.
   std::string exact_code{};
   std::string success = "0";          ///< The code that means success.

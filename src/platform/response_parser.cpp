@@ -98,8 +98,8 @@ bool is_success(const Answer& answer, std::string_view code) {
   return code == answer.success || (code.empty() && answer.success_may_be_silent);
 }
 
-/// A lifetime in whole seconds, above 0; absurdly large ones come back as merely large. 7200.0 is
-/// 7200: JSON knows one kind of number only.
+/// A lifetime in whole seconds; absurdly large ones come back as merely large, those below 0 as 0.
+/// 7200.0 is 7200: JSON knows one kind of number only.
 std::optional<std::chrono::seconds> lifetime_in(const json::value& value) {
   constexpr std::int64_t kLarge = 1'000'000'000'000;
   std::int64_t seconds = 0;
@@ -122,8 +122,7 @@ std::optional<std::chrono::seconds> lifetime_in(const json::value& value) {
   } else {
     return std::nullopt;
   }
-  if (seconds <= 0) return std::nullopt;
-  return std::chrono::seconds(std::min(seconds, kLarge));
+  return std::chrono::seconds(std::clamp<std::int64_t>(seconds, 0, kLarge));
 }
 
 /// One answer to one call for a token.
@@ -183,13 +182,15 @@ class IssueResponse {
 
   /// Of the token, or what is wrong with it.
   [[nodiscard]] tl::expected<Milliseconds, std::string> lifetime() const {
+    const Milliseconds fallback = kind_.answer.default_lifetime;
     const json::value* found = document_.find(kind_.answer.lifetime);
     if (found == nullptr || found->is_null()) {
-      if (kind_.answer.default_lifetime > Milliseconds(0)) return kind_.answer.default_lifetime;
+      if (fallback > Milliseconds(0)) return fallback;
       return tl::unexpected<std::string>("a token without a lifetime");
     }
-    auto seconds = lifetime_in(*found);
-    if (seconds) return *seconds;
+    const auto seconds = lifetime_in(*found);
+    if (seconds && seconds->count() > 0) return *seconds;
+    if (seconds && fallback > Milliseconds(0)) return fallback;
     return tl::unexpected<std::string>("a token whose lifetime is not a whole number above 0");
   }
 

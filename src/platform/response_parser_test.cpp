@@ -142,7 +142,9 @@ TEST(ResponseParser, TakesTheDefaultLifetimeWhereTheAnswerNamesNone) {
   KindDescription kind = classic();
   kind.answer.default_lifetime = seconds(3600);
   for (const char* body :
-       {R"({"access_token":"T"})", R"({"access_token":"T","expires_in":null})"}) {
+       {R"({"access_token":"T"})", R"({"access_token":"T","expires_in":null})",
+        R"({"access_token":"T","expires_in":0})", R"({"access_token":"T","expires_in":"0"})",
+        R"({"access_token":"T","expires_in":-1})", R"({"access_token":"T","expires_in":-1e300})"}) {
     auto outcome = parse(200, body, kind);
     ASSERT_TRUE(outcome.has_value()) << body;
     EXPECT_EQ(outcome->lifetime, seconds(3600));
