@@ -100,6 +100,8 @@ struct Probe {
   Call call{};
   /// Error codes, or HTTP statuses ("401"), that say dead.
   std::vector<std::string> dead{};
+  /// Error codes that say alive: the call was refused, but only after the token had been accepted.
+  std::vector<std::string> alive{};
   /// Path of a member that only an accepted token brings: with it, or with an explicit code of
   /// success, success says alive. Empty: any success does.
   std::string sign_of_life{};

@@ -319,13 +319,14 @@ ProbeResult parse_probe_response(const KindDescription& kind, const net::HttpOut
     return active->get_bool() ? ProbeResult::alive : ProbeResult::dead;
   }
 
-  auto means_dead = [&](std::string_view code) {
-    return std::find(probe.dead.begin(), probe.dead.end(), code) != probe.dead.end();
+  const auto holds = [](const std::vector<std::string>& codes, std::string_view code) {
+    return std::find(codes.begin(), codes.end(), code) != codes.end();
   };
-  if (means_dead(std::to_string(status))) return ProbeResult::dead;
+  if (holds(probe.dead, std::to_string(status))) return ProbeResult::dead;
   const auto code = code_in(document, kind.answer);
   if (!document.is_object() || !code) return ProbeResult::unknown;
-  if (means_dead(*code)) return ProbeResult::dead;
+  if (holds(probe.dead, *code)) return ProbeResult::dead;
+  if (holds(probe.alive, *code)) return ProbeResult::alive;
   const bool accepted = successful && is_success(kind.answer, *code) &&
                         (!code->empty() || document.find(probe.sign_of_life) != nullptr);
   return accepted ? ProbeResult::alive : ProbeResult::unknown;

@@ -404,6 +404,17 @@ TEST(ProbeResponse, OfIntrospectionIsItsMemberActiveAndNothingElse) {
   }
 }
 
+TEST(ProbeResponse, MaySayAliveByTheCodeOfARefusal) {
+  KindDescription kind = classic();
+  kind.probe->alive = {"48001"};
+  for (const int status : {200, 403}) {
+    EXPECT_EQ(probed(status, R"({"errcode":48001})", kind), ProbeResult::alive) << status;
+    EXPECT_EQ(probed(status, R"({"errcode":42001})", kind), ProbeResult::dead) << status;
+    EXPECT_EQ(probed(status, R"({"errcode":45009})", kind), ProbeResult::unknown) << status;
+  }
+  EXPECT_EQ(probed(502, R"({"errcode":48001})", kind), ProbeResult::unknown);
+}
+
 TEST(ProbeResponse, MaySayDeadByItsHttpStatus) {
   KindDescription kind;
   kind.answer = {.code = "error", .success = ""};
