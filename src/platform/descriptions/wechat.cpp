@@ -1,4 +1,5 @@
 #include "platform/description.hpp"
+#include "platform/descriptions/refusals.hpp"
 
 // Official accounts, mini programs and mini games of WeChat.
 // https://developers.weixin.qq.com/doc/service/api/base/api_getaccesstoken.html and the pages
@@ -14,22 +15,10 @@ using Characters = UsualForm::Characters;
 /// No token or ticket lives longer.
 constexpr seconds kLongestLife(7200);
 
-ErrorMapping busy() {
-  return {.words = "the platform is busy", .fix = "nothing to do: Hufu tries again by itself"};
-}
-
 ErrorMapping address_not_listed() {
-  return {.retry_class = RetryClass::slow,
-          .words = "{ip} is not in the app's IP list",
-          .fix =
-              "add {ip} to the IP list of {app} at mp.weixin.qq.com; it takes effect after some "
-              "minutes",
-          .this_node_only = true};
-}
-
-/// A refusal that only a person can mend.
-ErrorMapping until_mended(std::string words, std::string fix) {
-  return {.retry_class = RetryClass::slow, .words = std::move(words), .fix = std::move(fix)};
+  return about_this_machine("{ip} is not in the app's IP list",
+                            "add {ip} to the IP list of {app} at mp.weixin.qq.com; it takes effect "
+                            "after some minutes");
 }
 
 /// What every call may be refused with.
@@ -40,10 +29,7 @@ ErrorMappings common_errors() {
        until_mended("the calls of the day are used up",
                     "find out who else fetches tokens for {app}; wait for the next day, or "
                     "clear the quota (POST /cgi-bin/clear_quota/v2)")},
-      {"45011",
-       {.retry_class = RetryClass::next_minute,
-        .words = "the calls of this minute are used up",
-        .fix = "find out who else fetches tokens for {app}"}},
+      {"45011", minute_is_used_up()},
       {"48001", until_mended("the app may not call this interface",
                              "check the permissions of {app} at mp.weixin.qq.com")},
       {"50002", until_mended("the account is frozen or restricted",
@@ -58,13 +44,8 @@ ErrorMappings common_errors() {
 ErrorMappings token_errors() {
   const std::string waits = "ask the admin of {app} to confirm {ip} in WeChat";
   const std::string barred = "ask the admin of {app} whether {ip} may call";
-  const auto about_the_address = [](const std::string& words, const std::string& fix) {
-    ErrorMapping mapping = until_mended(words, fix);
-    mapping.this_node_only = true;
-    return mapping;
-  };
   const ErrorMapping waits_for_admin =
-      about_the_address("the address {ip} waits for the admin's consent", waits);
+      about_this_machine("the address {ip} waits for the admin's consent", waits);
   const ErrorMapping wrong_secret = until_mended(
       "the app secret is wrong",
       "set the secret of {app} anew; mp.weixin.qq.com shows it only at the moment when "
@@ -73,10 +54,7 @@ ErrorMappings token_errors() {
   // it for one would fetch and retry without end.
   ErrorMapping wrong_secret_by_its_old_code = wrong_secret;
   wrong_secret_by_its_old_code.passed_on_as = 40125;
-  // For the same reason, these never leave Hufu under their own number.
-  const ErrorMapping about_a_dead_token{.words = "an error that makes no sense for this call",
-                                        .fix = "check that base_url leads to WeChat itself",
-                                        .passed_on_as = -1};
+  const ErrorMapping dead = about_a_dead_token(-1);
 
   ErrorMappings errors = common_errors();
   errors.merge(ErrorMappings{
@@ -84,7 +62,7 @@ ErrorMappings token_errors() {
       {"40002", until_mended("the grant type was not understood",
                              "check that base_url leads to WeChat itself")},
       {"40013", until_mended("there is no such app", "check the app id {app}")},
-      {"40014", about_a_dead_token},
+      {"40014", dead},
       {"40125", wrong_secret},
       {"40164", address_not_listed()},
       {"40243", until_mended("the app secret is frozen",
@@ -93,7 +71,7 @@ ErrorMappings token_errors() {
       {"41002",
        until_mended("no app id arrived", "check that nothing on the way drops parameters")},
       {"41004", until_mended("no app secret arrived", "set the secret of {app}")},
-      {"42001", about_a_dead_token},
+      {"42001", dead},
       {"43002", until_mended("the call must be a POST",
                              "check that nothing on the way turns the POST into a GET")},
       {"61024", until_mended("this is the id of a third-party platform, whose tokens are fetched "
@@ -104,19 +82,17 @@ ErrorMappings token_errors() {
       {"89503", waits_for_admin},
       {"89504", waits_for_admin},
       {"89505", waits_for_admin},
-      {"89506", about_the_address("the admin has refused the address {ip} twice; it is barred for "
-                                  "24 hours",
-                                  barred)},
-      {"89507", about_the_address(
+      {"89506", about_this_machine("the admin has refused the address {ip} twice; it is barred for "
+                                   "24 hours",
+                                   barred)},
+      {"89507", about_this_machine(
                     "the admin has refused the address {ip}; it is barred for an hour", barred)},
   });
   return errors;
 }
 
 ErrorMappings ticket_errors() {
-  const ErrorMapping dead{.retry_class = RetryClass::needed_token,
-                          .words = "the access token is dead",
-                          .fix = "nothing to do: Hufu renews it first"};
+  const ErrorMapping dead = needed_token_is_dead();
   ErrorMappings errors = common_errors();
   errors.merge(ErrorMappings{
       {"40001", dead},
