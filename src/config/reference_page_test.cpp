@@ -52,22 +52,22 @@ void add(std::map<std::string, Row>& rows, std::span<const Field<Target>> fields
   }
 }
 
-/// What the catalog says about apps of the platforms that Hufu knows.
-void add_platforms(std::map<std::string, Row>& rows) {
+/// What the catalog says about apps of the platform that an app is of unless it says otherwise.
+/// What those of other platforms have, `hufu platforms NAME` tells.
+void add_usual_platform(std::map<std::string, Row>& rows) {
   const platform::Catalog catalog;
-  for (const platform::PlatformDescription& each : catalog.platforms()) {
-    auto variable = [&](std::string name) {
-      std::transform(name.begin(), name.end(), name.begin(),
-                     [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
-      return each.environment.empty() ? "" : each.environment + "_" + name;
-    };
-    for (const platform::SettingDescription& setting : each.settings) {
-      rows["app." + setting.name] = {"text", setting.fallback, variable(setting.name), "", ""};
-    }
-    for (const platform::CredentialDescription& credential : each.credentials) {
-      const bool secret = credential.name == kSecret;
-      rows["app." + credential.name] = {"table", "", secret ? variable("APPSECRET") : "", "", ""};
-    }
+  const platform::PlatformDescription& usual = *catalog.find(AppConfig().platform);
+  auto variable = [&](std::string name) {
+    std::transform(name.begin(), name.end(), name.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+    return usual.environment.empty() ? "" : usual.environment + "_" + name;
+  };
+  for (const platform::SettingDescription& setting : usual.settings) {
+    rows["app." + setting.name] = {"text", setting.fallback, variable(setting.name), "", ""};
+  }
+  for (const platform::CredentialDescription& credential : usual.credentials) {
+    const bool secret = credential.name == kSecret;
+    rows["app." + credential.name] = {"table", "", secret ? variable("APPSECRET") : "", "", ""};
   }
 }
 
@@ -84,7 +84,7 @@ std::map<std::string, Row> known() {
   add(result, probe_fields(), "platform.NAME.probe.", CustomProbe());
   add(result, app_fields(), "app.", AppConfig());
   add(result, sink_fields(), "app.sink.", SinkConfig());
-  add_platforms(result);
+  add_usual_platform(result);
   result["app.sink.password"] = {"table", "", "", "", ""};
   result["app.id"].environment = "WECHAT_APPID";
   result["platform.NAME.base_url"].environment = "WECHAT_BASE_URL";
