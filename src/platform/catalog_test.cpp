@@ -3,16 +3,20 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <initializer_list>
 #include <set>
 #include <string>
+#include <utility>
 
 #include "platform/base_url.hpp"
+#include "platform/response_parser.hpp"
 
 namespace hufu::platform {
 namespace {
 
 using namespace std::chrono_literals;
 using ::testing::AllOf;
+using ::testing::AnyOf;
 using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
@@ -160,6 +164,63 @@ TEST(Catalog, HoldsOnlyWholeDescriptions) {
       for (const auto& [code, mapping] : kind.errors) {
         EXPECT_NE(mapping.words, "") << code;
         EXPECT_NE(mapping.fix, "") << code;
+      }
+    }
+  }
+}
+
+/// `with` in place of each "{name}".
+std::string filled(std::string body,
+                   std::initializer_list<std::pair<const char*, const char*>> in) {
+  for (const auto& [name, with] : in) {
+    const std::string placeholder = "{" + std::string(name) + "}";
+    for (auto at = body.find(placeholder); at != std::string::npos; at = body.find(placeholder)) {
+      body.replace(at, placeholder.size(), with);
+    }
+  }
+  return body;
+}
+
+IssueOutcome read(const KindDescription& kind, int status, std::string body) {
+  net::HttpResponse response;
+  response.status = status;
+  response.body = std::move(body);
+  return parse_issue_response("The platform", kind, response, {});
+}
+
+// What is answered in a platform's place is what Hufu itself understands of that platform.
+TEST(Catalog, HoldsOnlyRoutesThatAnswerAsThePlatformItself) {
+  const Catalog catalog;
+  for (const PlatformDescription& platform : catalog.platforms()) {
+    for (const KindDescription& kind : platform.kinds) {
+      if (!kind.drop_in) continue;
+      SCOPED_TRACE(issuer_name(platform, kind));
+      const DropInRoute& route = *kind.drop_in;
+      EXPECT_FALSE(route.methods.empty());
+      EXPECT_THAT(route.path, StartsWith("/"));
+      EXPECT_EQ(route.id.empty(), route.secret.empty());
+      EXPECT_EQ(route.id.empty(), route.token.in != TokenPlace::In::nowhere)
+          << "either a secret or a token says who calls";
+      EXPECT_EQ(route.id.empty(), !kind.needs.empty());
+
+      auto issued = read(kind, 200, filled(route.success, {{"token", "T"}, {"lifetime", "60"}}));
+      ASSERT_TRUE(issued.has_value()) << issued.error().error.message;
+      EXPECT_EQ(issued->value.reveal(), "T");
+      EXPECT_EQ(issued->lifetime, 60s);
+
+      const DropInFailures& failures = platform.drop_in_failures;
+      for (const std::string& code :
+           {failures.no_id, failures.unknown_app, failures.no_secret, failures.wrong_secret,
+            failures.wrong_grant_type, failures.wrong_parameter, failures.busy}) {
+        if (code.empty()) continue;
+        EXPECT_THAT(failures.never, Not(Contains(code)));
+        auto refused = read(
+            kind, failures.status,
+            filled(failures.body, {{"code", code.c_str()}, {"message", "words"}, {"rid", "r"}}));
+        ASSERT_FALSE(refused.has_value());
+        EXPECT_EQ(refused.error().delivery, IssueFailure::Delivery::answered) << code;
+        EXPECT_THAT(refused.error().error.message,
+                    AnyOf(HasSubstr("(" + code + ")"), HasSubstr("\"" + code + "\"")));
       }
     }
   }
