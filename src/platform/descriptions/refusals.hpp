@@ -12,6 +12,12 @@ inline ErrorMapping busy() {
   return {.words = "the platform is busy", .fix = "nothing to do: Hufu tries again by itself"};
 }
 
+/// A limit by the second, or of calls at one time.
+inline ErrorMapping too_many_at_once() {
+  return {.words = "there are too many calls at once",
+          .fix = "nothing to do: Hufu tries again by itself"};
+}
+
 /// One that only a person can mend.
 inline ErrorMapping until_mended(std::string words, std::string fix) {
   return {.retry_class = RetryClass::slow, .words = std::move(words), .fix = std::move(fix)};
