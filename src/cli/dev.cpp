@@ -14,6 +14,7 @@
 #include "cli/service.hpp"
 #include "cli/signals.hpp"
 #include "cli/speed.hpp"
+#include "platform/catalog.hpp"
 #include "server/api_key.hpp"
 #include "simulator/server.hpp"
 #include "store/blocking.hpp"
@@ -35,7 +36,15 @@ struct Options {
 constexpr std::array<std::string_view, 3> kHeeded = {"HUFU_LISTEN", "HUFU_LOG_LEVEL",
                                                      "HUFU_LOG_FORMAT"};
 
-/// Hufu as it comes, but for the platform and the database.
+AppConfig demo_app(const char* id, const char* platform, std::string_view secret) {
+  AppConfig app;
+  app.id = id;
+  app.platform = platform;
+  app.credentials.insert_or_assign(std::string(kSecret), Secret(secret));
+  return app;
+}
+
+/// Hufu as it comes, but for the platforms and the database.
 Result<Config> config_of(const Context& context) {
   config::Sources sources = context.sources;
   if (sources.file || sources.flags.contains("store") || sources.flags.contains("key_file")) {
@@ -51,11 +60,11 @@ Result<Config> config_of(const Context& context) {
   sources.flags["store"] = "memory:";
   auto loaded = config::load(sources);
   if (!loaded) return tl::unexpected(loaded.error());
-  AppConfig demo;
-  demo.id = simulator::kDemoApp;
-  demo.credentials.insert_or_assign(std::string(kSecret),
-                                    Secret(std::string_view(simulator::kDemoSecret)));
-  loaded->config.apps.push_back(std::move(demo));
+  AppConfig account = demo_app(simulator::kDemoApp, "wechat", simulator::kDemoSecret);
+  AppConfig agent = demo_app(simulator::kDemoAgent, "wecom", simulator::kDemoAgentSecret);
+  agent.settings.insert_or_assign("corpid", simulator::kDemoCorp);
+  loaded->config.apps.push_back(std::move(account));
+  loaded->config.apps.push_back(std::move(agent));
   return std::move(loaded->config);
 }
 
@@ -107,12 +116,14 @@ void print_banner(const Context& context, const Options& options, const std::str
       options.speed == 1 ? "" : fmt::format(", time runs {:g} times as fast", options.speed);
   context.out() << paint.bold("hufu " + context.build().version) << "  "
                 << paint.red("DEV MODE: NOT FOR PRODUCTION") << '\n'
-                << "A simulated WeChat platform is built in; nothing is kept" << speed << ".\n\n"
+                << "Simulated platforms are built in; nothing is kept" << speed << ".\n\n"
                 << "  Data API   " << server << '\n'
                 << "  Platform   " << platform << "   simulated; steer it under /sim/\n"
                 << "  Metrics    " << server << "/metrics\n"
                 << "  OpenAPI    " << server << "/openapi.json\n"
-                << "  Demo app   " << app << "\n\n"
+                << "  Demo app   " << app << "   an official account\n"
+                << "             " << simulator::kDemoAgent << "         an agent of WeCom, corp "
+                << simulator::kDemoCorp << "\n\n"
                 << "  export HUFU_SERVER=" << server << '\n'
                 << "  export HUFU_KEY=" << key.reveal() << "\n\n"
                 << "Try, in another terminal, with these two exported:\n"
@@ -132,7 +143,11 @@ ExitStatus rehearse(const Options& options, const Context& context) {
   Signals signals;
   auto platform = start_platform(options);
   if (!platform) return logging.fail(context, platform.error());
-  config->platforms["wechat"] = {(*platform)->base_url(), false};
+  // All of them: an app that is added meanwhile must not lead to a real one either.
+  const platform::Catalog catalog;
+  for (const platform::PlatformDescription& each : catalog.platforms()) {
+    config->platforms[each.name] = {(*platform)->base_url(), false};
+  }
   const std::string usual = config->listen;
   const std::optional<std::string> told = told_to_listen(context, *config);
 
@@ -158,11 +173,14 @@ ExitStatus rehearse(const Options& options, const Context& context) {
   const std::string server = "http://" + (*service)->address();
   print_banner(context, options, server, (*platform)->base_url(), *key);
   {
-    std::optional<DemoCaller> demo;
+    std::optional<DemoCaller> account;
+    std::optional<DemoCaller> agent;
     if (!options.quiet) {
-      demo.emplace(
-          DemoCaller::Place{server, (*platform)->base_url(), simulator::kDemoApp, key->clone()},
-          kDemoCallsEvery);
+      const auto place_of = [&](const char* app) {
+        return DemoCaller::Place{server, (*platform)->base_url(), app, key->clone()};
+      };
+      account.emplace(place_of(simulator::kDemoApp), kDemoCallsEvery);
+      agent.emplace(place_of(simulator::kDemoAgent), kDemoCallsEvery);
     }
     signals.wait();
   }
@@ -180,7 +198,7 @@ Action declare(Parameters& parameters, Context& context) {
   parameters.option("--speed", options->speed, "Let time run this many times as fast, for both")
       .between(kSlowest, kFastest)
       .show_default();
-  parameters.flag("--quiet", options->quiet, "Without the demo app's calls");
+  parameters.flag("--quiet", options->quiet, "Without the demo apps' calls");
   return [options, &context] { return rehearse(*options, context); };
 }
 
@@ -189,7 +207,7 @@ Action declare(Parameters& parameters, Context& context) {
 extern const Command kDev;
 constinit const Command kDev = {
     "dev",
-    "Runs server, simulated platform and a demo app on this machine, with nothing to configure",
+    "Runs server, simulated platforms and demo apps on this machine, with nothing to configure",
     "hufu dev\n"
     "hufu dev --speed 600\n"
     "hufu dev --listen 127.0.0.1:0 --sim-listen 127.0.0.1:0 --quiet",
