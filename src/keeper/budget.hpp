@@ -30,6 +30,7 @@ inline bool goes_on(const Budget& budget, const RenewalRule& rule, WallTime now)
 
 /// Whether the platform would grant a forced call at `now`.
 inline bool may_force(const Budget& budget, const RenewalRule& rule, WallTime now) {
+  if (rule.forced_a_day == 0) return false;
   if (!budget.forced_at) return true;
   if (now - *budget.forced_at < rule.forced_apart) return false;
   return day_of(*budget.forced_at) != day_of(now) || budget.forced < rule.forced_a_day;

@@ -1672,6 +1672,26 @@ TEST(Refresh, OfAWindowedTokenForcesAndIsThirtySecondsApart) {
   EXPECT_EQ(node.refresh()->error().fault, Fault::too_soon);
 }
 
+// Most platforms with a window know no force. To count with one would take the promise from a token
+// that nothing ends, and refuse the second refresh of a day.
+TEST(Refresh, ForcesNothingWhereThePlatformGrantsNoForcedCalls) {
+  RenewalRule rule = TestCluster::windowed();
+  rule.forced_a_day = 0;
+  TestCluster cluster(rule);
+  Node node(cluster);
+  node.start();
+  node.token();
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(node.refresh()->value().token.reveal(), "token-1");
+    EXPECT_FALSE(cluster.platform->calls.back().force);
+  }
+  cluster.platform->revoke("token-1");
+  EXPECT_EQ(node.report("token-1")->value().outcome, ReportOutcome::renewed);
+  EXPECT_FALSE(cluster.platform->calls.back().force);
+  EXPECT_EQ(node.token(), "token-2");
+  EXPECT_EQ(cluster.platform->calls.size(), 4U);
+}
+
 // ---- waiting for another revision
 
 TEST(Wait, AnswersWhenTheRevisionChanges) {

@@ -280,7 +280,7 @@ Task<Result<Refreshed>> Reports::force_refresh(Key key) {
                        until - now());
     }
     const RenewalRule& rule = records().issuer_of(row).terms.rule;
-    const bool forces = rule.shape == Shape::windowed && record->token &&
+    const bool forces = rule.shape == Shape::windowed && rule.forced_a_day > 0 && record->token &&
                         table().state(row)->issued_by == table().state(row)->issuer;
     if (forces && !may_force(record->budget, rule, now())) {
       const Milliseconds since = now() - *record->budget.forced_at;
