@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <map>
 #include <set>
 #include <string>
 #include <string_view>
@@ -42,23 +41,10 @@ Origin first_set(const Draft& draft, std::string_view message) {
 
 /// No two sinks may write to one place: each would take it for its own.
 void check_places(Draft& draft) {
-  std::map<std::string, std::string> taken;  // Place and the sink that has it.
-  for (const auto& app : draft.loaded.config.apps) {
-    for (std::size_t i = 0; i < app.sinks.size(); ++i) {
-      const std::string name = "app." + app.id + ".sink." + std::to_string(i + 1);
-      for (const std::string& place : places_of(app.sinks[i], app)) {
-        const auto [first, fresh] = taken.emplace(place, name);
-        if (fresh || first->second == name) continue;
-        const int line = draft.sink_lines[name];
-        draft.complain(line, draft.loaded.file + ":" + std::to_string(line) + ": " + name,
-                       Error{Fault::config,
-                             "it goes to the same place as " + first->second,
-                             "Remove one of the two, or tell them apart by {app}",
-                             {},
-                             {}});
-        break;
-      }
-    }
+  for (const SharedPlace& shared : find_shared_places(draft.loaded.config.apps)) {
+    const int line = draft.sink_lines[shared.sink];
+    draft.complain(line, draft.loaded.file + ":" + std::to_string(line) + ": " + shared.sink,
+                   shared.error);
   }
 }
 

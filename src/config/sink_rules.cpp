@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
 #include <utility>
 
 #include "config/text.hpp"
@@ -105,17 +106,41 @@ std::optional<SinkProblem> check_sink(const SinkConfig& sink, const AppConfig& a
   return check_kind(sink, app, main_kind);
 }
 
-std::vector<std::string> places_of(const SinkConfig& sink, const AppConfig& app) {
+std::vector<Place> places_of(const SinkConfig& sink, const AppConfig& app) {
   if (!sink.file.empty()) {
-    return {"file " + std::filesystem::path(sink.file).lexically_normal().string()};
+    return {{"", std::filesystem::path(sink.file).lexically_normal().string()}};
   }
-  std::vector<std::string> places;
+  std::vector<Place> places;
   for (const std::string& kind : sink::kinds_of(sink, app, kAccessToken)) {
     auto layout = sink::layout_of(sink, app, kind);
     if (!layout) continue;
-    for (const std::string& key : layout->keys) places.push_back(sink.redis + " " + key);
+    for (std::string& key : layout->keys) places.push_back({sink.redis, std::move(key)});
   }
   return places;
+}
+
+std::vector<SharedPlace> find_shared_places(const std::vector<AppConfig>& apps) {
+  std::vector<SharedPlace> shared;
+  std::map<Place, std::string> taken;  // And the sink that has it.
+  for (const AppConfig& app : apps) {
+    for (std::size_t i = 0; i < app.sinks.size(); ++i) {
+      const SinkConfig& sink = app.sinks[i];
+      const std::string name = "app." + app.id + ".sink." + std::to_string(i + 1);
+      for (const Place& place : places_of(sink, app)) {
+        const auto [first, fresh] = taken.emplace(place, name);
+        if (fresh || first->second == name) continue;
+        const std::string message =
+            "it goes to the same place as " + first->second + ", " + config::quoted(place.name);
+        const char* next_step =
+            sink.sdk.empty() ? "Remove one of the two, or tell them apart by {app}"
+                             : "Remove one of the two, or give each another database or prefix: "
+                               "programs of both would read that key";
+        shared.push_back({name, Error{Fault::config, message, next_step, {}, {}}});
+        break;
+      }
+    }
+  }
+  return shared;
 }
 
 }  // namespace hufu::config

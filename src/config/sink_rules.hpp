@@ -1,5 +1,6 @@
 #pragma once
 
+#include <compare>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -21,7 +22,25 @@ struct SinkProblem {
 std::optional<SinkProblem> check_sink(const SinkConfig& sink, const AppConfig& app,
                                       std::string_view main_kind);
 
+/// Where a sink writes to.
+struct Place {
+  std::string redis;  ///< Its URI, which may hold a password; empty: a file.
+  std::string name;   ///< The key, or the path of the file.
+
+  friend auto operator<=>(const Place&, const Place&) = default;
+};
+
 /// The places that a sink which passed `check_sink` writes to: no two sinks may share one.
-std::vector<std::string> places_of(const SinkConfig& sink, const AppConfig& app);
+std::vector<Place> places_of(const SinkConfig& sink, const AppConfig& app);
+
+/// A sink that writes to a place of one before it.
+struct SharedPlace {
+  std::string sink;  ///< "app.wx1.sink.2"
+  Error error;       ///< Names the place and the other sink.
+};
+
+/// Each sink that shares a place with one before it, of the same app or of another; once, however
+/// many places it shares.
+std::vector<SharedPlace> find_shared_places(const std::vector<AppConfig>& apps);
 
 }  // namespace hufu::config

@@ -51,9 +51,26 @@ TEST(CheckSink, RefusesAKindBesideAnSdk) {
 }
 
 TEST(PlacesOf, AnSdkAreItsKeysOfEachKindThatIsKept) {
-  EXPECT_THAT(places_of(sdk("wxjava"), app()),
-              ElementsAre("redis://cache:6379/0 wx:access_token:wx1",
-                          "redis://cache:6379/0 wx:ticket:key:wx1:jsapi"));
+  const std::string redis = "redis://cache:6379/0";
+  EXPECT_THAT(
+      places_of(sdk("wxjava"), app()),
+      ElementsAre(Place{redis, "wx:access_token:wx1"}, Place{redis, "wx:ticket:key:wx1:jsapi"}));
+}
+
+TEST(SharedPlaces, AreNamedWithoutThePasswordOfTheRedis) {
+  std::vector<AppConfig> apps;
+  for (const char* id : {"wx1", "wx2"}) {
+    apps.push_back(app());
+    apps.back().id = id;
+    SinkConfig sink;
+    sink.redis = "redis://u:canary@cache/0";
+    sink.key = "token";
+    apps.back().sinks.push_back(std::move(sink));
+  }
+  const auto shared = find_shared_places(apps);
+  ASSERT_EQ(shared.size(), 1U);
+  EXPECT_EQ(shared[0].sink, "app.wx2.sink.1");
+  EXPECT_EQ(shared[0].error.message, "it goes to the same place as app.wx1.sink.1, \"token\"");
 }
 
 }  // namespace
