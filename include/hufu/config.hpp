@@ -26,8 +26,10 @@ struct SinkConfig {
   /// the SDK knows; empty: `key`.
   std::string sdk;
   std::string prefix;  ///< What that SDK was told to begin its keys with; empty: its default.
-  std::string key;     ///< A key of one's own, "{app}" standing for the app's id.
-  std::string file;    ///< Path of the file; empty: it is a Redis.
+  /// A key of one's own, "{app}" standing for the app's id and "{NAME}" for its setting of that
+  /// name.
+  std::string key;
+  std::string file;  ///< Path of the file; empty: it is a Redis.
   std::string
       kind;  ///< Of a file or a `key`: which token; empty: that of the platform's main kind.
   std::string format = "raw";  ///< Of a file or a `key`: "raw", or "json" as `hufu get --json`.

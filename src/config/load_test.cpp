@@ -959,6 +959,36 @@ TEST(ConfigSink, SharesItsPlaceWithNoOther) {
   EXPECT_THAT(problems_of_sink(elsewhere + sdk), IsEmpty());
 }
 
+TEST(ConfigSink, SharesTheKeyThatItsSettingsMakeWithNoOther) {
+  const auto apps = [](const char* first, const char* second) {
+    std::string text = R"([platform.acme]
+base_url = "https://a.example"
+parameters = { tenant = "{tenant}" }
+)";
+    for (const auto& [id, tenant] : {std::pair("a1", first), {"a2", second}}) {
+      text += "[[app]]\nid = \"" + std::string(id) +
+              "\"\nplatform = \"acme\"\nsecret = { env = \"WX1\" }\ntenant = \"" + tenant +
+              "\"\n[[app.sink]]\nredis = \"redis://h/0\"\nkey = \"t:{tenant}\"\n";
+    }
+    return Machine().variable("WX1", "s").file(text).problems();
+  };
+  EXPECT_THAT(apps("north", "south"), IsEmpty());
+  EXPECT_THAT(apps("north", "north"),
+              ElementsAre(AllOf(HasSubstr("app.a2.sink.1: "),
+                                HasSubstr("same place as app.a1.sink.1, \"t:north\""))));
+}
+
+TEST(ConfigSink, OfAnSdkIsForAPlatformThatItsKeysAreKnownFor) {
+  EXPECT_THAT(Machine()
+                  .variable("WX1", "s")
+                  .file("[platform.acme]\nbase_url = \"https://a.example\"\n"
+                        "[[app]]\nid = \"a1\"\nplatform = \"acme\"\nsecret = { env = \"WX1\" }\n"
+                        "[[app.sink]]\nredis = \"redis://h/0\"\nsdk = \"wxjava\"\n")
+                  .problems(),
+              ElementsAre(AllOf(HasSubstr("./hufu.toml:9: app.a1.sink.1.sdk: the keys of wxjava"),
+                                HasSubstr("Write key instead"))));
+}
+
 TEST(ConfigSink, WhoseLineIsNoTomlShowsNoPassword) {
   EXPECT_THAT(problems_of_sink("[[app.sink]]\nredis = redis://u:canary@h\n"),
               ElementsAre(Not(HasSubstr("canary"))));

@@ -29,23 +29,40 @@ std::optional<SinkProblem> check_file(const SinkConfig& sink) {
   return std::nullopt;
 }
 
-std::optional<SinkProblem> check_sdk(const SinkConfig& sink) {
-  const sink::Sdk* sdk = sink::find_sdk(sink.sdk);
-  if (sdk == nullptr) {
-    if (const std::string_view reason = sink::why_not(sink.sdk); !reason.empty()) {
-      return problem("sdk",
-                     "Hufu does not write the keys of " + sink.sdk + ": " + std::string(reason),
-                     "Hand that SDK a token of your own, which Hufu gives: see "
-                     "docs/how-to/point-an-sdk-here.md");
-    }
-    std::vector<std::string_view> names;
-    for (const sink::Sdk& each : sink::sdks()) names.push_back(each.name);
-    const std::string_view meant = nearest(sink.sdk, names);
-    return problem("sdk", "unknown SDK " + config::quoted(sink.sdk),
-                   meant.empty() ? "Known are: " + listed(names) + "; or write key instead"
-                                 : "Did you mean " + config::quoted(meant) + "?");
+/// The SDKs whose keys for apps of `platform` can be written.
+std::vector<std::string_view> sdks_for(std::string_view platform) {
+  std::vector<std::string_view> names;
+  for (const sink::Sdk& each : sink::sdks()) {
+    if (each.platform == platform) names.push_back(each.name);
   }
-  if (!sink.prefix.empty() && sdk->prefix.empty()) {
+  return names;
+}
+
+SinkProblem no_such_sdk(const SinkConfig& sink, const AppConfig& app) {
+  if (const auto reason = sink::why_not(sink.sdk, app.platform); !reason.empty()) {
+    return problem("sdk",
+                   "Hufu does not write the keys of " + sink.sdk + ": " + std::string(reason),
+                   "Hand that SDK a token of your own, which Hufu gives: see "
+                   "docs/how-to/point-an-sdk-here.md");
+  }
+  const std::vector<std::string_view> names = sdks_for(app.platform);
+  const std::string_view meant = nearest(sink.sdk, names);
+  const auto& all = sink::sdks();
+  const bool is_known = std::any_of(all.begin(), all.end(),
+                                    [&](const sink::Sdk& each) { return each.name == sink.sdk; });
+  return problem("sdk",
+                 is_known
+                     ? "the keys of " + sink.sdk + " for apps of " + app.platform + " are not known"
+                     : "unknown SDK " + config::quoted(sink.sdk),
+                 !meant.empty()  ? "Did you mean " + config::quoted(meant) + "?"
+                 : names.empty() ? "Write key instead, like key = \"tokens:{app}\""
+                                 : "Known are: " + listed(names) + "; or write key instead");
+}
+
+std::optional<SinkProblem> check_sdk(const SinkConfig& sink, const AppConfig& app) {
+  const sink::Sdk* sdk = sink::find_sdk(sink.sdk, app.platform);
+  if (sdk == nullptr) return no_such_sdk(sink, app);
+  if (!sink.prefix.empty() && !takes_prefix(*sdk)) {
     return problem("prefix", "the keys of " + sink.sdk + " have none to choose", "Leave it out");
   }
   if (sink.format != "raw") {
@@ -55,10 +72,14 @@ std::optional<SinkProblem> check_sdk(const SinkConfig& sink) {
     return problem("kind", "the SDK's keys of every kind that the app keeps are written",
                    "Leave it out, and name the kinds in the app's keep");
   }
+  for (const std::string& kind : sink::kinds_of(sink, app, kAccessToken)) {
+    auto layout = sink::layout_of(sink, app, kind);
+    if (!layout) return SinkProblem{"sdk", std::move(layout.error())};
+  }
   return std::nullopt;
 }
 
-std::optional<SinkProblem> check_key(const SinkConfig& sink, std::string_view app) {
+std::optional<SinkProblem> check_key(const SinkConfig& sink, const AppConfig& app) {
   if (!sink.prefix.empty()) {
     return problem("prefix", "it goes with sdk, not with key", "Write it into key itself");
   }
@@ -67,7 +88,7 @@ std::optional<SinkProblem> check_key(const SinkConfig& sink, std::string_view ap
   return std::nullopt;
 }
 
-std::optional<SinkProblem> check_redis(const SinkConfig& sink, std::string_view app) {
+std::optional<SinkProblem> check_redis(const SinkConfig& sink, const AppConfig& app) {
   auto uri = net::RedisUri::parse(sink.redis, sink.password);
   if (!uri) return SinkProblem{"redis", std::move(uri.error())};
   if (!uri->options.empty()) {
@@ -77,11 +98,12 @@ std::optional<SinkProblem> check_redis(const SinkConfig& sink, std::string_view 
         "Leave it out");
   }
   if (sink.sdk.empty() == sink.key.empty()) {
+    const std::vector<std::string_view> names = sdks_for(app.platform);
     return problem("", "it needs either sdk or key, which say what is written to that Redis",
-                   "Write sdk = \"silenceper\" (or wxjava, wechatpy, powerwechat), or key = "
-                   "\"wx:{app}\"");
+                   "Write key = \"tokens:{app}\"" +
+                       (names.empty() ? "" : ", or the name of an SDK: " + listed(names)));
   }
-  return sink.sdk.empty() ? check_key(sink, app) : check_sdk(sink);
+  return sink.sdk.empty() ? check_key(sink, app) : check_sdk(sink, app);
 }
 
 /// A token that nobody keeps would be there at times, after somebody asked for it.
@@ -102,7 +124,7 @@ std::optional<SinkProblem> check_sink(const SinkConfig& sink, const AppConfig& a
     return problem("", "it is either a Redis or a file",
                    "Write redis = \"redis://HOST:6379/0\" or file = \"/run/hufu/NAME\"");
   }
-  if (auto wrong = sink.file.empty() ? check_redis(sink, app.id) : check_file(sink)) return wrong;
+  if (auto wrong = sink.file.empty() ? check_redis(sink, app) : check_file(sink)) return wrong;
   return check_kind(sink, app, main_kind);
 }
 

@@ -19,8 +19,18 @@ AppConfig app() {
   app.keep = {"access_token", "jsapi_ticket", "wx_card_ticket"};
   return app;
 }
-Layout layout(const SinkConfig& sink, std::string_view kind = kAccessToken) {
-  auto found = layout_of(sink, app(), kind);
+/// An agent of a corp, with the same secret and both tickets; an empty `agentid` is none.
+AppConfig agent(std::string agentid) {
+  AppConfig agent = app();
+  agent.id = "crm";
+  agent.platform = "wecom";
+  agent.settings = {{"corpid", "ww1"}, {"agentid", std::move(agentid)}};
+  agent.keep = {"jsapi_ticket", "agent_ticket"};
+  return agent;
+}
+Layout layout(const SinkConfig& sink, std::string_view kind = kAccessToken,
+              const AppConfig& of = app()) {
+  auto found = layout_of(sink, of, kind);
   EXPECT_TRUE(found) << found.error().message;
   return found ? *found : Layout();
 }
@@ -49,7 +59,7 @@ TEST(Layout, OfSilenceperHasTheTicketForPagesAndNoneForCards) {
   const Layout found = layout(sdk("silenceper"), "jsapi_ticket");
   EXPECT_THAT(found.keys, ElementsAre("gowechat_officialaccount__jsapi_ticket_wx1"));
   EXPECT_EQ(found.format, Format::raw);
-  EXPECT_EQ(find_kind(*find_sdk("silenceper"), "wx_card_ticket"), nullptr);
+  EXPECT_EQ(find_kind(*find_sdk("silenceper", "wechat"), "wx_card_ticket"), nullptr);
 }
 
 TEST(Layout, OfWxJavaIsOneKey) {
@@ -101,11 +111,83 @@ TEST(Layout, OfPowerWeChatHoldsThePlatformsAnswerAboutATicket) {
               ElementsAre("powerwechat.basic_service.jssdk.ticket.wx_card.wx1"));
 }
 
-TEST(Layout, OfNoSdkShowsASecret) {
+TEST(Layout, OfSilencepersAgentIsTheAgentsOwnKey) {
+  const Layout found = layout(sdk("silenceper"), kAccessToken, agent("1000002"));
+  EXPECT_THAT(found.keys, ElementsAre("gowechat_work__access_token_ww1_1000002"));
+  EXPECT_EQ(found.format, Format::raw);
+  EXPECT_THAT(layout(sdk("silenceper"), kAccessToken, agent("")).keys,
+              ElementsAre("gowechat_work__access_token_ww1"));
+  EXPECT_THAT(layout(sdk("silenceper", "mine_"), kAccessToken, agent("1000002")).keys,
+              ElementsAre("mine__access_token_ww1_1000002"));
+}
+
+TEST(Layout, OfSilencepersTicketsAreTheCorpsAndTheAgents) {
+  const Layout corp = layout(sdk("silenceper"), "jsapi_ticket", agent("1000002"));
+  EXPECT_THAT(corp.keys, ElementsAre("gowechat_work__corp_jsapi_ticket_ww1"));
+  EXPECT_EQ(corp.format, Format::raw);
+  const Layout agents = layout(sdk("silenceper"), "agent_ticket", agent("1000002"));
+  EXPECT_THAT(agents.keys, ElementsAre("gowechat_work__agent_jsapi_ticket_ww1_1000002"));
+  EXPECT_EQ(agents.format, Format::raw);
+}
+
+TEST(Layout, OfAKeyThatNamesTheAgentNeedsOne) {
+  const auto found = layout_of(sdk("silenceper"), agent(""), "agent_ticket");
+  ASSERT_FALSE(found);
+  EXPECT_EQ(found.error().fault, Fault::config);
+  EXPECT_THAT(found.error().message, HasSubstr("agentid"));
+  EXPECT_THAT(found.error().next_step, HasSubstr("Set agentid"));
+}
+
+TEST(Layout, OfNoWecomSdkIsThereWithoutACorp) {
+  AppConfig nobody = agent("1000002");
+  nobody.settings.erase("corpid");
   for (const Sdk& each : sdks()) {
+    if (each.platform != "wecom") continue;
     for (const SdkKind& kind : each.kinds) {
-      for (const std::string& key : layout(sdk(std::string(each.name)), kind.kind).keys) {
-        EXPECT_THAT(key, Not(HasSubstr("s3cret")));
+      EXPECT_FALSE(layout_of(sdk(std::string(each.name)), nobody, kind.kind)) << each.name;
+    }
+  }
+}
+
+TEST(Layout, OfWxJavasAgentHasCorpAndAgent) {
+  const AppConfig of = agent("1000002");
+  EXPECT_THAT(layout(sdk("wxjava"), kAccessToken, of).keys,
+              ElementsAre("wechat_cp_access_token_key:ww1:1000002"));
+  EXPECT_THAT(layout(sdk("wxjava"), "jsapi_ticket", of).keys,
+              ElementsAre("wechat_cp_jsapi_ticket_key:ww1:1000002"));
+  EXPECT_THAT(layout(sdk("wxjava"), "agent_ticket", of).keys,
+              ElementsAre("wechat_cp_agent_jsapi_ticket_key:ww1:1000002"));
+  EXPECT_THAT(layout(sdk("wxjava"), kAccessToken, agent("")).keys,
+              ElementsAre("wechat_cp_access_token_key:ww1"));
+  for (const SdkKind& kind : find_sdk("wxjava", "wecom")->kinds) {
+    EXPECT_EQ(kind.format, Format::raw) << kind.kind;
+  }
+}
+
+TEST(Layout, OfWxJavasAgentHasOneColonAfterItsPrefix) {
+  for (const char* prefix : {"wx:cp", "wx:cp:"}) {
+    EXPECT_THAT(layout(sdk("wxjava", prefix), kAccessToken, agent("1000002")).keys,
+                ElementsAre("wx:cp:wechat_cp_access_token_key:ww1:1000002"));
+  }
+}
+
+TEST(Layout, OfPowerWeChatsAgentHasTheCorpInTheAppsPlace) {
+  const Layout token = layout(sdk("powerwechat"), kAccessToken, agent("1000002"));
+  // printf ww1s3cret | md5sum
+  EXPECT_THAT(token.keys, ElementsAre("powerwechat.access_token.4fd302b266ed41539bc20d7c54dbad77"));
+  EXPECT_EQ(token.format, Format::token_reply);
+  const Layout ticket = layout(sdk("powerwechat"), "jsapi_ticket", agent("1000002"));
+  EXPECT_THAT(ticket.keys, ElementsAre("powerwechat.basic_service.jssdk.ticket.jsapi.ww1"));
+  EXPECT_EQ(ticket.format, Format::ticket_reply);
+  EXPECT_EQ(find_kind(*find_sdk("powerwechat", "wecom"), "agent_ticket"), nullptr);
+}
+
+TEST(Layout, OfNoSdkShowsAPartOfTheSecret) {
+  for (const Sdk& each : sdks()) {
+    const AppConfig of = each.platform == "wecom" ? agent("1000002") : app();
+    for (const SdkKind& kind : each.kinds) {
+      for (const std::string& key : layout(sdk(std::string(each.name)), kind.kind, of).keys) {
+        EXPECT_THAT(key, Not(HasSubstr("s3c")));
       }
     }
   }
@@ -120,10 +202,28 @@ TEST(Layout, IsAKeyOfOnesOwn) {
   EXPECT_EQ(layout(sink).format, Format::object);
 }
 
+TEST(Layout, IsAKeyOfOnesOwnWithSettingsOfTheApp) {
+  SinkConfig sink;
+  sink.key = "{corpid}:{agentid}:{app}";
+  EXPECT_THAT(layout(sink, kAccessToken, agent("1000002")).keys, ElementsAre("ww1:1000002:crm"));
+  const auto key = key_of("token:{corpid}:{agentid}", agent(""));
+  ASSERT_FALSE(key);
+  EXPECT_THAT(key.error().message, HasSubstr("agentid"));
+  EXPECT_THAT(key.error().next_step, HasSubstr("Set agentid"));
+}
+
+TEST(Layout, LeavesOtherBracesOfAKeyAsTheyAre) {
+  const auto key = key_of("{tokens}:{{app}}:{", app());
+  ASSERT_TRUE(key);
+  EXPECT_EQ(*key, "{tokens}:{wx1}:{");
+}
+
 TEST(KindsOf, AnSdkAreTheAccessTokenAndWhatIsKeptAndKnown) {
   EXPECT_THAT(kinds_of(sdk("wxjava"), app(), "access_token"),
               ElementsAre("access_token", "jsapi_ticket", "wx_card_ticket"));
   EXPECT_THAT(kinds_of(sdk("silenceper"), app(), "access_token"),
+              ElementsAre("access_token", "jsapi_ticket"));
+  EXPECT_THAT(kinds_of(sdk("powerwechat"), agent("1000002"), "access_token"),
               ElementsAre("access_token", "jsapi_ticket"));
   AppConfig plain;
   EXPECT_THAT(kinds_of(sdk("wxjava"), plain, "access_token"), ElementsAre("access_token"));
@@ -139,7 +239,7 @@ TEST(KindsOf, AKeyOrAFileAreTheOneThatIsNamedOrTheMainOne) {
 }
 
 TEST(Layout, RefusesAKeyWithTheSecretAndSaysWhy) {
-  const auto key = key_of("token:{app}:{secret}", "wx1");
+  const auto key = key_of("token:{app}:{secret}", app());
   ASSERT_FALSE(key);
   EXPECT_EQ(key.error().fault, Fault::config);
   EXPECT_THAT(key.error().message, HasSubstr("would show the secret"));
@@ -147,15 +247,26 @@ TEST(Layout, RefusesAKeyWithTheSecretAndSaysWhy) {
 }
 
 TEST(Layout, RefusesWhatIsNoKey) {
-  EXPECT_FALSE(key_of("", "wx1"));
-  EXPECT_FALSE(key_of(std::string(513, 'k'), "wx1"));
-  EXPECT_TRUE(key_of(std::string(512, 'k'), "wx1"));
+  EXPECT_FALSE(key_of("", app()));
+  EXPECT_FALSE(key_of(std::string(513, 'k'), app()));
+  EXPECT_TRUE(key_of(std::string(512, 'k'), app()));
 }
 
 TEST(Layout, KnowsWhichSdksCannotBeServedAndWhy) {
-  EXPECT_THAT(std::string(why_not("easywechat")), HasSubstr("contain the app's secret"));
-  EXPECT_THAT(std::string(why_not("senparc")), HasSubstr("contains the app's secret"));
-  for (const Sdk& each : sdks()) EXPECT_EQ(why_not(each.name), "");
+  for (const char* platform : {"wechat", "wecom"}) {
+    EXPECT_THAT(std::string(why_not("easywechat", platform)),
+                HasSubstr("contain the app's secret"));
+    EXPECT_THAT(std::string(why_not("senparc", platform)), HasSubstr("contains the app's secret"));
+  }
+  EXPECT_THAT(std::string(why_not("wechatpy", "wecom")),
+              HasSubstr("first ten characters of the app's secret"));
+  for (const Sdk& each : sdks()) EXPECT_EQ(why_not(each.name, each.platform), "") << each.name;
+}
+
+TEST(Layout, IsKnownForThePlatformsOfAnSdkOnly) {
+  EXPECT_NE(find_sdk("wxjava", "wecom"), nullptr);
+  EXPECT_EQ(find_sdk("wechatpy", "wecom"), nullptr);
+  EXPECT_EQ(find_sdk("wxjava", "partner"), nullptr);
 }
 
 }  // namespace

@@ -5,6 +5,8 @@
 
 #include <cstdio>
 #include <thread>
+#include <tuple>
+#include <utility>
 
 #include "testing/fake_clock.hpp"
 #include "testing/redis_server.hpp"
@@ -37,10 +39,23 @@ class RedisSinkTest : public ::testing::Test {
   /// A sink for the SDK of that name; it has the server to itself.
   std::unique_ptr<RedisSink> sink_for(const std::string& sdk,
                                       std::string_view kind = kAccessToken) {
-    SinkConfig config;
-    config.sdk = sdk;
     AppConfig app;
     app.id = "wx1";
+    return sink_for(sdk, std::move(app), kind);
+  }
+  /// The same for an agent of WeCom.
+  std::unique_ptr<RedisSink> agents_sink_for(const std::string& sdk,
+                                             std::string_view kind = kAccessToken) {
+    AppConfig app;
+    app.id = "crm";
+    app.platform = "wecom";
+    app.settings = {{"corpid", "ww1"}, {"agentid", "1000002"}};
+    return sink_for(sdk, std::move(app), kind);
+  }
+  std::unique_ptr<RedisSink> sink_for(const std::string& sdk, AppConfig app,
+                                      std::string_view kind) {
+    SinkConfig config;
+    config.sdk = sdk;
     app.credentials.emplace(kSecret, Secret(std::string_view("s3cret")));
     auto layout = layout_of(config, app, kind);
     if (!layout) std::abort();
@@ -118,6 +133,39 @@ TEST_F(RedisSinkTest, WritesTheTicketsThatOtherSdksRead) {
   EXPECT_EQ(ask({"GET", "wx:ticket:key:wx1:jsapi"}), "T");
   ASSERT_TRUE(sink_for("powerwechat", "jsapi_ticket")->put(grant("T"), after(seconds(600))));
   EXPECT_THAT(ask({"GET", "powerwechat.basic_service.jssdk.ticket.jsapi.wx1"}),
+              HasSubstr(R"("ticket":"T")"));
+}
+
+TEST_F(RedisSinkTest, WritesWhatSdksReadForAnAgentOfWecom) {
+  const std::pair<const char*, const char*> keys[] = {
+      {"silenceper", "gowechat_work__access_token_ww1_1000002"},
+      {"wxjava", "wechat_cp_access_token_key:ww1:1000002"}};
+  for (const auto& [sdk, key] : keys) {
+    auto sink = agents_sink_for(sdk);
+    ASSERT_TRUE(sink->put(grant("TOKEN-1"), after(seconds(600))));
+    EXPECT_EQ(ask({"GET", key}), "TOKEN-1");
+    EXPECT_THAT(ttl(key), AllOf(Ge(570'000), Le(600'000)));
+    EXPECT_EQ(ask({"DBSIZE"}), "1") << "and the other agents' key is left alone";
+    ASSERT_TRUE(sink->withdraw(Secret(std::string_view("TOKEN-1"))));
+  }
+  ASSERT_TRUE(agents_sink_for("powerwechat")->put(grant("TOKEN-1"), after(seconds(600))));
+  EXPECT_THAT(ask({"GET", "powerwechat.access_token.4fd302b266ed41539bc20d7c54dbad77"}),
+              HasSubstr(R"("access_token":"TOKEN-1")"));
+}
+
+TEST_F(RedisSinkTest, WritesTheTicketsThatSdksReadForAnAgentOfWecom) {
+  const std::tuple<const char*, const char*, const char*> keys[] = {
+      {"silenceper", "jsapi_ticket", "gowechat_work__corp_jsapi_ticket_ww1"},
+      {"silenceper", "agent_ticket", "gowechat_work__agent_jsapi_ticket_ww1_1000002"},
+      {"wxjava", "jsapi_ticket", "wechat_cp_jsapi_ticket_key:ww1:1000002"},
+      {"wxjava", "agent_ticket", "wechat_cp_agent_jsapi_ticket_key:ww1:1000002"}};
+  for (const auto& [sdk, kind, key] : keys) {
+    ASSERT_TRUE(agents_sink_for(sdk, kind)->put(grant("T"), after(seconds(600))));
+    EXPECT_EQ(ask({"GET", key}), "T");
+    EXPECT_THAT(ttl(key), AllOf(Ge(570'000), Le(600'000)));
+  }
+  ASSERT_TRUE(agents_sink_for("powerwechat", "jsapi_ticket")->put(grant("T"), after(seconds(600))));
+  EXPECT_THAT(ask({"GET", "powerwechat.basic_service.jssdk.ticket.jsapi.ww1"}),
               HasSubstr(R"("ticket":"T")"));
 }
 
