@@ -188,8 +188,7 @@ Model::Verdict Model::refuse_with(const Call& call, const Page& page, const Refu
     if (name == "BARE") return bare(code);
     if (name == "TEXT") return fill(refusal.text, value);
     if (name == "MORE") return fill(page.more, value);
-    if (name == "PEER") return call.peer;
-    return id;
+    return name == "PEER" ? call.peer : id;
   };
   verdict.body = fill(page.failure, value);
   verdict.content_type = kJsonType;

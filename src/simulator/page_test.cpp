@@ -18,7 +18,6 @@ using std::chrono::hours;
 using std::chrono::minutes;
 using std::chrono::seconds;
 using ::testing::HasSubstr;
-using ::testing::UnorderedElementsAre;
 
 // The dice of these tests always fall on the same side, and their clock begins at 1800000000.
 #define REQUEST_ID "18000000000002147483648"
