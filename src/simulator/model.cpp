@@ -51,8 +51,10 @@ Visit Model::arrive(Call call) {
   entry.forced = visit.call.force_refresh;
   if (TokenRef token = ledger_.token(visit.call.access_token)) {
     if (entry.app.empty()) entry.app = token->app;
-    // Most paths of WeCom are WeChat's, too: the token tells whose page is meant.
-    if (visit.call.endpoint == Endpoint::business && is_wecom(token->family)) {
+    // Most paths of WeCom are WeChat's, too: the token tells whose page is meant. Not below /wxa/.
+    const bool common =
+        visit.call.endpoint == Endpoint::business && !visit.call.name.starts_with('/');
+    if (common && is_wecom(token->family)) {
       visit.call.endpoint = Endpoint::page;
       visit.call.page = &wecom_page_at("/cgi-bin/" + visit.call.name);
     }

@@ -804,6 +804,7 @@ TEST_F(PageTest, TellsWhosePageOfACommonPathIsMeantByTheToken) {
   // WeChat's own answers stay what they are.
   EXPECT_THAT(probe("/cgi-bin/user/get", "SIM_never_made"), HasSubstr(R"({"errcode":40001,)"));
   EXPECT_THAT(probe("/cgi-bin/ticket/getticket", token(wecom())), HasSubstr(R"("errcode":40001,)"));
+  EXPECT_THAT(probe("/wxa/getwxacode", token(wecom())), HasSubstr(R"("errcode":40001,)"));
   const std::string wechat =
       token_in(send({"GET", "/cgi-bin/token",
                      std::string("grant_type=client_credential&appid=app-one&secret=") + kSecret})
