@@ -65,7 +65,7 @@ void say_how_to_use(const Context& context, const Options& options,
 
   const bool demo = !names_a_secret(options) && options.app == simulator::kDemoApp;
   std::ostream& err = context.err();
-  err << context.err_paint().bold("A simulated WeChat platform. NOT FOR PRODUCTION.") << '\n'
+  err << context.err_paint().bold("Simulated platforms. NOT FOR PRODUCTION.") << '\n'
       << "Point Hufu at it:\n  export WECHAT_BASE_URL=" << url << '\n'
       << "  export WECHAT_APPID=" << printable(options.app)
       << " WECHAT_APPSECRET=" << (demo ? simulator::kDemoSecret : "…") << '\n';

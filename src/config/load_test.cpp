@@ -873,6 +873,22 @@ file = "/run/hufu/wx.token"
   EXPECT_EQ(sinks[2].format, "raw");
 }
 
+TEST(ConfigSink, WritesTheKeysThatAnSdkReadsForTheAppsPlatform) {
+  const auto problems_of = [](const std::string& lines) {
+    return Machine()
+        .variable("S", "s")
+        .file(
+            "[[app]]\nid = \"sales\"\nplatform = \"wecom\"\ncorpid = \"ww0123456789abcdef\"\n"
+            "secret = { env = \"S\" }\n" +
+            lines + "[[app.sink]]\nredis = \"redis://cache/0\"\nsdk = \"silenceper\"\n")
+        .problems();
+  };
+  EXPECT_THAT(problems_of("agentid = 1000002\nkeep = [\"jsapi_ticket\", \"agent_ticket\"]\n"),
+              IsEmpty());
+  EXPECT_THAT(problems_of("keep = [\"agent_ticket\"]\n"),
+              ElementsAre(HasSubstr("the app's agentid in it")));
+}
+
 TEST(ConfigSink, IsShownWithItsPasswordsMasked) {
   Machine machine;
   machine.variable("WX1", "s").variable("PW", "pw-canary").file(std::string(kApp) + R"(

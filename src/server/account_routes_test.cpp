@@ -77,6 +77,8 @@ TEST_F(WeComRoutes, RefuseAKeyWithoutTheRight) {
 TEST_F(WeComRoutes, AnswerAThousandWrongSecretsWithoutThePlatform) {
   for (int i = 0; i < 1000; ++i) expect_errcode(get("ww1", "wrong" + std::to_string(i)), 40091);
   EXPECT_EQ(fixture.keeper.asked, Asked{});
+  EXPECT_THAT(get("ww1", "wrong").at("errmsg"),
+              ::testing::HasSubstr("nor the secret of one of the apps of ww1"));
 }
 
 TEST_F(WeComRoutes, SayWhatIsMissingOrUnknown) {

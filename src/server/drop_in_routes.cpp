@@ -343,6 +343,11 @@ std::string reason_of(const Services& services, const Credentials& with, const F
     return "a key of this Hufu that opens " + std::to_string(found.opened) + " apps of " +
            std::string(with.id) + ": use one that was made for one of them";
   }
+  if (found.of_account && found.of_account->size() > 1 &&
+      found.admission.access == Access::unauthenticated) {
+    return "neither a key of this Hufu nor the secret of one of the apps of " +
+           std::string(with.id);
+  }
   const std::string app(found.app);
   if (found.admission.access == Access::forbidden) {
     return "a key of this Hufu without the right read for " + app;
