@@ -245,7 +245,7 @@ class AppId {
   [[nodiscard]] std::string_view view() const noexcept { return {text_.data(), size_}; }
 
  private:
-  std::array<char, kLongestId> text_;  // Not cleared: most of it is never touched.
+  std::array<char, kLongestId> text_;  // NOLINT(*-member-init): most of it is never touched
   std::size_t size_ = 0;
 };
 
