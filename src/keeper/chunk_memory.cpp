@@ -11,8 +11,10 @@
 namespace hufu::keeper {
 namespace {
 
-#ifndef MADV_COLLAPSE
-constexpr int MADV_COLLAPSE = 25;  // Since Linux 6.1, which is younger than some systems' headers.
+#ifdef MADV_COLLAPSE
+constexpr int kCollapse = MADV_COLLAPSE;
+#else
+constexpr int kCollapse = 25;  // Since Linux 6.1, which is younger than some systems' headers.
 #endif
 
 /// Whether the operator has not switched huge pages off: MADV_COLLAPSE does not ask that.
@@ -62,7 +64,7 @@ bool ChunkMemory::collapse_next() {
     }
     if (collapsed_of_next_ == 0) madvise(block.begin, block.size, MADV_HUGEPAGE);
     // Where that fails, a kernel thread does it in its own time.
-    madvise(block.begin + collapsed_of_next_, kHugePage, MADV_COLLAPSE);
+    madvise(block.begin + collapsed_of_next_, kHugePage, kCollapse);
     collapsed_of_next_ += kHugePage;
     return true;
   }

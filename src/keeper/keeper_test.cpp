@@ -1672,6 +1672,23 @@ TEST(Refresh, OfAWindowedTokenForcesAndIsThirtySecondsApart) {
   EXPECT_EQ(node.refresh()->error().fault, Fault::too_soon);
 }
 
+TEST(Refresh, SaidThatOlderTokensWereDeadWhereNoneEndsAnother) {
+  RenewalRule rule = TestCluster::windowed();
+  rule.shape = RenewalRule::Shape::independent;
+  rule.forced_a_day = 0;
+  TestCluster cluster(rule);
+  Node node(cluster);
+  node.start();
+  node.token();
+  std::optional<WallTime> older_work_until;
+  node.keeper->refresh(Key{"wx1"}, [&](const Result<Refreshed>& refreshed) {
+    if (refreshed) older_work_until = refreshed->older_work_until;
+  });
+  node.run();
+  ASSERT_TRUE(older_work_until);
+  EXPECT_GT(*older_work_until, cluster.clock.wall() + std::chrono::hours(1));
+}
+
 // Most platforms with a window know no force. To count with one would take the promise from a token
 // that nothing ends, and refuse the second refresh of a day.
 TEST(Refresh, ForcesNothingWhereThePlatformGrantsNoForcedCalls) {

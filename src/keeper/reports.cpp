@@ -293,7 +293,7 @@ Task<Result<Refreshed>> Reports::force_refresh(Key key) {
     }
   }
 
-  const bool had_token = table().state(row)->has_token;
+  const RowState before = *table().state(row);
   const Failure failure = co_await parts_.renewals.await_renewal(row, Cause::operated);
   if (!table().stands(row)) co_return gone(found.app);
   if (failure) {
@@ -306,8 +306,10 @@ Task<Result<Refreshed>> Reports::force_refresh(Key key) {
   auto renewed = parts_.answers.promised(row);
   if (!renewed) co_return tl::unexpected(parts_.answers.why_not(row, failure));
   Refreshed refreshed{std::move(*renewed), std::nullopt};
-  if (had_token && terms.rule.shape == Shape::rotating) {
+  if (before.has_token && terms.rule.shape == Shape::rotating) {
     refreshed.older_work_until = table().state(row)->obtained_at + terms.rule.overlap;
+  } else if (before.has_token && terms.rule.forced_a_day == 0) {
+    refreshed.older_work_until = before.expires_at;  // Nothing ends it early.
   }
   co_return std::move(refreshed);
 }

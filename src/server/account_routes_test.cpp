@@ -100,6 +100,32 @@ TEST_F(WeComRoutes, NeverAnswerWithACodeThatMeansADeadToken) {
   }
 }
 
+TEST_F(WeComRoutes, AnswerAPostWhereAGetIsDue) {
+  EXPECT_EQ(
+      fixture.ask({"POST", "/cgi-bin/gettoken", {}, "corpid=ww1&corpsecret=the+sales+secret"}).body,
+      success("TOKEN-sales"));
+}
+
+TEST_F(WeComRoutes, GaveTheTokenOfAProviderToAKeyThatDoesNotNameIt) {
+  fixture.keeper.add("wwprovider").info.platform = "wecom_provider";
+  fixture.keeper.put_token("wwprovider", "provider_access_token", "PROVIDER-TOKEN");
+  const auto ask = [&](const std::string& key) {
+    return fixture.ask({"POST",
+                        "/cgi-bin/service/get_provider_token",
+                        {},
+                        R"({"corpid":"wwprovider","provider_secret":")" + key + "\"}"});
+  };
+  expect_errcode(ask(fixture.key({.read = true})), 40091);
+  EXPECT_EQ(fixture
+                .ask({"GET", "/v1/apps/wwprovider/token?kind=provider_access_token",
+                      fixture.key({.read = true})})
+                .status,
+            403);
+  EXPECT_EQ(ask(fixture.key({.read = true}, {"wwprovider"})).body,
+            R"({"errcode":0,"errmsg":"ok","provider_access_token":"PROVIDER-TOKEN",)"
+            R"("expires_in":7000})");
+}
+
 TEST_F(WeComRoutes, GiveTheTicketsOfTheAgentWhoseTokenItIs) {
   fixture.keeper.put_token("sales", "jsapi_ticket", "CORP-TICKET");
   fixture.keeper.put_token("sales", "agent_ticket", "AGENT-TICKET");

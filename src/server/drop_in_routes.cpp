@@ -237,7 +237,7 @@ std::optional<seconds> margin_or_reply(const Call& call, const DropInDialect& di
 // ---- Which app
 
 /// The id of an app, on the stack.
-class AppId {
+class AppId {  // NOLINT(*-member-init): its text is not cleared, as most is never touched.
  public:
   void set(std::string_view id) noexcept {
     size_ = id.size() <= text_.size() ? id.copy(text_.data(), text_.size()) : 0;
@@ -245,7 +245,7 @@ class AppId {
   [[nodiscard]] std::string_view view() const noexcept { return {text_.data(), size_}; }
 
  private:
-  std::array<char, kLongestId> text_;  // NOLINT(*-member-init): most of it is never touched
+  std::array<char, kLongestId> text_;
   std::size_t size_ = 0;
 };
 
@@ -382,6 +382,13 @@ void reply_refusal(const Call& call, const DropInPath& path, const Credentials& 
   const std::string why = reason_of(services, with, found);
   log_refused_credential(call, with.id, why);
   refuse(failures.wrong_secret, "invalid " + secret + ": it is " + why);
+}
+
+void reply_authority_needed(const Call& call, const Found& found) {
+  reply_failure(call, call.services(), *found.kind->dialect,
+                found.kind->dialect->failures.wrong_secret,
+                "a token of this kind carries authority over others: it is handed out only to keys "
+                "that name the app; ask for a key made with --app and the id of this app");
 }
 
 // ---- Tokens
@@ -544,6 +551,9 @@ void drop_in_by_credentials(const Call& call) {
   if (!with.are_complete()) return reply_refusal(call, path, with);
   const Found found = find_app(services, path, with);
   if (!found.admission.granted()) return reply_refusal(call, path, with);
+  if (!found.admission.authority && services.carries_authority(found.kind->kind)) {
+    return reply_authority_needed(call, found);
+  }
   const auto margin = margin_or_reply(call, *found.kind->dialect, found.admission.margin);
   if (!margin) return;
   if (with.forced && admission_of(services, found.app, with.secret, Right::report).granted()) {

@@ -96,7 +96,7 @@ KindDescription access_token() {
                 .sign_of_life = "auth_org_scopes"};
   kind.trial = kind.issue;
   kind.place = {TokenPlace::In::query, "access_token"};
-  kind.drop_in = {.methods = {"GET"},
+  kind.drop_in = {.methods = {"GET", "POST"},
                   .path = "/gettoken",
                   .id = "appkey",
                   .secret = "appsecret",
@@ -117,7 +117,7 @@ KindDescription jsapi_ticket() {
   kind.issue = {.path = "/get_jsapi_ticket", .query = {{"access_token", needed(0)}}};
   kind.answer = answer("ticket");
   kind.errors = ticket_errors();
-  kind.drop_in = {.methods = {"GET"},
+  kind.drop_in = {.methods = {"GET", "POST"},
                   .path = "/get_jsapi_ticket",
                   .token = {TokenPlace::In::query, "access_token"},
                   .success = R"({"errcode":0,"errmsg":"ok","ticket":"{token}",)"

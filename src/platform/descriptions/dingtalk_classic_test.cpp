@@ -95,7 +95,7 @@ TEST(DingTalkClassic, RenewsEachKindInItsOwnWay) {
 
 TEST(DingTalkClassic, IsServedInItsPlace) {
   const DropInRoute& route = *kind().drop_in;
-  EXPECT_THAT(route.methods, ElementsAre("GET"));
+  EXPECT_THAT(route.methods, ElementsAre("GET", "POST"));
   EXPECT_EQ(route.path, "/gettoken");
   EXPECT_EQ(route.id, "appkey");
   EXPECT_EQ(route.secret, "appsecret");

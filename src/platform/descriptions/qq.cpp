@@ -61,7 +61,7 @@ KindDescription access_token() {
       .query = {{"grant_type", text("client_credential")}, {"appid", app()}, {"secret", secret()}}};
   kind.errors = token_errors();
   kind.place = {TokenPlace::In::query, "access_token"};
-  kind.drop_in = {.methods = {"GET"},
+  kind.drop_in = {.methods = {"GET", "POST"},
                   .path = "/api/getToken",
                   .id = "appid",
                   .secret = "secret",

@@ -49,7 +49,7 @@ TEST(Qq, EndsTheTokenBeforeAfterFiveMinutes) {
 
 TEST(Qq, IsServedInItsPlace) {
   const DropInRoute& route = *kind().drop_in;
-  EXPECT_THAT(route.methods, ElementsAre("GET"));
+  EXPECT_THAT(route.methods, ElementsAre("GET", "POST"));
   EXPECT_EQ(route.path, "/api/getToken");
   EXPECT_EQ(route.id, "appid");
   EXPECT_EQ(route.secret, "secret");

@@ -103,7 +103,7 @@ KindDescription access_token() {
       .sign_of_life = "ip_list"};
   kind.trial = kind.issue;
   kind.place = {TokenPlace::In::query, "access_token"};
-  kind.drop_in = {.methods = {"GET"},
+  kind.drop_in = {.methods = {"GET", "POST"},
                   .path = "/cgi-bin/gettoken",
                   .id = "corpid",
                   .secret = "corpsecret",

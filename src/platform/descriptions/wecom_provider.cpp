@@ -70,6 +70,7 @@ KindDescription provider_access_token() {
   kind.errors = token_errors();
   kind.trial = kind.issue;
   kind.place = {TokenPlace::In::query, "provider_access_token"};
+  kind.authority = true;
   kind.drop_in = {.methods = {"POST"},
                   .path = "/cgi-bin/service/get_provider_token",
                   .parameters = DropInRoute::Parameters::json,

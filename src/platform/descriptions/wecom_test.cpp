@@ -123,7 +123,7 @@ TEST(WeCom, RenewsEachKindInItsOwnWay) {
 
 TEST(WeCom, IsServedInItsPlace) {
   const DropInRoute& token = *kind().drop_in;
-  EXPECT_THAT(token.methods, ElementsAre("GET"));
+  EXPECT_THAT(token.methods, ElementsAre("GET", "POST"));
   EXPECT_EQ(token.path, "/cgi-bin/gettoken");
   EXPECT_EQ(token.id, "corpid");
   EXPECT_EQ(token.secret, "corpsecret");
