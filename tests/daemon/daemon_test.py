@@ -530,10 +530,11 @@ class Dev(DaemonTest):
         dev.err.find("renewed: .* revision=2 .* cause=schedule")
         dev.err.find(r"demo: token fp [0-9a-f]{8} revision \d+, \d+ s promised, platform says alive")
 
-        token = fetch(f"{dev.url}/v1/apps/wxdemo0000000000/token", key=dev.key)
-        self.assertTrue(fetch(f"{dev.platform}/sim/alive?token={token['token']}")["alive"])
-        self.assertEqual(fetch(f"{dev.url}/v1/apps", key=dev.key)["apps"][0]["id"],
-                         "wxdemo0000000000")
+        apps = [app["id"] for app in fetch(f"{dev.url}/v1/apps", key=dev.key)["apps"]]
+        self.assertEqual(apps, ["demo-agent", "wxdemo0000000000"])
+        for app in apps:
+            token = fetch(f"{dev.url}/v1/apps/{app}/token", key=dev.key)
+            self.assertTrue(fetch(f"{dev.platform}/sim/alive?token={token['token']}")["alive"], app)
         dev.tell(signal.SIGINT)
         self.assertEqual(dev.status(), 0)
         self.assertNotIn(dev.key, dev.err.all())
@@ -587,7 +588,7 @@ class Dev(DaemonTest):
                              env={"HUFU_STORE": "sqlite:/dev/null/no.db", "WECHAT_APPID": APP,
                                   "WECHAT_APPSECRET": SECRET})
         apps = [app["id"] for app in fetch(f"{dev.url}/v1/apps", key=dev.key)["apps"]]
-        self.assertEqual(apps, ["wxdemo0000000000"])
+        self.assertEqual(apps, ["demo-agent", "wxdemo0000000000"])
 
     def test_has_a_store_of_its_own(self):
         dev = self.start("dev", "--store", "memory:")
