@@ -1,4 +1,5 @@
 #include "platform/description.hpp"
+#include "platform/descriptions/push_credentials.hpp"
 #include "platform/descriptions/refusals.hpp"
 
 // Official accounts, mini programs and mini games of WeChat.
@@ -217,7 +218,6 @@ KindDescription ticket(std::string name, const std::string& type) {
 }  // namespace
 
 PlatformDescription wechat() {
-  const UsualForm aes_key{{}, 43, 44, Characters::any};
   PlatformDescription wechat;
   wechat.name = "wechat";
   wechat.title = "WeChat";
@@ -228,20 +228,10 @@ PlatformDescription wechat() {
                       .values = {"stable", "classic"},
                       .fallback = "stable",
                       .meaning = "stable (/cgi-bin/stable_token) or classic (/cgi-bin/token)"}};
-  wechat.credentials = {
-      {.name = "secret", .form = {{}, 32, 32, Characters::lower_hex}, .meaning = "the AppSecret"},
-      {.name = "callback_token",
-       .required = false,
-       .form = {{}, 3, 32, Characters::letters_and_digits},
-       .meaning = "the Token of the message push, which its signatures are made with"},
-      {.name = "aes_key",
-       .required = false,
-       .form = aes_key,
-       .meaning = "the EncodingAESKey of the message push"},
-      {.name = "previous_aes_key",
-       .required = false,
-       .form = aes_key,
-       .meaning = "the EncodingAESKey before that one, while pushes under it still come"}};
+  wechat.credentials = push_credentials();
+  wechat.credentials.insert(
+      wechat.credentials.begin(),
+      {.name = "secret", .form = {{}, 32, 32, Characters::lower_hex}, .meaning = "the AppSecret"});
   wechat.kinds = {stable_access_token(), classic_access_token(), ticket("jsapi_ticket", "jsapi"),
                   ticket("wx_card_ticket", "wx_card")};
   wechat.drop_in_failures = drop_in_failures();

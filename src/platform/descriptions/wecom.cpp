@@ -1,4 +1,5 @@
 #include "platform/description.hpp"
+#include "platform/descriptions/push_credentials.hpp"
 #include "platform/descriptions/refusals.hpp"
 
 // The apps that a corporation builds for itself in WeCom (企业微信).
@@ -136,8 +137,6 @@ KindDescription ticket(std::string name, const std::string& path, const std::str
 }  // namespace
 
 PlatformDescription wecom() {
-  // https://developer.work.weixin.qq.com/document/path/90930
-  const UsualForm aes_key{{}, 43, 44, Characters::any};
   PlatformDescription wecom;
   wecom.name = "wecom";
   wecom.title = "WeCom";
@@ -146,20 +145,9 @@ PlatformDescription wecom() {
   wecom.settings = {
       {.name = "corpid", .required = true, .meaning = "the id of the corporation (企业ID)"},
       {.name = "agentid", .meaning = "the id of the app within the corporation (AgentId)"}};
-  wecom.credentials = {
-      {.name = "secret", .meaning = "the Secret of the app"},
-      {.name = "callback_token",
-       .required = false,
-       .form = {{}, 3, 32, Characters::letters_and_digits},
-       .meaning = "the Token of the message push, which its signatures are made with"},
-      {.name = "aes_key",
-       .required = false,
-       .form = aes_key,
-       .meaning = "the EncodingAESKey of the message push"},
-      {.name = "previous_aes_key",
-       .required = false,
-       .form = aes_key,
-       .meaning = "the EncodingAESKey before that one, while pushes under it still come"}};
+  wecom.credentials = push_credentials();
+  wecom.credentials.insert(wecom.credentials.begin(),
+                           {.name = "secret", .meaning = "the Secret of the app"});
   wecom.kinds = {access_token(), ticket("jsapi_ticket", "/cgi-bin/get_jsapi_ticket", ""),
                  ticket("agent_ticket", "/cgi-bin/ticket/get", "agent_config")};
   wecom.drop_in_failures = drop_in_failures();
