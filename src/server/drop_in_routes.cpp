@@ -274,9 +274,9 @@ struct Found {
   int opened = 0;  ///< Apps of one account that a key opens.
 };
 
+/// What a secret is worth that is worth `by_key` as a key.
 Admission admission_of(const Services& services, std::string_view app, std::string_view secret,
-                       Right right) {
-  const Admission by_key = services.keys.check(secret, right, app);
+                       const Admission& by_key) {
   if (by_key.granted() || !services.keeper.is_secret_of(app, secret)) return by_key;
   return {Access::granted, true, seconds(0)};
 }
@@ -291,11 +291,8 @@ Found find_in_account(const Services& services, const DropInKind& kind, const Cr
   // Hashed once for all of them; a key is never longer.
   const KeyHash hash = with.secret.size() <= kLongestKey ? hash_of(with.secret) : KeyHash{};
   for (const std::string& app : *found.of_account) {
-    Admission admission = services.keys.check(hash, Right::read, app);
-    if (admission.access == Access::unauthenticated &&
-        services.keeper.is_secret_of(app, with.secret)) {
-      admission = {Access::granted, true, seconds(0)};
-    }
+    const Admission admission =
+        admission_of(services, app, with.secret, services.keys.check(hash, Right::read, app));
     if (admission.granted()) ++found.opened;
     if (admission.granted() || found.opened == 0) {
       found.app = app;
@@ -311,7 +308,8 @@ Found find_app(const Services& services, const DropInPath& path, const Credentia
   found.kind = kind_for(path, services.keeper.platform_of(with.id));
   if (found.kind != nullptr && found.kind->account.empty()) {
     found.app = with.id;
-    found.admission = admission_of(services, with.id, with.secret, Right::read);
+    found.admission = admission_of(services, with.id, with.secret,
+                                   services.keys.check(with.secret, Right::read, with.id));
     return found;
   }
   for (const DropInKind& kind : path.kinds) {
@@ -361,7 +359,8 @@ std::string reason_of(const Services& services, const Credentials& with, const F
 
 /// What is wrong with the parameters, judged in the order of WeChat, which the others do not tell
 /// theirs from.
-void reply_refusal(const Call& call, const DropInPath& path, const Credentials& with) {
+void reply_refusal(const Call& call, const DropInPath& path, const Credentials& with,
+                   const Found& found) {
   Services& services = call.services();
   const DropInRoute& route = path.first().route;
   const auto refuse = [&](const std::string& code, const std::string& message) {
@@ -370,7 +369,6 @@ void reply_refusal(const Call& call, const DropInPath& path, const Credentials& 
   const DropInFailures& failures = path.dialect().failures;
   if (with.id.empty()) return refuse(failures.no_id, route.id + " missing");
   if (with.id.size() > kLongestId) return refuse(failures.unknown_app, "invalid " + route.id);
-  const Found found = find_app(services, path, with);
   if (found.kind == nullptr) {
     if (services.starting()) return wait_for_start(call, path.dialect());
     return refuse(failures.unknown_app, "invalid " + route.id);
@@ -548,15 +546,21 @@ void drop_in_by_credentials(const Call& call) {
     return wait_for_start(call, path.dialect());
   }
   // Most requests are in order, so that is looked at first; the order of errors comes second.
-  if (!with.are_complete()) return reply_refusal(call, path, with);
-  const Found found = find_app(services, path, with);
-  if (!found.admission.granted()) return reply_refusal(call, path, with);
+  const Found found = with.id.size() <= kLongestId ? find_app(services, path, with) : Found{};
+  if (!with.are_complete() || !found.admission.granted()) {
+    return reply_refusal(call, path, with, found);
+  }
   if (!found.admission.authority && services.carries_authority(found.kind->kind)) {
     return reply_authority_needed(call, found);
   }
   const auto margin = margin_or_reply(call, *found.kind->dialect, found.admission.margin);
   if (!margin) return;
-  if (with.forced && admission_of(services, found.app, with.secret, Right::report).granted()) {
+  const auto may_report = [&] {
+    return admission_of(services, found.app, with.secret,
+                        services.keys.check(with.secret, Right::report, found.app))
+        .granted();
+  };
+  if (with.forced && may_report()) {
     return report_current_token(call, found, *margin);
   }
   reply_token(call, found, with, *margin);
